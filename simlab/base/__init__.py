@@ -1,0 +1,1 @@
+"""Words every floor uses: parameters, worlds, luck, kernels, errors."""

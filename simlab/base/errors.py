@@ -1,0 +1,54 @@
+"""The errors a user can meet, each with the exit code it ends a command with."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+
+
+class SimlabError(Exception):
+    """Anything simlab refuses; `exit_code` is what the command line returns for it."""
+
+    exit_code = 1
+
+
+class InputError(SimlabError):
+    """Invalid input: nothing was run and nothing was written."""
+
+    exit_code = 2
+
+
+class ParameterError(InputError):
+    """A parameter outside its declared type or bounds."""
+
+
+class ReplicationError(SimlabError):
+    """Replications that failed, or diverged beyond `run.allow_diverged`."""
+
+    exit_code = 3
+
+
+class StorageError(SimlabError):
+    """A run directory that is full, busy, corrupt, or holds another run."""
+
+    exit_code = 4
+
+
+class PluginError(SimlabError):
+    """A third-party package that could not be used."""
+
+    exit_code = 5
+
+
+def nearest(word: str, known: Iterable[str]) -> str | None:
+    """The known spelling closest to `word`, or None when nothing is close."""
+    found = difflib.get_close_matches(word, list(known), n=1, cutoff=0.6)
+    return found[0] if found else None
+
+
+def did_you_mean(word: str, known: Iterable[str]) -> str:
+    """A hint such as "did you mean `precincts`? (known: busy_rate, precincts)"."""
+    names = sorted(known)
+    guess = nearest(word, names)
+    hint = f"did you mean `{guess}`? " if guess else ""
+    return f"{hint}(known: {', '.join(names)})"

@@ -1,0 +1,34 @@
+"""Luck: the numbers a world or a brain draws, by purpose and never by arm or cohort."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+
+from simlab.base.arrays import Floats
+
+
+class Luck(ABC):
+    """Parameter-free random numbers for a cohort of `r` replications.
+
+    Every draw is a pure function of (seed, replication, purpose, tick): arms that ask at the same
+    tick for the same purpose meet the same numbers, whatever else they drew (common random
+    numbers). Transform what is drawn here (an inverse CDF keeps arms paired); never draw at a rate.
+
+    `shape` is `(r, ...)`, the same at every call for one purpose; a purpose is drawn at most once a
+    tick. Extending the second axis leaves what the first agents are dealt unchanged. The
+    returned array is float64, read-only, and overwritten some ticks later: copy it to keep it.
+    """
+
+    replications: int
+
+    @abstractmethod
+    def uniform(self, purpose: str, shape: tuple[int, ...]) -> Floats:
+        """Uniform on [0, 1)."""
+
+    @abstractmethod
+    def normal(self, purpose: str, shape: tuple[int, ...]) -> Floats:
+        """Standard normal (exact: NumPy's ziggurat)."""
+
+    @abstractmethod
+    def exponential(self, purpose: str, shape: tuple[int, ...]) -> Floats:
+        """Exponential with mean 1."""

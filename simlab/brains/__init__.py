@@ -1,0 +1,1 @@
+"""Learners, batched over (replication, brain), and how they are wired."""

@@ -1,0 +1,110 @@
+"""Brain: a learner, batched over replications and over the brains of its kind.
+
+Shapes: `r` replications, `b` brains, `p` evidence pools, `g` seats (the models one brain or pool serves),
+`c` case axes, `f` features. A brain sees seats and pools, never models, wiring, or a topology's name.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from typing import Any, ClassVar, Generic, TypeVar
+
+import numpy as np
+
+from simlab.base.arrays import Array, Ints
+from simlab.base.luck import Luck
+from simlab.base.par import check_parameters
+from simlab.base.world import Asks, Feedback, Spec
+
+M = TypeVar("M")
+
+
+class Brain(ABC, Generic[M]):
+    """A final frozen dataclass whose fields are its hyper-parameters.
+
+    Its mind `M` is a NamedTuple of arrays written in place: weights `(r, b, ...)` and evidence `(r, p, ...)`.
+    An `online` brain learns from each answer at once and keeps no separate evidence: its pools are its brains.
+    `blend` names the leaves that federated averaging averages.
+    """
+
+    answers: ClassVar[frozenset[Asks]]
+    online: ClassVar[bool] = False
+    blend: ClassVar[tuple[str, ...]] = ()
+
+    def __post_init__(self) -> None:
+        check_parameters(self)
+
+    def why_not(self, spec: Spec) -> str | None:
+        """Why this brain cannot serve a world with this `spec`, or None when it can."""
+        if spec.asks not in self.answers:
+            return f"answers {' or '.join(sorted(self.answers))}, and the world asks for {spec.asks}"
+        return None
+
+    @abstractmethod
+    def start(self, r: int, b: int, p: int, spec: Spec, luck: Luck) -> M:
+        """The mind before anything was seen."""
+
+    @abstractmethod
+    def predict(self, mind: M, x: Array, luck: Luck) -> Array:
+        """What each seat of each brain says of `x` `(r, b, g, *c, f)`: `(r, b, g, *c)`, with a last axis of choices for shares."""
+
+    @abstractmethod
+    def witness(self, mind: M, x: Array, action: Array, feedback: Feedback, then: Array) -> None:
+        """Take in what reality answered; every array is seated by pool, `(r, p, g, ...)`.
+
+        `x` was asked, `action` was done, and `then` is what is observed next (for bootstrapping).
+        """
+
+    def retrain(self, mind: M, at: tuple[Ints, Ints], taught_by: Ints) -> None:
+        """Learn from the evidence, in place, for the (replication, brain) pairs `at`; `taught_by` `(b,)` is each brain's pool."""
+        return
+
+
+def leaves(brain: Brain[Any], mind: Any) -> list[Array]:
+    """The weights of `mind` that retraining and averaging replace, each `(r, b, ...)`."""
+    return [getattr(mind, name) for name in brain.blend]
+
+
+def average(brain: Brain[Any], mind: Any, globe: list[Array], weight: Array, by: str) -> list[Array]:
+    """One federated round over all brains of a kind: average their updates and hand the result to all.
+
+    `globe` holds the last global weights, one `(r, ...)` for each leaf; an update is a brain's weights
+    minus those. `weight` `(r, b)` is each brain's share (0 for a straggler, whose own weights
+    are replaced all the same). `by` is "mean", "median", "trimmed" (a fifth cut at each end) or "krum" (Blanchard et
+    al., 2017, with a fifth presumed faulty). Returns the new global weights; a replication in which
+    nobody reports keeps the old ones.
+    """
+    updates = [leaf - g[:, None] for leaf, g in zip(leaves(brain, mind), globe, strict=True)]
+    r, b = weight.shape
+    flat = np.concatenate([u.reshape(r, b, -1) for u in updates], axis=2)
+    step = _combine(flat, weight, by)
+    new, at = [], 0
+    for leaf, old in zip(leaves(brain, mind), globe, strict=True):
+        size = int(np.prod(old.shape[1:], dtype=int))
+        new.append(old + step[:, at : at + size].reshape(old.shape))
+        leaf[:] = new[-1][:, None]
+        at += size
+    return new
+
+
+def _combine(updates: Array, weight: Array, by: str) -> Array:
+    """Combine updates `(r, b, w)` of the brains with positive weight into one `(r, w)`."""
+    here = weight > 0
+    count = here.sum(axis=1)
+    if by == "mean":
+        total = np.maximum(weight.sum(axis=1), np.finfo(float).tiny)
+        return np.asarray((updates * weight[..., None]).sum(axis=1) / total[:, None])
+    step = np.zeros((updates.shape[0], updates.shape[2]))
+    for i in np.flatnonzero(count):  # counts differ between replications: rounds are rare, so a loop is fine
+        u = updates[i, here[i]]
+        n = len(u)
+        if by == "median":
+            step[i] = np.median(u, axis=0)
+        elif by == "trimmed":
+            cut = n // 5
+            step[i] = np.sort(u, axis=0)[cut : n - cut].mean(axis=0)
+        else:
+            near = max(1, n - n // 5 - 2)
+            square = ((u[:, None] - u[None]) ** 2).sum(axis=2)
+            step[i] = u[int(np.sort(square, axis=1)[:, 1 : near + 1].sum(axis=1).argmin())]
+    return step

@@ -1,0 +1,1 @@
+"""The loop, its calendar, its shocks and its luck."""

@@ -1,0 +1,202 @@
+"""The conductor: one SimPy calendar per cohort says when; the loop, run in blocks between its events, says what.
+
+The calendar counts whole ticks. An event due at tick t happens before tick t is played. Between two events the loop plays
+all ticks in one call, which is the same, to the bit, as playing them one by one.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Generator
+from typing import Any, final
+
+import numpy as np
+import simpy
+
+from simlab.base.arrays import Floats, Ints
+from simlab.base.errors import SimlabError
+from simlab.lab.loop import Loop
+from simlab.lab.shocks import Shock
+from simlab.lab.streams import Streams
+from simlab.lab.trial import Trial
+
+_ZENO = 100_000  # events at one instant after which a process is judged not to move time forward
+
+
+class CalendarError(SimlabError):
+    """A process asked for a delay that does not exist, or never lets time move on."""
+
+
+@final
+class Diary:
+    """One process's hand on the calendar; it names the process in every refusal."""
+
+    def __init__(self, env: simpy.Environment, who: str) -> None:
+        self._env, self._who = env, who
+
+    @property
+    def now(self) -> int:
+        """The tick that is about to be played."""
+        return int(self._env.now)
+
+    def wait(self, ticks: float) -> simpy.Timeout:
+        """An event that many whole ticks from now; the caller yields it.
+
+        Raises CalendarError for a delay that is not a number, nan, infinite, negative, or not whole.
+        """
+        good = isinstance(ticks, (int, float, np.integer, np.floating)) and not isinstance(ticks, bool)
+        if not good or not math.isfinite(ticks) or ticks < 0 or ticks != int(ticks):
+            raise CalendarError(
+                f"{self._who} at tick {self.now}: cannot wait {ticks!r} ticks; "
+                "expected a whole number of at least 0, e.g. `yield calendar.wait(10)`"
+            )
+        return self._env.timeout(int(ticks))
+
+
+@final
+class Conductor:
+    """Runs a loop to its horizon, with the processes its trial asks for."""
+
+    def __init__(self, trial: Trial, loop: Loop, luck: Streams) -> None:
+        self.trial, self.loop = trial, loop
+        self.env = simpy.Environment(initial_time=loop.tick)
+        self._latest = "nobody"
+        name = type(trial.world).__name__
+        for i, happening in enumerate(trial.world.happenings()):
+            self._add(f"{name}.happenings[{i}]", happening, loop)
+        for brains, turns in self._retrainings(luck):
+            who = f"retraining of brains {brains[0]}..{brains[-1]}"
+            self._add(who, self._retrain, brains, turns)
+        for shock in trial.shocks:
+            self._add(f"shock {shock.name}", self._shock, shock)
+        for i, hand in enumerate(trial.hands):
+            latency = (
+                np.exp(hand.trigger.spread * _once(luck.normal, f"latency {hand.name}", loop.r)) * hand.trigger.median
+            )
+            self._add(f"hand {hand.name}", self._hand, i, latency)
+        if trial.topology.average_every:
+            self._add("federated rounds", self._rounds)
+
+    def play(self, progress: Callable[[int], None] | None = None) -> None:
+        """Run to the horizon."""
+        loop, env = self.loop, self.env
+        while True:
+            due = min(env.peek(), loop.horizon)
+            loop.run(int(due) - loop.tick)
+            if progress:
+                progress(loop.tick)
+            if due >= loop.horizon:
+                return
+            for _ in range(_ZENO):
+                env.step()
+                if env.peek() > due:
+                    break
+            else:
+                raise CalendarError(
+                    f"{self._latest} at tick {int(due)}: over {_ZENO} events without time moving on; wait at least 1 tick"
+                )
+
+    def _add(self, who: str, work: Callable[..., Generator[Any, Any, None]], *given: Any) -> None:
+        def named() -> Generator[Any, Any, None]:
+            steps, answer = work(Diary(self.env, who), *given), None
+            while True:
+                self._latest = who
+                try:
+                    event = steps.send(answer)
+                except StopIteration:
+                    return
+                answer = yield event
+
+        self.env.process(named())
+
+    def _retrainings(self, luck: Streams) -> list[tuple[Ints, Ints]]:
+        """Brains that share a timetable, with the ticks of their turns `(turns, r, b)`; a turn past the horizon never comes."""
+        plan, loop = self.trial.schedule, self.loop
+        if not plan.every:
+            return []
+        count = self.trial.topology.brains
+        phases = np.array(plan.phases(count))
+        start = loop.tick * self.trial.world.tick
+        turns = math.ceil((self.trial.horizon - start) / plan.every) + 1
+        groups = []
+        for phase in np.unique(phases):
+            brains = np.flatnonzero(phases == phase)
+            due = np.broadcast_to(
+                (start + phase + plan.every * np.arange(turns))[:, None, None], (turns, loop.r, len(brains))
+            )
+            if plan.jitter:
+                u = _turns(luck.uniform, "retraining jitter", loop.r, count, turns)[..., brains]
+                due = due + plan.jitter * (2 * u - 1)
+            ticks = np.maximum(np.round(due / self.trial.world.tick), loop.tick).astype(np.int64)
+            if plan.how == "random":
+                skip = _turns(luck.uniform, "retraining turn", loop.r, count, turns)[..., brains] >= plan.chance
+                ticks = np.where(skip, loop.horizon, ticks)
+            groups.append((brains, ticks))
+        return groups
+
+    def _retrain(self, diary: Diary, brains: Ints, turns: Ints) -> Generator[Any, Any, None]:
+        busy = self.trial.ticks(self.trial.schedule.busy)
+        for tick in np.unique(turns):
+            if tick >= self.loop.horizon:
+                return
+            yield diary.wait(tick - diary.now)
+            _, rows, which = np.nonzero(turns == tick)
+            pending = self.loop.retrain((rows, brains[which]), busy=busy > 0)
+            if busy:
+                self.env.process(self._install(diary, busy, pending))
+
+    def _install(self, diary: Diary, busy: int, pending: list[Any]) -> Generator[Any, Any, None]:
+        yield diary.wait(busy)
+        self.loop.install(pending)
+
+    def _shock(self, diary: Diary, shock: Shock) -> Generator[Any, Any, None]:
+        yield diary.wait(self.trial.ticks(shock.start) - diary.now)
+        self.loop.shock(shock, begins=True)
+        if math.isfinite(shock.duration):
+            yield diary.wait(self.trial.ticks(shock.duration))
+            self.loop.shock(shock, begins=False)
+
+    def _hand(self, diary: Diary, number: int, latency: Floats) -> Generator[Any, Any, None]:
+        loop, switch, trigger = self.loop, self.loop.switches[number], self.trial.hands[number].trigger
+        late = np.round(latency / self.trial.world.tick).astype(np.int64)
+        lasts = self.trial.ticks(trigger.lasts) if math.isfinite(trigger.lasts) else np.iinfo(np.int64).max
+        name = switch.hand.name
+        if math.isfinite(trigger.at):
+            since = self.trial.ticks(trigger.at) + late
+            switch.arm(np.arange(loop.r), since, lasts)
+            loop.note("intervention", name, time=np.asarray(since * self.trial.world.tick, dtype=np.float64))
+        if trigger.measure is None:
+            return
+        scrape = self.trial.ticks(trigger.scrape) or 1
+        yield diary.wait(max(-diary.now, 0))
+        while True:
+            value = loop.world.measure(loop.state)[trigger.measure]
+            idle = (switch.since == np.iinfo(np.int64).max).all(axis=1) | (switch.until.min(axis=1) <= diary.now)
+            alarm = np.flatnonzero(((value > trigger.above) | (value < trigger.below)) & idle)
+            if len(alarm):
+                switch.arm(alarm, diary.now + late[alarm], lasts)
+                loop.note("alarm", name, alarm, values=value)
+                loop.note(
+                    "intervention",
+                    name,
+                    alarm,
+                    values=value,
+                    time=np.asarray((diary.now + late) * self.trial.world.tick, dtype=np.float64),
+                )
+            yield diary.wait(scrape)
+
+    def _rounds(self, diary: Diary) -> Generator[Any, Any, None]:
+        every = self.trial.ticks(self.trial.topology.average_every)
+        while True:
+            yield diary.wait(every)
+            self.loop.average()
+
+
+def _once(draw: Callable[[str, tuple[int, ...]], Floats], purpose: str, r: int) -> Floats:
+    """One number for each replication, drawn before the first tick."""
+    return draw(purpose, (r,)).copy()
+
+
+def _turns(draw: Callable[[str, tuple[int, ...]], Floats], purpose: str, r: int, b: int, turns: int) -> Floats:
+    """A number for each turn, replication and brain, `(turns, r, b)`; more turns leave the first ones as they are."""
+    return np.stack([draw(f"{purpose} {turn}", (r, b)) for turn in range(turns)])

@@ -1,0 +1,292 @@
+"""The one loop: observe, predict, act, react, learn. Pure NumPy; it needs no calendar.
+
+Everything that is the same in every world happens here, once: wiring, seams, shocks, the open-loop control, harm,
+divergence, scoring and recording. The conductor decides when the rare things happen and runs this in blocks between them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any, final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from simlab.base.arrays import Array, Bools, Floats, Ints
+from simlab.base.world import Action, Feedback, Measure
+from simlab.interventions.intervention import Moment
+from simlab.lab.cast import assemble
+from simlab.lab.disturb import Disturbances
+from simlab.lab.outcome import Event
+from simlab.lab.score import SCORES, Score
+from simlab.lab.shocks import Shock
+from simlab.lab.streams import Streams
+from simlab.lab.trial import Hand, Trial
+
+Tap = Callable[[int, str, Any], None]
+_NEVER = np.iinfo(np.int64).max
+
+
+@final
+class Switch:
+    """One hand in one cohort: from which tick to which it is on, `(r, m)`."""
+
+    def __init__(self, hand: Hand, r: int, models: int) -> None:
+        self.hand = hand
+        self.since: Ints = np.full((r, models), _NEVER)
+        self.until: Ints = np.full((r, models), _NEVER)
+        self.first, self.last = _NEVER, -_NEVER
+        mask = np.zeros(models, dtype=bool)
+        mask[list(hand.models) if hand.models is not None else slice(None)] = True
+        self.models = mask
+
+    def arm(self, rows: Ints, since: Ints, lasts: int) -> None:
+        """Be on in replications `rows` `(k,)` from ticks `since` `(k,)` for `lasts` ticks."""
+        cells = np.ix_(rows, self.models)
+        self.since[cells] = since[:, None]
+        self.until[cells] = np.where(since[:, None] > _NEVER - lasts, _NEVER, since[:, None] + lasts)
+        self.first, self.last = int(self.since.min()), int(self.until[self.since < _NEVER].max())
+
+    def on(self, tick: int) -> Bools | None:
+        """Where the hand is on at `tick`, or None where it is nowhere."""
+        if not self.first <= tick < self.last:
+            return None
+        return np.asarray((self.since <= tick) & (tick < self.until))
+
+
+@final
+class Loop:
+    """A cohort in the middle of a run: the world's state, the casts of brains, and what was recorded."""
+
+    def __init__(self, trial: Trial, luck: Streams, tap: Tap | None = None) -> None:
+        self.trial, self.luck, self.tap = trial, luck, tap
+        self.world = trial.world
+        self.r, self.m = luck.replications, trial.topology.models
+        self.warmup = trial.ticks(trial.warmup)
+        self.tick = -self.warmup
+        self.horizon, self.stride = trial.ticks(trial.horizon), trial.ticks(trial.stride)
+        self.state = self.world.start(luck)
+        self.casts = assemble(trial.brains, trial.topology, self.world.spec, self.r, luck)
+        self.switches = [Switch(hand, self.r, self.m) for hand in trial.hands]
+        self.disturbances = Disturbances(self.m)
+        self.score = Score(self.r, self.m)
+        self.events: list[Event] = []
+        self.harmed: Bools = np.zeros(self.r, dtype=bool)
+        self.diverged: Floats = np.full(self.r, np.nan)
+        self.declared: dict[str, Measure] = {**self.world.measures, **SCORES}
+        self.times = trial.times()
+        self.series: dict[str, NDArray[np.float32]] = {
+            name: np.full((len(self.times), self.r), np.nan, dtype=np.float32) for name in self.declared
+        }
+        self._rungs = trial.topology.rungs() if trial.topology.reads and not trial.topology.lag else None
+        self._views = np.array(trial.topology.view_of)
+        self._last_said: Floats = np.zeros((self.r, self.m))
+        self._x = self._viewed(self.world.observe(self.state))
+        if self.tick == 0:
+            self._begin()
+
+    def run(self, ticks: int) -> None:
+        """Play that many ticks."""
+        for _ in range(ticks):
+            self._turn()
+
+    def _turn(self) -> None:
+        world, state, luck = self.world, self.state, self.luck
+        luck.clock.row = self.tick + self.warmup
+        drawn: list[Array] = []
+
+        def fallback() -> Array:
+            if not drawn:
+                drawn.append(world.fallback(state, luck))
+            return drawn[0]
+
+        moment = Moment(world, state, luck, self.tick, fallback)
+        shaken = self.disturbances
+        x = self._seam("features", shaken.features(self._x), moment)
+        x, said = self._ask(x)
+        said = self._seam("prediction", shaken.prediction(said), moment)
+        if self.trial.closed:
+            action = self._seam("action", world.act(state, said, luck), moment)
+            action = shaken.action(action, fallback)
+        else:
+            action = Action(world.open_loop(state, luck))
+        self._show("observe", x)
+        self._show("predict", said)
+        self._show("act", action.value)
+        self.state, feedback = world.step(state, action, luck)
+        then = self._viewed(world.observe(self.state))
+        if feedback is not None:
+            self._learn(x, said, action, feedback, then, moment)
+        self._x = then
+        self.tick += 1
+        self._judge()
+
+    def _ask(self, x: Array) -> tuple[Array, Array]:
+        """What every model is told, and the features with what it read from upstream models."""
+        reads = self.trial.topology.reads
+        if not reads:
+            return x, self._predict(x)
+        said = self._last_said.copy()
+        for rung in self._rungs or [list(range(self.m))]:
+            wide = self._with_upstream(x, said)
+            said[:, rung] = self._predict(wide)[:, rung]
+        if self._rungs:
+            wide = self._with_upstream(x, said)
+        self._last_said = said
+        return wide, said
+
+    def _predict(self, x: Array) -> Array:
+        said = self.casts[0].predict(x, None)
+        for cast in self.casts[1:]:
+            said = cast.predict(x, said)
+        return said
+
+    def _with_upstream(self, x: Array, said: Floats) -> Array:
+        upstream = np.array(self.trial.topology.reads)
+        read = said[:, upstream] * (upstream >= 0)
+        case = self.world.spec.case
+        read = read.reshape(self.r, self.m, *(1,) * len(case), -1)
+        whole = (self.r, self.m, *case)
+        return np.concatenate(
+            [np.broadcast_to(x, (*whole, x.shape[-1])), np.broadcast_to(read, (*whole, read.shape[-1]))], -1
+        )
+
+    def _viewed(self, x: Array) -> Array:
+        """The features each model sees, `(r, m, ...)`, or `(r, 1, ...)` where all see the same."""
+        views = self._views
+        if x.shape[1] == 1 or (views == np.arange(self.m)).all():
+            return x
+        return x[:, :1] if (views == 0).all() else x[:, views]
+
+    def _learn(self, x: Array, said: Array, action: Action, feedback: Feedback, then: Array, moment: Moment) -> None:
+        feedback = self._seam("feedback", feedback, moment)
+        self._show("react", feedback.outcome)
+        if self.tick % self.stride == 0 and self.tick >= 0:
+            self.score.take(said, feedback)
+        for asked, done, answer in self.disturbances.feedback(self.tick, x, action, feedback):
+            for cast in self.casts:
+                cast.witness(asked, done, answer, then)
+
+    def _seam(self, seam: str, value: Any, moment: Moment) -> Any:
+        for switch in self.switches:
+            if switch.hand.intervention.seam == seam:
+                on = switch.on(self.tick)
+                if on is not None:
+                    value = switch.hand.intervention.apply(value, on, moment)
+        return value
+
+    def _judge(self) -> None:
+        """After a tick: harm, divergence and the record."""
+        if self.tick < 0:
+            return
+        if self.tick == 0:
+            self._begin()
+            return
+        on_the_record = self.tick % self.stride == 0
+        harm = self.trial.harm
+        if harm is None and not on_the_record and not self.tap:
+            return
+        measures = self.world.measure(self.state)
+        self._show("measure", measures)
+        if harm is not None:
+            value = measures[harm.measure]
+            crossed = ((value > harm.above) | (value < harm.below)) & ~self.harmed
+            if crossed.any():
+                self.harmed |= crossed
+                self.note("harm", harm.measure, np.flatnonzero(crossed), values=value)
+        if on_the_record:
+            self._record(measures)
+
+    def _begin(self) -> None:
+        """The end of the warm-up, time 0."""
+        self.state = self.world.settle(self.state)
+        self._record(self.world.measure(self.state))
+
+    def _record(self, measures: dict[str, Floats]) -> None:
+        row = self.tick // self.stride
+        for name, value in {**measures, **self.score.measures()}.items():
+            self.series[name][row] = value
+            self._check_finite(name, value)
+
+    def _check_finite(self, name: str, value: Floats) -> None:
+        declared = self.declared[name]
+        lost = ~(np.abs(value) <= declared.bound)  # NaN compares false
+        if declared.may_be_undefined:
+            lost &= ~np.isnan(value)
+        lost &= np.isnan(self.diverged)
+        if lost.any():
+            rows = np.flatnonzero(lost)
+            self.note("diverged", name, rows, values=value)
+            self.diverged[rows] = self.tick * self.world.tick
+
+    def measures(self) -> dict[str, Floats]:
+        """Each measure now, `(r,)`; NaN where a replication has diverged."""
+        now = {**self.world.measure(self.state), **self.score.measures()}
+        for name, value in now.items():
+            self._check_finite(name, value)
+        fine = np.isnan(self.diverged)
+        return {name: np.where(fine, value, np.nan) for name, value in now.items()}
+
+    def note(
+        self,
+        kind: str,
+        name: str,
+        rows: Ints | None = None,
+        *,
+        model: int = -1,
+        values: Floats | None = None,
+        time: Floats | None = None,
+    ) -> None:
+        """Write an event for the replications `rows` (cohort positions; None: all)."""
+        for i in range(self.r) if rows is None else rows:
+            value = 0.0 if values is None else float(values[i])
+            when = self.tick * self.world.tick if time is None else float(time[i])
+            self.events.append(
+                Event(self.luck.numbers[i], when, kind, name, model, value if np.isfinite(value) else 0.0)
+            )
+
+    def _show(self, stage: str, value: Any) -> None:
+        if self.tap is not None:
+            self.tap(self.tick, stage, value)
+
+    # What the conductor does between blocks.
+
+    def retrain(self, at: tuple[Ints, Ints], busy: bool = False) -> list[Any]:
+        """Retrain the (replication, brain) pairs `at`, brains numbered as in the topology.
+
+        With `busy` the old weights stay in service, and what is returned is handed to `install` when training is over.
+        """
+        pending: list[Any] = []
+        awake = ~self.disturbances.frozen(self.trial.topology)[at[1]]
+        rows, brains = at[0][awake], at[1][awake]
+        for cast in self.casts:
+            mine = np.isin(brains, cast.ids)
+            if mine.any():
+                here = rows[mine], np.searchsorted(cast.ids, brains[mine])
+                if busy:
+                    pending.append((cast, here, cast.study(here)))
+                else:
+                    cast.retrain(here)
+        if len(rows):
+            self._show("learn", {"brains": brains.tolist()})
+        return pending
+
+    def install(self, pending: list[Any]) -> None:
+        """Put into service what a busy retraining learnt."""
+        for cast, here, weights in pending:
+            cast.install(here, weights)
+
+    def average(self) -> None:
+        """One federated round of every cast."""
+        for cast in self.casts:
+            cast.average(np.ones((self.r, len(cast.ids))), self.trial.topology.average_by)
+
+    def shock(self, shock: Shock, *, begins: bool) -> None:
+        """A shock begins or ends."""
+        self.note("shock", shock.name if begins else f"{shock.name} ends")
+        (self.disturbances.begin if begins else self.disturbances.end)(
+            shock, self._x, max(self.trial.ticks(shock.size), 1)
+        )
+        if shock.where == "world":
+            self.world = replace(self.trial.world, **self.disturbances.world_values())  # type: ignore[type-var]

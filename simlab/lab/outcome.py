@@ -1,0 +1,43 @@
+"""What a cohort leaves behind: plain labelled arrays, ready to be stored."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from numpy import float32
+from numpy.typing import NDArray
+
+from simlab.base.arrays import Floats, Ints
+
+
+class Event(NamedTuple):
+    """Something that happened to one replication at one instant.
+
+    `kind` is what sort of thing ("harm", "shock", "alarm", "intervention", "diverged"), `name` which one,
+    `time` the simulated second, `model` the model concerned or -1 for all, `value` a number that goes with it.
+    """
+
+    replication: int
+    time: float
+    kind: str
+    name: str
+    model: int = -1
+    value: float = 0.0
+
+
+class Outcome(NamedTuple):
+    """One arm played for the replications of one cohort.
+
+    `replications` `(r,)` are their numbers. `measures` are final values `(r,)` float64, NaN where
+    the replication failed, diverged, or the measure is undefined. `series` are `(t, r)` float32 at `times` `(t,)`
+    seconds. `diverged` `(r,)` is the time in seconds at which a replication left the finite numbers, or NaN.
+    `failed` maps a replication that raised to its traceback. Events are sorted by (replication, time).
+    """
+
+    replications: Ints
+    measures: dict[str, Floats]
+    times: Floats
+    series: dict[str, NDArray[float32]]
+    events: list[Event]
+    diverged: Floats
+    failed: dict[int, str]

@@ -1,0 +1,115 @@
+"""Trial: one typed, runnable set-up. An arm of a study is a named Trial."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Any, NamedTuple, final
+
+import numpy as np
+
+from simlab.base.arrays import Floats
+from simlab.base.errors import InputError, ParameterError, did_you_mean
+from simlab.base.world import World
+from simlab.brains.brain import Brain
+from simlab.brains.topology import Schedule, Topology
+from simlab.interventions.intervention import Intervention
+from simlab.lab.shocks import Shock
+
+NEVER = Schedule()
+
+
+class Harm(NamedTuple):
+    """What counts as harm in a scenario: it begins at the first tick at which `measure` crosses.
+
+    Exactly one of `above` and `below` is finite; `cost` is the measure that says how much was lost.
+    """
+
+    measure: str
+    above: float = math.inf
+    below: float = -math.inf
+    cost: str | None = None
+
+
+class Trigger(NamedTuple):
+    """When a hand acts: at second `at`, or when `measure` crosses; then after a human or technical latency.
+
+    The latency is lognormal with this `median` (seconds) and log-standard deviation `spread`, drawn once per
+    replication and hand, so that arms which alarm at different times stay paired. `scrape` is how often the measure is looked at.
+    """
+
+    at: float = math.inf
+    measure: str | None = None
+    above: float = math.inf
+    below: float = -math.inf
+    scrape: float = 0.0  # seconds; 0 = every tick
+    median: float = 0.0
+    spread: float = 0.0
+    lasts: float = math.inf
+
+
+class Hand(NamedTuple):
+    """An intervention with its trigger and the models it concerns (None: all)."""
+
+    name: str
+    intervention: Intervention
+    trigger: Trigger
+    models: tuple[int, ...] | None = None
+
+
+@final
+@dataclass(frozen=True)
+class Trial:
+    """Everything one arm needs to be played; times in seconds.
+
+    `brains` are the kinds that `topology.kind_of` refers to. `stride` is the time between recorded values.
+    `closed` False opens the loop: agents do `world.open_loop`, while brains still learn and are scored.
+    """
+
+    world: World[Any]
+    brains: tuple[Brain[Any], ...]
+    topology: Topology
+    horizon: float
+    stride: float
+    schedule: Schedule = NEVER
+    warmup: float = 0.0
+    shocks: tuple[Shock, ...] = ()
+    hands: tuple[Hand, ...] = ()
+    harm: Harm | None = None
+    closed: bool = True
+
+    def __post_init__(self) -> None:
+        spec, measures = self.world.spec, self.world.measures
+        if self.topology.models != spec.models:
+            raise InputError(f"topology wires {self.topology.models} models, and the world has {spec.models}")
+        if max(self.topology.kind_of) >= len(self.brains):
+            raise InputError(
+                f"topology.kind_of names brain kind {max(self.topology.kind_of)}; there are {len(self.brains)}"
+            )
+        for brain in self.brains:
+            wrong = brain.why_not(spec)
+            if wrong:
+                raise InputError(f"brain {type(brain).__name__} {wrong}")
+        for used in [
+            self.harm.measure if self.harm else None,
+            self.harm.cost if self.harm else None,
+            *(h.trigger.measure for h in self.hands),
+        ]:
+            if used is not None and used not in measures:
+                raise InputError(f"unknown measure `{used}`; {did_you_mean(used, measures)}")
+        for what, value in (("horizon", self.horizon), ("stride", self.stride)):
+            if not (self.world.tick <= value < math.inf):
+                raise ParameterError(
+                    f"run.{what} must be at least one tick ({self.world.tick:g} s) and finite, not {value:g} s"
+                )
+        if not 0 <= self.warmup < math.inf:
+            raise ParameterError(f"run.warmup must be at least 0 s and finite, not {self.warmup:g} s")
+
+    def times(self) -> Floats:
+        """The recorded instants, `(t,)` seconds: 0, stride, 2 stride, ... up to the horizon."""
+        count = self.ticks(self.horizon) // self.ticks(self.stride) + 1
+        return np.arange(count, dtype=np.float64) * (self.ticks(self.stride) * self.world.tick)
+
+    def ticks(self, seconds: float) -> int:
+        """The number of ticks nearest to a time, at least one for any positive time."""
+        return max(round(seconds / self.world.tick), 1) if seconds > 0 else 0

@@ -1,0 +1,80 @@
+"""The calendar: block-stepped equals tick by tick, and time only moves forward."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+
+from simlab.brains.topology import Schedule
+from simlab.lab.conductor import CalendarError, Conductor
+from simlab.lab.loop import Loop
+from simlab.lab.streams import Streams
+from tests.lab.toy import Toy, trial
+
+
+def conduct(happenings=(), **given):
+    set_up = trial(**given)
+    loop = Loop(set_up, Streams(1, range(3)))
+    conductor = Conductor(set_up, loop, Streams(1, range(3)))
+    for i, happening in enumerate(happenings):
+        conductor._add(f"Toy.happenings[{i}]", happening, loop)
+    conductor.play()
+    return loop
+
+
+def test_blocks_equal_single_ticks():
+    """A happening that wakes at every tick cuts the run into blocks of one."""
+
+    def every_tick(calendar, loop):
+        while True:
+            yield calendar.wait(1)
+
+    plan = {"schedule": Schedule(every=7, jitter=2, busy=1)}
+    np.testing.assert_array_equal(conduct(**plan).series["total"], conduct([every_tick], **plan).series["total"])
+
+
+def test_happenings_act_between_ticks():
+    def note(calendar, loop):
+        yield calendar.wait(3)
+        loop.note("seen", "three")
+
+    assert [(e.time, e.name) for e in conduct([note]).events] == [(3.0, "three")] * 3
+
+
+@pytest.mark.parametrize("delay", [math.nan, -1, math.inf, -math.inf, "soon", None, True, 0.5])
+def test_impossible_delays_are_refused_with_the_process_named(delay):
+    def wrong(calendar, loop):
+        yield calendar.wait(2)
+        yield calendar.wait(delay)
+
+    with pytest.raises(
+        CalendarError, match=r"Toy\.happenings\[0\] at tick 2: cannot wait .* ticks; expected a whole number"
+    ):
+        conduct([wrong])
+
+
+def test_a_process_that_never_lets_time_move_is_named():
+    def zeno(calendar, loop):
+        while True:
+            yield calendar.wait(0)
+
+    with pytest.raises(CalendarError, match=r"Toy\.happenings\[0\] at tick 0: over .* events without time moving on"):
+        conduct([zeno])
+
+
+def test_an_event_costs_one_block():
+    """One SimPy event per retraining, none per agent: the calendar's share does not grow with models."""
+
+    def events(models):
+        set_up = trial(Toy(models=models), schedule=Schedule(every=10))
+        loop = Loop(set_up, Streams(1, range(2)))
+        conductor = Conductor(set_up, loop, Streams(1, range(2)))
+        seen = []
+        step = conductor.env.step
+        conductor.env.step = lambda: (seen.append(1), step())
+        conductor.play()
+        return len(seen)
+
+    assert events(2) == events(50)

@@ -1,0 +1,68 @@
+"""Luck: a pure function of (seed, replication, purpose, tick)."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from simlab.lab.streams import Streams, parts
+
+
+def ticks(luck, count, draw):
+    seen = []
+    for row in range(count):
+        luck.clock.row = row
+        seen.append(draw(luck).copy())
+    return np.stack(seen)
+
+
+def test_replications_are_dealt_the_same_in_any_company():
+    alone = ticks(Streams(1, [5]), 40, lambda luck: luck.normal("x", (1, 3)))
+    together = ticks(Streams(1, range(8)), 40, lambda luck: luck.normal("x", (8, 3)))
+    np.testing.assert_array_equal(alone[:, 0], together[:, 5])
+
+
+def test_another_agent_does_not_shift_the_luck_of_the_others():
+    few, many = (ticks(Streams(1, range(2)), 70, lambda luck, n=n: luck.uniform("x", (2, n))) for n in (63, 200))
+    np.testing.assert_array_equal(few, many[:, :, :63])
+
+
+def test_a_tick_at_which_nobody_draws_shifts_nothing():
+    every = ticks(Streams(1, range(2)), 600, lambda luck: luck.exponential("x", (2, 4)))
+    luck = Streams(1, range(2))
+    for row in (0, 7, 599):
+        luck.clock.row = row
+        np.testing.assert_array_equal(luck.exponential("x", (2, 4)), every[row])
+
+
+def test_purposes_kinds_seeds_and_starts_are_independent():
+    luck, other = Streams(1, range(1)), Streams(2, range(1))
+    start = luck.normal("x", (1, 500))
+    luck.clock.row = other.clock.row = 0
+    draws = [
+        start,
+        luck.normal("x", (1, 500)),
+        luck.normal("y", (1, 500)),
+        other.normal("x", (1, 500)),
+        luck.named("b").normal("x", (1, 500)),
+    ]
+    correlation = np.corrcoef(np.concatenate(draws))
+    assert np.abs(correlation - np.eye(5)).max() < 4 / np.sqrt(500)
+
+
+def test_two_draws_for_one_purpose_in_a_tick_are_refused():
+    luck = Streams(1, range(2))
+    luck.clock.row = 0
+    luck.normal("x", (2, 3))
+    with pytest.raises(ValueError, match="drawn twice in one tick"):
+        luck.normal("x", (2, 3))
+    luck.clock.row = 1
+    with pytest.raises(ValueError, match="cannot change"):
+        luck.normal("x", (2, 4))
+    with pytest.raises(ValueError, match="read-only"):
+        luck.normal("z", (2, 3))[0, 0] = 1
+
+
+def test_parts_do_not_depend_on_how_many_agents_there_are():
+    assert parts(10) == [(0, 16)]
+    assert parts(130) == [(0, 16), (16, 64), (64, 128), (128, 192)]
