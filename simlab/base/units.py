@@ -61,14 +61,14 @@ def seconds(text: str, *, negative: bool = True) -> float:
 
 def pretty(value: float) -> str:
     """A time in seconds as a person would write it; `seconds` reads the very same number back."""
-    if not math.isfinite(value):
-        return f"{value} s"
+    if not abs(value) < 1e15:
+        return f"{value!r} s"
     for unit in ("week", "day", "h", "min", "s", "ms"):
         shown = f"{float(Fraction(value) / UNITS[unit]):.12g}"
         plain = "e" not in shown and len(shown) <= 6 and float(shown) >= (0.1 if unit == "s" else 1)
         if plain and (unit != "week" or shown.isdigit()) and seconds(f"{shown} {unit}") == value:
             return f"{shown} {unit}"
-    return f"{int(value) if value == int(value) and abs(value) < 1e15 else value!r} s"
+    return f"{int(value) if value == int(value) and math.copysign(1, value) > 0 else value!r} s"
 
 
 def _short(text: str) -> str:

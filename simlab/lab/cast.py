@@ -72,6 +72,10 @@ class SeatLuck(Luck):
         """Exponential with mean 1."""
         return self._deal(self._streams.exponential, purpose, shape)
 
+    def noise(self, purpose: str, shape: tuple[int, ...]) -> Floats:
+        """Normal from a table."""
+        return self._deal(self._streams.noise, purpose, shape)
+
     def _deal(self, draw: Callable[[str, tuple[int, ...]], Floats], purpose: str, shape: tuple[int, ...]) -> Floats:
         seated = self._streams.clock.row >= 0 and shape[1:3] == self._seats.shape
         rest = shape[3:] if seated else shape[2:]

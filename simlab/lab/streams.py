@@ -10,22 +10,40 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Sequence
 from math import prod
-from typing import final
+from typing import NamedTuple, final
 
 import numpy as np
 
-from simlab.base.arrays import Floats
+from simlab.base.arrays import Array, Floats
+from simlab.base.kernels import normal_cells
 from simlab.base.luck import Luck
 
-_BLOCK = 2048  # numbers per stream and block: long enough to hide the cost of a call, short enough for the cache
 _FIRST, _WIDE = 16, 64
 
-Draw = Callable[[np.random.Generator, Floats], object]
 
-_DRAWS: dict[str, Draw] = {
-    "uniform": lambda g, out: g.random(out=out),
-    "normal": lambda g, out: g.standard_normal(out=out),
-    "exponential": lambda g, out: g.standard_exponential(out=out),
+class _Kind(NamedTuple):
+    """How one kind of number is drawn in blocks `(ticks, n)` and read by the tick.
+
+    `block` is how many are drawn at a time per stream: enough to hide the cost of a call, few enough for the cache.
+    """
+
+    fill: Callable[[np.random.Generator, Array], object]
+    read: Callable[[Array, Floats], object] = lambda drawn, out: np.copyto(out, drawn)
+    dtype: type = np.float64
+    block: int = 1024
+
+
+def _words(g: np.random.Generator, out: Array) -> None:
+    """Fill with 16-bit words; the widths of streams are multiples of 4 or start a stream, so none is split."""
+    flat = out.reshape(-1)
+    flat[:] = g.bit_generator.random_raw(-(-flat.size // 4)).astype("<u8", copy=False).view("<u2")[: flat.size]
+
+
+_KINDS = {
+    "uniform": _Kind(lambda g, out: g.random(out=out)),
+    "normal": _Kind(lambda g, out: g.standard_normal(out=out)),
+    "exponential": _Kind(lambda g, out: g.standard_exponential(out=out)),
+    "noise": _Kind(_words, lambda drawn, out: normal_cells().take(drawn, out=out, mode="wrap"), np.uint16, 8192),
 }
 
 
@@ -85,6 +103,10 @@ class Streams(Luck):
         """Exponential with mean 1."""
         return self._draw("exponential", purpose, shape)
 
+    def noise(self, purpose: str, shape: tuple[int, ...]) -> Floats:
+        """Normal from a table of 65,536 cells."""
+        return self._draw("noise", purpose, shape)
+
     def _draw(self, kind: str, purpose: str, shape: tuple[int, ...]) -> Floats:
         started = self.clock.row >= 0
         key = f"{self.prefix}{purpose}/{kind}" + ("" if started else "/start")
@@ -106,17 +128,16 @@ class _Source:
     def __init__(
         self, key: str, kind: str, shape: tuple[int, ...], seed: int, numbers: tuple[int, ...], *, buffered: bool
     ) -> None:
-        self.key, self.shape, self._fill = key, shape, _DRAWS[kind]
+        self.key, self.shape, self._kind = key, shape, _KINDS[kind]
         n, rest = (shape[1] if len(shape) > 1 else 1), prod(shape[2:])
-        self._parts = [(a * rest, b * rest) for a, b in parts(n)] if len(shape) > 1 else [(0, 1)]
-        self._size = n * rest
-        drawn = self._parts[-1][1]
-        self._ticks = max(1, min(_BLOCK // drawn, 256)) if buffered else 1
-        self._streams = [[generator(seed, i, key, part) for part in range(len(self._parts))] for i in numbers]
-        self._block = -1
-        self._used = -1
-        self._numbers = np.empty((shape[0], self._ticks, self._size))
-        self._scratch = np.empty(self._ticks * max(b - a for a, b in self._parts))
+        edges = parts(n) if len(shape) > 1 else [(0, 1)]
+        wide = edges[-1][1] * rest
+        self._ticks = max(1, min(self._kind.block // wide, 256)) if buffered else 1
+        self._keep = [(a * rest, min(b, n) * rest) for a, b in edges]
+        self._streams = [[generator(seed, i, key, part) for i in numbers] for part in range(len(edges))]
+        self._drawn: list[Array] = [np.empty((shape[0], self._ticks, (b - a) * rest), self._kind.dtype) for a, b in edges]
+        self._out = np.empty((shape[0], n * rest))
+        self._block = self._used = -1
 
     def row(self, row: int, shape: tuple[int, ...], again: bool) -> Floats:
         """The draw for tick `row`; ticks that nobody asked for are drawn and dropped."""
@@ -124,21 +145,22 @@ class _Source:
             raise ValueError(
                 f"luck for `{self.key}` was first drawn with shape {self.shape}; it cannot change to {shape}"
             )
-        if row == self._used and not again:
+        if row != self._used:
+            self._used = row
+            while self._block < row // self._ticks:
+                self._next_block()
+            at = row % self._ticks
+            for (first, last), drawn in zip(self._keep, self._drawn, strict=True):
+                self._kind.read(drawn[:, at, : last - first], self._out[:, first:last])
+        elif not again:
             raise ValueError(f"luck for `{self.key}` is drawn twice in one tick; give the second draw its own purpose")
-        self._used = row
-        while self._block < row // self._ticks:
-            self._next_block()
-        view = self._numbers[:, row % self._ticks].reshape(shape)
+        view = self._out.reshape(shape)
         view.flags.writeable = False
         return view
 
     def _next_block(self) -> None:
         self._block += 1
-        for r, streams in enumerate(self._streams):
-            for (first, last), stream in zip(self._parts, streams, strict=True):
-                wide = last - first
-                out = self._scratch[: self._ticks * wide]
-                self._fill(stream, out)
-                keep = min(last, self._size) - first
-                self._numbers[r, :, first : first + keep] = out.reshape(self._ticks, wide)[:, :keep]
+        fill = self._kind.fill
+        for streams, drawn in zip(self._streams, self._drawn, strict=True):
+            for stream, block in zip(streams, drawn, strict=True):
+                fill(stream, block)

@@ -1,0 +1,1 @@
+"""What runs leave behind: labelled arrays, provenance, the crash-safe store."""

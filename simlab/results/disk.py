@@ -1,0 +1,179 @@
+"""Files that are written whole or not at all, with the same bytes every time, and hold no code."""
+
+from __future__ import annotations
+
+import errno
+import hashlib
+import io
+import json
+import math
+import os
+import zipfile
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import IO, Any
+
+import numpy as np
+
+from simlab.base.arrays import Array
+from simlab.base.errors import StorageError
+
+Hook = Callable[[str], None]
+
+_FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
+_CLOSED = {errno.EACCES, errno.EPERM, errno.EROFS}
+_TEMPORARY = ".simlab-", ".tmp"
+
+
+@contextmanager
+def storage(path: Path) -> Iterator[None]:
+    """Turn what the operating system says about `path` into a StorageError of one line."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno in _FULL:
+            what = "no space left; free some and give the same command again: what was finished is kept"
+        elif error.errno in _CLOSED:
+            what = "cannot be written (read-only, or not yours); choose another directory with --out"
+        elif error.errno == errno.ENOTDIR:
+            what = "a part of this path is a file, not a directory"
+        else:
+            what = error.strerror or str(error)
+        raise StorageError(f"{path}: {what}") from error
+
+
+def unwatched(instant: str) -> None:
+    """The hook of everyday use: nobody asks."""
+
+
+def directory(path: str | Path) -> Path:
+    """`path` as a Path. Raises StorageError for what no directory can be called."""
+    if "\0" in str(path):
+        raise StorageError(f"{str(path)!r}: a path cannot hold a NUL character")
+    return Path(path)
+
+
+def write(path: Path, fill: Callable[[IO[bytes]], object], at: Hook = unwatched, label: str | None = None) -> str:
+    """Write a file through `fill`, replace `path` with it in one instant, and return its sha256.
+
+    `at` is told, under the file's `label`, of every instant at which a crash would leave something else on the disk.
+    Raises StorageError; a temporary file that a crash leaves behind is swept by `sweep`.
+    """
+    label = label or path.name
+    temporary = path.with_name(path.name.join(_TEMPORARY))
+    try:
+        with storage(path):
+            with temporary.open("wb") as file:
+                at(f"{label}: opened")
+                fill(file)
+                file.flush()
+                os.fsync(file.fileno())
+            checksum = digest(temporary)
+            at(f"{label}: before replace")
+            temporary.replace(path)
+    except BaseException:
+        with suppress(OSError):
+            temporary.unlink()
+        raise
+    at(f"{label}: written")
+    return checksum
+
+
+def sweep(folder: Path) -> None:
+    """Remove the temporary files that a crash left in `folder`."""
+    for path in folder.glob("*".join(_TEMPORARY)):
+        path.unlink(missing_ok=True)
+
+
+def is_temporary(name: str) -> bool:
+    """Whether a file of this name is one that `write` had not finished."""
+    return name.startswith(_TEMPORARY[0]) and name.endswith(_TEMPORARY[1])
+
+
+def digest(path: Path) -> str:
+    """The sha256 of a file, in hexadecimal."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def pack(arrays: Iterable[tuple[str, Array]]) -> Callable[[IO[bytes]], None]:
+    """A filler that writes `arrays` as an uncompressed NPZ without dates, so that equal arrays give equal bytes."""
+
+    def fill(file: IO[bytes]) -> None:
+        with zipfile.ZipFile(file, "w", zipfile.ZIP_STORED) as archive:
+            for name, array in arrays:
+                with archive.open(zipfile.ZipInfo(f"{name}.npy"), "w", force_zip64=True) as member:
+                    np.lib.format.write_array(member, np.ascontiguousarray(array), allow_pickle=False)
+
+    return fill
+
+
+def packed(arrays: Iterable[tuple[str, Array]]) -> bytes:
+    """The bytes that `pack` writes."""
+    file = io.BytesIO()
+    pack(arrays)(file)
+    return file.getvalue()
+
+
+def unpack(source: Path | bytes, name: object) -> dict[str, Array]:
+    """The arrays of an NPZ. Raises StorageError for anything else, a pickle inside included (it is not run)."""
+    file: IO[bytes] | Path = io.BytesIO(source) if isinstance(source, bytes) else source
+    try:
+        with np.load(file, allow_pickle=False) as archive:
+            return {key: archive[key] for key in archive.files}
+    except (ValueError, KeyError, EOFError, OSError, AttributeError, zipfile.BadZipFile) as error:
+        raise StorageError(f"{name}: not arrays that simlab wrote ({error})") from error
+
+
+def plain(value: Any, odd: Callable[[float], object] = str) -> Any:
+    """`value` as JSON holds it: dicts, lists, strings, finite numbers; `odd` says what stands for nan and inf."""
+    if isinstance(value, Mapping):
+        return {str(key): plain(item, odd) for key, item in value.items()}
+    if isinstance(value, np.ndarray | np.generic):
+        return plain(value.tolist(), odd)
+    if isinstance(value, list | tuple):
+        return [plain(item, odd) for item in value]
+    if isinstance(value, float) and not math.isfinite(value):
+        return odd(value)
+    if value is None or isinstance(value, bool | int | float | str):
+        return value
+    return str(value)
+
+
+def dumps(document: Any, *, short: bool = False) -> str:
+    """`document` as strict JSON in ASCII, keys in their own order: the order of arms means something."""
+    if short:
+        return json.dumps(document, allow_nan=False, separators=(",", ":"))
+    return json.dumps(document, allow_nan=False, indent=1) + "\n"
+
+
+def text(content: str) -> Callable[[IO[bytes]], None]:
+    """A filler that writes `content` in UTF-8."""
+
+    def fill(file: IO[bytes]) -> None:
+        file.write(content.encode())
+
+    return fill
+
+
+def seal(document: Mapping[str, Any]) -> str:
+    """`document` as JSON that carries its own checksum, so that `unseal` finds any flipped byte."""
+    body = plain(document)
+    check = hashlib.sha256(dumps(body).encode()).hexdigest()
+    return dumps({**body, "check": check})
+
+
+def unseal(path: Path) -> dict[str, Any]:
+    """The document that `seal` wrote. Raises StorageError when simlab did not write it, or a byte has changed."""
+    with storage(path):
+        content = path.read_bytes()
+    try:
+        document = json.loads(content)
+        body = {key: item for key, item in document.items() if key != "check"}
+        whole = seal(body).encode() == content
+    except (ValueError, AttributeError, RecursionError):
+        whole = False
+    if not whole:
+        raise StorageError(f"{path}: damaged, or not written by simlab")
+    return body

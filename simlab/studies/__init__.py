@@ -1,0 +1,1 @@
+"""Comparisons: the runner, paired statistics, claims."""

@@ -1,0 +1,133 @@
+"""Paired statistics over replications: intervals for means, quantiles, probabilities and their differences.
+
+Means use the studentised bootstrap (Efron & Tibshirani 1993, ch. 12): nominal 95% intervals from Student's t cover 92% for
+skewed measures at 30 replications. Probabilities use Wilson (1927); paired differences of probabilities Agresti & Min (2005).
+Fewer than `FEW` replications give no interval at all.
+"""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from typing import NamedTuple
+
+import numpy as np
+
+from simlab.base.arrays import Floats
+
+FEW = 30
+MANY = 2000  # from here the normal interval's error, of order skewness / sqrt(n), is below what resampling adds
+_RESAMPLES = 2000
+_Z = 1.959963984540054
+
+
+class Estimate(NamedTuple):
+    """A point estimate from `n` replications and its 95% interval; NaN where there are too few."""
+
+    value: float
+    low: float
+    high: float
+    n: int
+
+    @property
+    def interval(self) -> list[float] | None:
+        """[low, high], or None where there is none."""
+        return None if np.isnan(self.low) else [self.low, self.high]
+
+
+def mean(x: Floats) -> Estimate:
+    """The mean of `x` `(n,)`; undefined values are left out. Pass paired differences for a contrast of means."""
+    x = x[np.isfinite(x)]
+    n = len(x)
+    if n < FEW:
+        return Estimate(float(x.mean()) if n else np.nan, np.nan, np.nan, n)
+    centre, spread = x.mean(), x.std(ddof=1)
+    if spread <= 1e-12 * abs(centre):
+        return Estimate(float(centre), float(centre), float(centre), n)
+    if n > MANY:
+        half = _Z * spread / np.sqrt(n)
+        return Estimate(float(centre), float(centre - half), float(centre + half), n)
+    weights = _weights(n)
+    means = weights @ x / n
+    squares = weights @ (x - centre) ** 2 / n
+    spreads = np.sqrt(np.maximum(squares - (means - centre) ** 2, 0) * n / (n - 1))
+    usable = spreads > 0
+    t = (means[usable] - centre) / (spreads[usable] / np.sqrt(n))
+    upper, lower = np.quantile(t, [0.975, 0.025])
+    error = spread / np.sqrt(n)
+    return Estimate(float(centre), float(centre - upper * error), float(centre - lower * error), n)
+
+
+def quantile(x: Floats, q: float) -> Estimate:
+    """The `q` quantile of `x` `(n,)`, with the distribution-free interval of order statistics (binomial)."""
+    from scipy.stats import binom
+
+    x = np.sort(x[np.isfinite(x)])
+    n = len(x)
+    if n == 0:
+        return Estimate(np.nan, np.nan, np.nan, 0)
+    value = float(np.quantile(x, q))
+    low, high = int(binom.ppf(0.025, n, q)) - 1, int(binom.ppf(0.975, n, q))
+    if n < FEW or low < 0 or high >= n:
+        return Estimate(value, np.nan, np.nan, n)
+    return Estimate(value, float(x[low]), float(x[high]), n)
+
+
+def quantile_difference(x: Floats, y: Floats, q: float) -> Estimate:
+    """The `q` quantile of `x` minus that of `y`, paired by replication: basic percentile bootstrap of the pairs."""
+    both = np.isfinite(x) & np.isfinite(y)
+    x, y = x[both], y[both]
+    n = len(x)
+    if n == 0:
+        return Estimate(np.nan, np.nan, np.nan, 0)
+    value = float(np.quantile(x, q) - np.quantile(y, q))
+    if n < FEW:
+        return Estimate(value, np.nan, np.nan, n)
+    rows = _generator().integers(n, size=(_RESAMPLES, n))
+    draws = np.quantile(x[rows], q, axis=1) - np.quantile(y[rows], q, axis=1)
+    low, high = np.quantile(draws, [0.025, 0.975])
+    return Estimate(value, float(low), float(high), n)
+
+
+def share(hit: Floats) -> Estimate:
+    """A probability from `hit` `(n,)` of zeros and ones (NaN left out), with Wilson's interval."""
+    hit = hit[np.isfinite(hit)]
+    n = len(hit)
+    if n == 0:
+        return Estimate(np.nan, np.nan, np.nan, 0)
+    p = float(hit.mean())
+    if n < FEW:
+        return Estimate(p, np.nan, np.nan, n)
+    centre = (p + _Z**2 / (2 * n)) / (1 + _Z**2 / n)
+    half = _Z * np.sqrt(p * (1 - p) / n + _Z**2 / (4 * n**2)) / (1 + _Z**2 / n)
+    return Estimate(p, max(0.0, float(centre - half)), min(1.0, float(centre + half)), n)
+
+
+def share_difference(x: Floats, y: Floats) -> Estimate:
+    """P(x) - P(y) of paired zeros and ones `(n,)`, by Agresti & Min: Wald after half a pair is added to each of the four cells."""
+    both = np.isfinite(x) & np.isfinite(y)
+    x, y = x[both], y[both]
+    n = len(x)
+    if n == 0:
+        return Estimate(np.nan, np.nan, np.nan, 0)
+    value = float((x - y).mean())
+    if n < FEW:
+        return Estimate(value, np.nan, np.nan, n)
+    only_x, only_y, total = float((x > y).sum()) + 0.5, float((y > x).sum()) + 0.5, n + 2
+    centre = (only_x - only_y) / total
+    half = _Z * np.sqrt((only_x + only_y) / total - centre**2) / np.sqrt(total)
+    return Estimate(value, max(-1.0, float(centre - half)), min(1.0, float(centre + half)), n)
+
+
+def exceeds(x: Floats, line: float) -> Floats:
+    """1 where `x` exceeds `line`, 0 where not, NaN where undefined."""
+    return np.where(np.isfinite(x), (x > line).astype(float), np.nan)
+
+
+@lru_cache(maxsize=4)
+def _weights(n: int) -> Floats:
+    """How often each of `n` replications is drawn, `(resamples, n)`; the same for every measure of that size."""
+    return _generator().multinomial(n, np.full(n, 1 / n), size=_RESAMPLES).astype(float)
+
+
+def _generator() -> np.random.Generator:
+    return np.random.Generator(np.random.PCG64(95))

@@ -1,0 +1,178 @@
+"""The summary of a run: every number that the verdict, the tables, the claims and `--json` show, computed once."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from simlab.base.arrays import Floats
+from simlab.lab.outcome import Outcome
+from simlab.results.record import Record, cell_key
+from simlab.scenario.scenario import Arm, Scenario
+from simlab.studies.claims import Finding, judge, vanished
+from simlab.studies.statistics import Estimate, mean, share, share_difference
+
+Measures = Mapping[str, Mapping[str, Floats]]
+
+
+def summarise(scenario: Scenario, record: Record) -> dict[str, Any]:
+    """Everything there is to say of a run, JSON-able, undefined numbers as None.
+
+    The first arm is the baseline: contrasts are each other arm minus the first, paired by replication.
+    """
+    plain = _measures(scenario.arms, record, None)
+    controls = {c.name: _measures(c.arms, record, c.name) for c in scenario.controls}
+    findings = [(claim, judge(claim, controls[claim.control] if claim.control else plain)) for claim in scenario.claims]
+    summary = {
+        "scenario": scenario.name,
+        "seed": scenario.seed,
+        "replications": scenario.replications,
+        "arms": _arms(plain),
+        "contrasts": _contrasts(plain),
+        "claims": [_finding(found) | {"expect": claim.expect, "because": claim.because} for claim, found in findings],
+        "diverged": {arm.name: _diverged(record.cells[cell_key(arm.name)]) for arm in scenario.arms},
+        "failed": {arm.name: len(record.cells[cell_key(arm.name)].failed) for arm in scenario.arms},
+        "harm": _harm(scenario, record),
+        "controls": {
+            control.name: {
+                "title": control.title,
+                "arms": _arms(controls[control.name]),
+                "contrasts": _contrasts(controls[control.name]),
+                "vanishes": [
+                    _finding(vanished(control, v, controls[control.name])) | {"measure": v.measure}
+                    for v in control.vanishes
+                ],
+                "diverged": sum(_diverged(record.cells[cell_key(arm.name, control.name)]) for arm in control.arms),
+                "failed": sum(len(record.cells[cell_key(arm.name, control.name)].failed) for arm in control.arms),
+            }
+            for control in scenario.controls
+        },
+    }
+    return _plain(summary)  # type: ignore[no-any-return]
+
+
+def contradicted(summary: Mapping[str, Any]) -> bool:
+    """Whether the run says no to something the scenario expects: a claim, or a control under which an effect stayed."""
+    against = [c["expect"] for c in summary["claims"] if c["verdict"] == "contradicted"]
+    for_refuted = [not c["expect"] for c in summary["claims"] if c["verdict"] == "holds"]
+    stayed = [v["verdict"] == "contradicted" for c in summary["controls"].values() for v in c["vanishes"]]
+    return any(against) or any(for_refuted) or any(stayed)
+
+
+def lost(summary: Mapping[str, Any]) -> tuple[int, int]:
+    """How many replications failed and how many diverged, over arms and controls."""
+    controls = summary["controls"].values()
+    failed = sum(summary["failed"].values()) + sum(c["failed"] for c in controls)
+    return failed, sum(summary["diverged"].values()) + sum(c["diverged"] for c in controls)
+
+
+def exit_code(scenario: Scenario, summary: Mapping[str, Any]) -> int:
+    """0 when nothing expected is contradicted, 1 when something is, 3 when replications failed or too many diverged."""
+    failed, diverged = lost(summary)
+    if failed or diverged > scenario.allow_diverged:
+        return 3
+    return 1 if contradicted(summary) else 0
+
+
+def _measures(arms: tuple[Arm, ...], record: Record, control: str | None) -> dict[str, dict[str, Floats]]:
+    return {arm.name: record.cells[cell_key(arm.name, control)].measures for arm in arms}
+
+
+def _arms(measures: Measures) -> dict[str, dict[str, Any]]:
+    return {arm: {name: _spread(x) for name, x in each.items()} for arm, each in measures.items()}
+
+
+def _spread(x: Floats) -> dict[str, Any]:
+    found, seen = mean(x), x[np.isfinite(x)]
+    p05, median, p95 = np.quantile(seen, [0.05, 0.5, 0.95]) if len(seen) else (math.nan,) * 3
+    return {"n": found.n, "mean": found.value, "median": median, "p05": p05, "p95": p95, "ci95": found.interval}
+
+
+def _contrasts(measures: Measures) -> list[dict[str, Any]]:
+    (base, at_base), *others = measures.items()
+    rows = []
+    for arm, each in others:
+        for name, x in each.items():
+            found = mean(x - at_base[name])
+            rows.append(
+                {
+                    "measure": name,
+                    "arm": arm,
+                    "versus": base,
+                    "mean_difference": found.value,
+                    "ci95": found.interval,
+                    "n": found.n,
+                }
+            )
+    return rows
+
+
+def _finding(found: Finding) -> dict[str, Any]:
+    return {
+        "claim": found.text,
+        "holds": found.holds,
+        "verdict": found.verdict,
+        "evidence": found.evidence,
+        "estimate": found.estimate.value,
+        "ci95": found.estimate.interval,
+        "needed": found.needed,
+    }
+
+
+def _harm(scenario: Scenario, record: Record) -> dict[str, Any] | None:
+    """How often harm came, per arm and control, with paired contrasts against the baseline."""
+    harm = scenario.harm
+    if harm is None:
+        return None
+
+    def struck(control: str | None, arms: tuple[Arm, ...]) -> dict[str, Floats]:
+        return {arm.name: _harmed(record.cells[cell_key(arm.name, control)]) for arm in arms}
+
+    plain = struck(None, scenario.arms)
+    base, *others = plain
+    edge = {"above": harm.above} if math.isfinite(harm.above) else {"below": harm.below}
+    return {
+        "measure": harm.measure,
+        **edge,
+        "arms": {arm: _share(hit) for arm, hit in plain.items()},
+        "contrasts": [
+            {"arm": arm, "versus": base, **_difference(share_difference(plain[arm], plain[base]))} for arm in others
+        ],
+        "controls": {
+            control.name: {arm: _share(hit) for arm, hit in struck(control.name, control.arms).items()}
+            for control in scenario.controls
+        },
+    }
+
+
+def _harmed(outcome: Outcome) -> Floats:
+    """1 where a replication came to harm, 0 where it did not, NaN where it failed."""
+    struck = {event.replication for event in outcome.events if event.kind == "harm"}
+    return np.array([math.nan if i in outcome.failed else float(i in struck) for i in outcome.replications.tolist()])
+
+
+def _share(hit: Floats) -> dict[str, Any]:
+    found = share(hit)
+    return {"count": int(np.nansum(hit)), "n": found.n, "share": found.value, "ci95": found.interval}
+
+
+def _difference(found: Estimate) -> dict[str, Any]:
+    return {"difference": found.value, "ci95": found.interval, "n": found.n}
+
+
+def _diverged(outcome: Outcome) -> int:
+    return int(np.isfinite(outcome.diverged).sum())
+
+
+def _plain(value: Any) -> Any:
+    """Plain Python numbers, None for what is undefined."""
+    if isinstance(value, dict):
+        return {key: _plain(each) for key, each in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_plain(each) for each in value]
+    if isinstance(value, (float, np.floating)):
+        return float(value) if math.isfinite(value) else None
+    return int(value) if isinstance(value, np.integer) else value

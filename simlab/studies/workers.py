@@ -1,0 +1,187 @@
+"""Worker processes that die with their parent, and whose death costs only what they were doing.
+
+A pool from the standard library does not do: after one killed worker `multiprocessing.Pool` hangs, and
+`ProcessPoolExecutor` fails everything in flight without saying which task killed it. Here each worker has a pipe
+of its own, so a death is known at once, by task, and only that worker is replaced.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+import traceback
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from multiprocessing import connection, get_context
+from multiprocessing.connection import Connection
+from multiprocessing.process import BaseProcess
+from multiprocessing.reduction import ForkingPickler
+from types import ModuleType
+from typing import Any, NamedTuple, TypeAlias, cast, final
+
+from simlab.base.errors import SimlabError
+
+Task: TypeAlias = tuple[Callable[..., Any], tuple[Any, ...]]
+
+TRIES = 2  # a worker's death costs one retry
+
+
+class Answer(NamedTuple):
+    """What became of a task: its value, or `why` there is none (a traceback, or how its worker died)."""
+
+    value: Any = None
+    why: str | None = None
+    refused: SimlabError | None = None
+
+
+def perform(function: Callable[..., Any], arguments: tuple[Any, ...]) -> Answer:
+    """Do one task here, with one BLAS thread: with more, a sum's last bits depend on how many are free."""
+    from threadpoolctl import threadpool_limits
+
+    try:
+        with threadpool_limits(1):
+            return Answer(function(*arguments))
+    except SimlabError as error:
+        return Answer(refused=error)
+    except Exception:
+        return Answer(why=traceback.format_exc())
+
+
+def can_travel(task: Task) -> bool:
+    """Whether another process can read the task: a world defined in a script or a notebook is played here."""
+    try:
+        return b"__main__" not in bytes(ForkingPickler.dumps(task))  # what a pipe sends
+    except Exception:  # an object may refuse with any error
+        return False
+
+
+@final
+class Crew:
+    """`size` worker processes; on leaving the `with` block they are killed, whatever they were doing.
+
+    Workers are fresh interpreters that import what they need (a fork of a process with threads may deadlock), and
+    they write nothing. Tasks are pickled to them and answers back; no pickle touches the disk.
+    """
+
+    def __init__(self, size: int) -> None:
+        self._size = size
+        self._workers: dict[Connection, BaseProcess] = {}
+
+    def __enter__(self) -> Crew:
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        for worker in self._workers.values():
+            worker.kill()
+        for pipe in list(self._workers):
+            self._bury(pipe)
+
+    @property
+    def pids(self) -> list[int]:
+        """The process ids of the workers alive now."""
+        return [worker.pid for worker in self._workers.values() if worker.pid]
+
+    def do(self, tasks: Sequence[Task]) -> Iterator[tuple[int, Answer]]:
+        """Do the tasks, at most one at a time for each worker; yields (index, answer) in the order they are done.
+
+        A task whose worker dies is tried once more on a new worker, then answered with how it died.
+        """
+        waiting = deque(range(len(tasks)))
+        deaths: dict[int, int] = {}
+        doing: dict[Connection, int] = {}
+        for pipe in [self._hire() for _ in range(min(self._size, len(tasks)))]:
+            self._give(pipe, tasks, waiting, doing)
+        while doing:
+            for pipe in cast("list[Connection]", connection.wait(list(doing))):
+                index = doing.pop(pipe)
+                answer: Answer | None = None
+                try:
+                    answer = pipe.recv()
+                except (EOFError, OSError):
+                    how = self._bury(pipe)
+                    deaths[index] = deaths.get(index, 0) + 1
+                    if deaths[index] < TRIES:
+                        waiting.appendleft(index)
+                    else:
+                        answer = Answer(why=f"its worker process died {TRIES} times, the last time {how}")
+                    if waiting:
+                        self._give(self._hire(), tasks, waiting, doing)
+                else:
+                    self._give(pipe, tasks, waiting, doing)
+                if answer is not None:
+                    yield index, answer
+
+    def _give(self, pipe: Connection, tasks: Sequence[Task], waiting: deque[int], doing: dict[Connection, int]) -> None:
+        """Send the next task; if the worker is dead, receiving the answer finds that out."""
+        if waiting:
+            index = doing[pipe] = waiting.popleft()
+            with suppress(BrokenPipeError, ConnectionResetError):
+                pipe.send(tasks[index])
+
+    def _hire(self) -> Connection:
+        context = get_context("spawn")
+        here, there = context.Pipe()
+        worker = context.Process(target=_work, args=(there, os.getpid()), daemon=True)
+        with _without_main(), _without_interrupts():
+            worker.start()
+            self._workers[here] = worker
+        there.close()
+        return here
+
+    def _bury(self, pipe: Connection) -> str:
+        worker = self._workers.pop(pipe)
+        worker.kill()
+        worker.join()
+        pipe.close()
+        code = worker.exitcode or 0
+        return f"by signal {-code} ({signal.Signals(-code).name})" if code < 0 else f"with exit code {code}"
+
+
+def _work(pipe: Connection, parent: int) -> None:
+    """What a worker does, until its parent closes the pipe or dies."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent decides when to stop
+    _die_with(parent)
+    with suppress(EOFError, BrokenPipeError, ConnectionResetError):
+        while True:
+            try:
+                function, arguments = pipe.recv()
+                answer = perform(function, arguments)
+            except (AttributeError, ImportError, TypeError, ValueError):  # this process cannot read the task
+                answer = Answer(why=traceback.format_exc())
+            pipe.send(answer)
+
+
+def _die_with(parent: int) -> None:
+    """Have the kernel kill this process when its parent dies, even by SIGKILL; elsewhere the closed pipe ends it."""
+    if sys.platform == "linux":
+        import ctypes
+
+        ctypes.CDLL(None).prctl(1, signal.SIGKILL)  # PR_SET_PDEATHSIG
+        if os.getppid() != parent:  # it died before that call
+            os._exit(1)
+
+
+@contextmanager
+def _without_main() -> Iterator[None]:
+    """Workers need nothing from the script that called us; running it again would demand a `__main__` guard in it."""
+    main = sys.modules["__main__"]
+    sys.modules["__main__"] = ModuleType("__main__")
+    try:
+        yield
+    finally:
+        sys.modules["__main__"] = main
+
+
+@contextmanager
+def _without_interrupts() -> Iterator[None]:
+    """A Ctrl-C that reaches a worker while it starts would print a traceback; ours is delivered a moment later."""
+    if sys.platform == "win32":
+        yield
+        return
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
