@@ -34,8 +34,8 @@ class Estimate(NamedTuple):
         return None if np.isnan(self.low) else [self.low, self.high]
 
 
-def mean(x: Floats) -> Estimate:
-    """The mean of `x` `(n,)`; undefined values are left out. Pass paired differences for a contrast of means."""
+def mean(x: Floats, level: float = 0.95) -> Estimate:
+    """The mean of `x` `(n,)`, or of paired differences, with its interval at `level`; undefined values are left out."""
     x = x[np.isfinite(x)]
     n = len(x)
     if n < FEW:
@@ -44,7 +44,7 @@ def mean(x: Floats) -> Estimate:
     if spread <= 1e-12 * abs(centre):
         return Estimate(float(centre), float(centre), float(centre), n)
     if n > MANY:
-        half = _Z * spread / np.sqrt(n)
+        half = _normal(level) * spread / np.sqrt(n)
         return Estimate(float(centre), float(centre - half), float(centre + half), n)
     weights = _weights(n)
     means = weights @ x / n
@@ -52,7 +52,7 @@ def mean(x: Floats) -> Estimate:
     spreads = np.sqrt(np.maximum(squares - (means - centre) ** 2, 0) * n / (n - 1))
     usable = spreads > 0
     t = (means[usable] - centre) / (spreads[usable] / np.sqrt(n))
-    upper, lower = np.quantile(t, [0.975, 0.025])
+    upper, lower = np.quantile(t, [(1 + level) / 2, (1 - level) / 2])
     error = spread / np.sqrt(n)
     return Estimate(float(centre), float(centre - upper * error), float(centre - lower * error), n)
 
@@ -102,7 +102,7 @@ def share(hit: Floats) -> Estimate:
     return Estimate(p, max(0.0, float(centre - half)), min(1.0, float(centre + half)), n)
 
 
-def share_difference(x: Floats, y: Floats) -> Estimate:
+def share_difference(x: Floats, y: Floats, level: float = 0.95) -> Estimate:
     """P(x) - P(y) of paired zeros and ones `(n,)`, by Agresti & Min: Wald after half a pair is added to each of the four cells."""
     both = np.isfinite(x) & np.isfinite(y)
     x, y = x[both], y[both]
@@ -114,8 +114,15 @@ def share_difference(x: Floats, y: Floats) -> Estimate:
         return Estimate(value, np.nan, np.nan, n)
     only_x, only_y, total = float((x > y).sum()) + 0.5, float((y > x).sum()) + 0.5, n + 2
     centre = (only_x - only_y) / total
-    half = _Z * np.sqrt((only_x + only_y) / total - centre**2) / np.sqrt(total)
+    half = _normal(level) * np.sqrt((only_x + only_y) / total - centre**2) / np.sqrt(total)
     return Estimate(value, max(-1.0, float(centre - half)), min(1.0, float(centre + half)), n)
+
+
+def _normal(level: float) -> float:
+    """Half the width of a normal interval, in standard errors."""
+    from scipy.special import ndtri
+
+    return float(ndtri((1 + level) / 2))
 
 
 def exceeds(x: Floats, line: float) -> Floats:

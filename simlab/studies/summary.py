@@ -21,7 +21,8 @@ Measures = Mapping[str, Mapping[str, Floats]]
 def summarise(scenario: Scenario, record: Record) -> dict[str, Any]:
     """Everything there is to say of a run, JSON-able, undefined numbers as None.
 
-    The first arm is the baseline: contrasts are each other arm minus the first, paired by replication.
+    The first arm is the baseline: contrasts are each other arm minus the first, paired by replication. A contrast is `clear`
+    when 0 lies outside its interval at a level that holds for all arms together (Bonferroni), since a reader picks the largest.
     """
     plain = _measures(scenario.arms, record, None)
     controls = {c.name: _measures(c.arms, record, c.name) for c in scenario.controls}
@@ -97,6 +98,7 @@ def _contrasts(measures: Measures) -> list[dict[str, Any]]:
     for arm, each in others:
         for name, x in each.items():
             found = mean(x - at_base[name])
+            clear = _clear(mean(x - at_base[name], _joint(len(others))))
             rows.append(
                 {
                     "measure": name,
@@ -105,6 +107,7 @@ def _contrasts(measures: Measures) -> list[dict[str, Any]]:
                     "mean_difference": found.value,
                     "ci95": found.interval,
                     "n": found.n,
+                    "clear": clear,
                 }
             )
     return rows
@@ -139,7 +142,7 @@ def _harm(scenario: Scenario, record: Record) -> dict[str, Any] | None:
         **edge,
         "arms": {arm: _share(hit) for arm, hit in plain.items()},
         "contrasts": [
-            {"arm": arm, "versus": base, **_difference(share_difference(plain[arm], plain[base]))} for arm in others
+            {"arm": arm, "versus": base, **_difference(plain[arm], plain[base], len(others))} for arm in others
         ],
         "controls": {
             control.name: {arm: _share(hit) for arm, hit in struck(control.name, control.arms).items()}
@@ -149,9 +152,15 @@ def _harm(scenario: Scenario, record: Record) -> dict[str, Any] | None:
 
 
 def _harmed(outcome: Outcome) -> Floats:
-    """1 where a replication came to harm, 0 where it did not, NaN where it failed."""
+    """1 where a replication came to harm, 0 where it did not, NaN where it failed, or diverged before it did."""
     struck = {event.replication for event in outcome.events if event.kind == "harm"}
-    return np.array([math.nan if i in outcome.failed else float(i in struck) for i in outcome.replications.tolist()])
+    known = np.isnan(outcome.diverged)
+    return np.array(
+        [
+            1.0 if i in struck else 0.0 if fine and i not in outcome.failed else math.nan
+            for i, fine in zip(outcome.replications.tolist(), known, strict=True)
+        ]
+    )
 
 
 def _share(hit: Floats) -> dict[str, Any]:
@@ -159,8 +168,19 @@ def _share(hit: Floats) -> dict[str, Any]:
     return {"count": int(np.nansum(hit)), "n": found.n, "share": found.value, "ci95": found.interval}
 
 
-def _difference(found: Estimate) -> dict[str, Any]:
-    return {"difference": found.value, "ci95": found.interval, "n": found.n}
+def _difference(x: Floats, y: Floats, others: int) -> dict[str, Any]:
+    found = share_difference(x, y)
+    clear = _clear(share_difference(x, y, _joint(others)))
+    return {"difference": found.value, "ci95": found.interval, "n": found.n, "clear": clear}
+
+
+def _joint(others: int) -> float:
+    """The level of each of several intervals that hold together at 95%."""
+    return 1 - 0.05 / max(others, 1)
+
+
+def _clear(found: Estimate) -> bool:
+    return found.low > 0 or found.high < 0
 
 
 def _diverged(outcome: Outcome) -> int:

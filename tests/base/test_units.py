@@ -31,7 +31,7 @@ def test_durations_are_read(text, value):
     ],
 )  # fmt: skip
 def test_what_cannot_be_read_says_what_to_write(text, says):
-    with pytest.raises(InputError, match=".") as caught:
+    with pytest.raises(InputError) as caught:
         seconds(text)
     assert says in str(caught.value)
 

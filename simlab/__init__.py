@@ -1,0 +1,94 @@
+"""simlab: what happens when models change the world they learn from, and share a brain.
+
+results = simlab.run(simlab.load("flash_crash"))
+results.plot()
+results.report("report.html")
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from importlib import import_module
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from simlab.scenario.scenario import Scenario
+    from simlab.studies.runner import Progress
+    from simlab.views.results import Results
+
+__version__ = "0.1.0"
+
+_HOMES = {
+    "Action": "simlab.base.world",
+    "Brain": "simlab.brains.brain",
+    "Feedback": "simlab.base.world",
+    "Intervention": "simlab.interventions.intervention",
+    "Luck": "simlab.base.luck",
+    "Measure": "simlab.base.world",
+    "Par": "simlab.base.par",
+    "Record": "simlab.results.record",
+    "Results": "simlab.views.results",
+    "Scenario": "simlab.scenario.scenario",
+    "SimlabError": "simlab.base.errors",
+    "Spec": "simlab.base.world",
+    "Topology": "simlab.brains.topology",
+    "Trial": "simlab.lab.trial",
+    "World": "simlab.base.world",
+    "wire": "simlab.brains.topology",
+}
+
+__all__ = [*_HOMES, "load", "open", "run"]
+
+
+def __getattr__(name: str) -> Any:
+    if name in _HOMES:
+        return getattr(import_module(_HOMES[name]), name)
+    raise AttributeError(f"module `simlab` has no attribute `{name}`; it has {', '.join(sorted(__all__))}")
+
+
+def __dir__() -> list[str]:
+    return sorted([*globals(), *_HOMES])
+
+
+def load(name_or_path: str | Path, **overrides: Any) -> Scenario:
+    """The scenario that a shipped name or a YAML file describes.
+
+    Overrides are paths in the YAML with `__` for the dots: `load("flash_crash", run__replications=64)`. Raises
+    InputError listing every problem of the file and of the overrides.
+    """
+    from simlab.scenario.load import load as read
+
+    return read(name_or_path, {path.replace("__", "."): value for path, value in overrides.items()})
+
+
+def run(
+    scenario: Scenario,
+    *,
+    replications: int | None = None,
+    seed: int | None = None,
+    jobs: int | None = None,
+    out: str | Path | None = None,
+    progress: Callable[[Progress], None] | None = None,
+) -> Results:
+    """Play a scenario into its run directory, or find it done there, and return its results.
+
+    `out` is the directory itself, by default `results/<scenario>/<hash>`; `jobs` processes (by default one a CPU) never change
+    a bit. Raises StorageError where the directory cannot be used.
+    """
+    from simlab.studies.run import prepared
+    from simlab.studies.run import run as play
+    from simlab.views.results import Results
+
+    ready = prepared(scenario, replications, seed)
+    return Results(play(ready, jobs=jobs, out=out, progress=progress), ready)
+
+
+def open(run_directory: str | Path) -> Results:  # noqa: A001
+    """The results of a finished run. Raises StorageError where a file is missing or damaged."""
+    from simlab.results.record import Record
+    from simlab.scenario.build import build
+    from simlab.views.results import Results
+
+    record = Record.open(run_directory)
+    return Results(record, build(record.manifest["document"], record.manifest["scenario"]))

@@ -1,0 +1,262 @@
+"""The figures, from plain arrays: what they are given is what they show.
+
+Shapes: `t` times, `r` replications. Undefined values (NaN) are left out; the report counts them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from simlab.base.arrays import Array, Floats
+from simlab.views.ink import COLOURS, FAINT, INK, MARKS, PAPER, POINTS, canvas, frame, label, pen, plate, thin
+from simlab.views.words import clock, number, short
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+SHOWN = 5  # single outcomes drawn beside the bands
+QUANTILES = (0.05, 0.25, 0.5, 0.75, 0.95)
+
+
+class Band(NamedTuple):
+    """One arm over time: `times` `(t,)` in seconds, `values` `(t, r)`, and the numbers `(r,)` of the replications."""
+
+    title: str
+    note: str
+    times: Floats
+    values: Array
+    replications: NDArray[np.int64]
+
+
+class Level(NamedTuple):
+    """One arm's figure with its 95% interval, and that figure in words."""
+
+    title: str
+    value: float | None
+    ci: tuple[float, float] | None
+    text: str
+
+
+class Scale(NamedTuple):
+    """The quantity on an axis: its name, how its values are written, and the harm's edge if one is drawn."""
+
+    name: str
+    say: Callable[[float], str] = number
+    edge: float | None = None
+    edge_text: str = ""
+    say_level: Callable[[float], str] = number
+
+
+def bands(values: Array) -> Floats:
+    """The quantiles of `values` `(t, r)` at each time, `(5, t)`, over the replications that have one there."""
+    kept = np.asarray(values, float)
+    out = np.full((len(QUANTILES), kept.shape[0]), np.nan)
+    some = np.isfinite(kept).any(axis=1)
+    if some.any():
+        rows = np.where(np.isfinite(kept[some]), kept[some], np.nan)
+        out[:, some] = np.nanquantile(rows, QUANTILES, axis=1)
+    return out
+
+
+def main_figure(
+    arms: Sequence[Band], levels: Sequence[Level], scale: Scale, heading: str, *, narrow: bool = False
+) -> Figure:
+    """Arms side by side over time on shared axes, and beside them the figure the verdict speaks of.
+
+    Thin lines are single outcomes: the same few replications in every arm, which met the same luck.
+    `narrow` stacks the panels for a telephone. Call within `style()`.
+    """
+    columns = min(len(arms), 2 if narrow else 4)
+    rows = -(-len(arms) // columns)
+    room = (340, 46, 34) if narrow else (1180, 66, 46)  # width, left margin, what a row needs besides its panel
+    beside = 0 if narrow else 300
+    high = 128 if narrow else (272 if rows == 1 else 190)
+    gap = 16 if narrow else 22
+    wide = (room[0] - room[1] - beside - gap * columns) / columns
+    chart = 64 + 40 * len(levels)
+    above = chart + 24 if narrow else 0
+    step = high + room[2] + (16 if narrow else 14)
+    figure = canvas(room[0], above + max(rows * step + 26, 0 if narrow else min(chart, 420)))
+    finest = [thin(len(arm.times), min(POINTS, round(wide))) for arm in arms]  # a point a pixel
+    drawn = [(at, bands(arm.values[at])) for arm, at in zip(arms, finest, strict=True)]
+    low, top = _limits(arms, drawn, scale.edge)
+    length, unit = clock(max((float(a.times[-1]) for a in arms if len(a.times)), default=1.0))
+    for i, arm in enumerate(arms):
+        row, column = divmod(i, columns)
+        axes = frame(figure, room[1] + column * (wide + gap), above + 36 + row * step, wide, high)
+        _band(axes, arm, drawn[i], i, length)
+        if scale.edge is not None:
+            axes.axhline(scale.edge, color=INK, linewidth=1, linestyle=(0, (3, 2)))
+            if i == 0:
+                label(axes, scale.edge_text, (0.02, scale.edge), 3, 10, bbox=plate())
+        axes.set_ylim(low, top)
+        size = 13 if 8.2 * len(arm.title) <= wide else 11
+        axes.set_title(short(arm.title, int(wide / 6.7)), fontsize=size, fontweight="bold", pad=15)
+        axes.annotate(
+            arm.note, (0, 1), xycoords="axes fraction", xytext=(0, 4), textcoords="offset points", fontsize=9.5
+        )
+        axes.yaxis.set_major_formatter(lambda y, _: scale.say(y))
+        axes.locator_params(nbins=4 if narrow or len(arms) > 3 else 5)
+        if column:
+            axes.tick_params(labelleft=False)
+        elif not narrow:
+            axes.set_ylabel(scale.name, labelpad=4)
+        if i + columns >= len(arms):
+            axes.set_xlabel(unit)
+    left = 12 if narrow else room[0] - beside + 46
+    axes = frame(
+        figure,
+        left,
+        36,
+        room[0] - left - (18 if narrow else 14),
+        chart - 64 if narrow else min(64 * len(levels), high),
+    )
+    _levels(axes, levels, heading, scale.say_level)
+    return figure
+
+
+def _band(axes: Axes, arm: Band, drawn: tuple[Array, Floats], i: int, length: float) -> None:
+    at, q = drawn
+    x = arm.times[at] / length
+    colour = COLOURS[i % len(COLOURS)]
+    axes.fill_between(x, q[0], q[4], color=colour, alpha=0.18, linewidth=0)
+    axes.fill_between(x, q[1], q[3], color=colour, alpha=0.34, linewidth=0)
+    for one in np.argsort(arm.replications, kind="stable")[:SHOWN]:
+        axes.plot(x, arm.values[at, one], color=INK, linewidth=0.7, alpha=0.55)
+    axes.plot(x, q[2], **pen(i), linewidth=2.4)
+    axes.grid(axis="y", alpha=0.5)
+    if len(x) > 1:
+        axes.set_xlim(x[0], x[-1])
+
+
+def _limits(arms: Sequence[Band], drawn: Sequence[tuple[Array, Floats]], edge: float | None) -> tuple[float, float]:
+    """Shared limits that hold the bands, the single outcomes and the harm's edge."""
+    ends = [] if edge is None else [edge]
+    for arm, (at, q) in zip(arms, drawn, strict=True):
+        single = arm.values[at][:, np.argsort(arm.replications, kind="stable")[:SHOWN]]
+        seen = np.concatenate([q.ravel(), single.ravel()])
+        seen = seen[np.isfinite(seen)]
+        ends += [float(seen.min()), float(seen.max())] if seen.size else []
+    low, top = (min(ends), max(ends)) if ends else (0.0, 1.0)
+    pad = 0.05 * (top - low) or 0.05 * abs(top) or 1.0
+    return (0.0 if low >= 0 and low < 0.5 * top else low - pad), top + pad
+
+
+def _dots(axes: Axes, rows: Sequence[tuple[int, Level]], *, hollow: bool = False) -> None:
+    """A dot with its interval for each row, in the colour of its arm; with `hollow`, unfilled where the interval holds 0."""
+    for y, (i, one) in enumerate(rows):
+        colour = COLOURS[i % len(COLOURS)]
+        if one.ci is not None:
+            axes.plot(one.ci, (-y, -y), color=colour, linewidth=3, solid_capstyle="butt", alpha=0.55)
+        if one.value is not None:
+            clear = one.ci is not None and (one.ci[0] > 0 or one.ci[1] < 0)
+            inside = PAPER if hollow and not clear else colour
+            mark = MARKS[i % len(MARKS)]
+            axes.plot(
+                [one.value], [-y], mark, color=colour, markersize=8.5, markerfacecolor=inside, markeredgewidth=1.6
+            )
+        label(axes, short(one.title, 28), (0, -y), size=9.5 if hollow else 11)
+        label(
+            axes, one.text, (1, -y), size=9.5 if hollow else 12, ha="right", fontweight="normal" if hollow else "bold"
+        )
+    axes.set_ylim(-len(rows) + 0.6, 0.75)
+    axes.set_yticks([])
+    axes.spines["left"].set_visible(False)
+
+
+def _ends(rows: Sequence[tuple[int, Level]]) -> list[float]:
+    return [x for _, one in rows for x in (one.value, *(one.ci or ())) if x is not None]
+
+
+def _levels(axes: Axes, levels: Sequence[Level], heading: str, say: Callable[[float], str]) -> None:
+    """The arms' levels, with the first arm's carried down as a line."""
+    rows = list(enumerate(levels))
+    _dots(axes, rows)
+    if levels and levels[0].value is not None:
+        axes.axvline(levels[0].value, color=FAINT, linewidth=0.8, linestyle=(0, (2, 2)), zorder=0)
+    low, top = min([0.0, *_ends(rows)]), max([0.0, *_ends(rows)]) or 1.0
+    axes.set_xlim(low - 0.02 * (top - low), top + 0.04 * (top - low))
+    axes.xaxis.set_major_formatter(lambda x, _: say(x))
+    axes.locator_params(axis="x", nbins=5)
+    axes.set_title(heading, fontsize=12, fontweight="bold", pad=8)
+
+
+def exceedance(values: Floats) -> tuple[Floats, Floats]:
+    """The curve x, P(value > x) of the defined `values` `(r,)`, thinned to POINTS quantiles."""
+    kept = np.sort(values[np.isfinite(values)])
+    if not kept.size:
+        return np.empty(0), np.empty(0)
+    at = thin(kept.size)
+    return kept[at], 1 - (at + 1) / kept.size
+
+
+def distributions(samples: Sequence[tuple[str, Floats]], scale: Scale) -> Figure:
+    """P(measure > x) for each arm on one pair of axes, each curve labelled where it runs. Call within `style()`."""
+    figure = canvas(380, 260)
+    axes = frame(figure, 44, 16, 322, 198)
+    curves = [exceedance(values) for _, values in samples]
+    ends = [end for x, _ in curves if x.size for end in (x[0], x[-1])]
+    middle = (min(ends) + max(ends)) / 2 if ends else 0.0
+    for i, (title, (x, p)) in enumerate(zip((title for title, _ in samples), curves, strict=True)):
+        if not x.size:
+            continue
+        line = np.r_[x[0], x], np.r_[1.0, p]
+        width, ink = (1.8, 1.0) if i else (4.0, 0.55)  # the first is seen under its equal
+        axes.plot(*line, drawstyle="steps-post", linewidth=width, alpha=ink, **pen(i))
+        height = 0.9 - 0.8 * (i + 0.5) / len(samples)
+        at = (line[0][min(int(np.searchsorted(-line[1], -height)), len(x))], height)
+        axes.plot(*at, MARKS[i % len(MARKS)], color=COLOURS[i % len(COLOURS)], markersize=6, zorder=4)
+        shift, side = ((7, 0), "left") if at[0] <= middle else ((-7, 0), "right")
+        say = short(title, 30)
+        axes.annotate(
+            say, at, xytext=shift, textcoords="offset points", fontsize=9.5, va="center", ha=side, bbox=plate()
+        )
+    if scale.edge is not None:
+        axes.axvline(scale.edge, color=INK, linewidth=1, linestyle=(0, (3, 2)))
+    axes.set_ylim(0, 1.02)
+    axes.yaxis.set_major_formatter(lambda y, _: f"{100 * y:.0f}%")
+    axes.xaxis.set_major_formatter(lambda x, _: scale.say(x))
+    axes.locator_params(axis="x", nbins=5)
+    axes.margins(x=0.03)
+    axes.set_xlabel(scale.name)
+    axes.set_title("share of replications above x", fontsize=10, pad=3)
+    axes.grid(alpha=0.4)
+    return figure
+
+
+def forest(rows: Sequence[tuple[int, Level]], heading: str, say: Callable[[float], str]) -> Figure:
+    """Differences to the baseline with their intervals, 0 marked; each row comes with its arm's number. Call within `style()`."""
+    figure = canvas(380, 58 + 40 * len(rows))
+    axes = frame(figure, 14, 34, 352, 40 * len(rows))
+    axes.axvline(0, color=INK, linewidth=1)
+    _dots(axes, rows, hollow=True)
+    reach = max((abs(x) for x in _ends(rows)), default=0.0) or 1.0
+    axes.set_xlim(-1.08 * reach, 1.08 * reach)
+    axes.xaxis.set_major_formatter(lambda x, _: say(x))
+    axes.locator_params(axis="x", nbins=5)
+    axes.set_title(heading, fontsize=11, fontweight="bold", pad=5)
+    return figure
+
+
+def timeline(rows: Sequence[tuple[str, int, Floats]], horizon: float) -> Figure:
+    """When things happened: a row for each arm and sort of event, a mark for each time, and its median. Call within `style()`."""
+    figure = canvas(640, 56 + 38 * len(rows))
+    axes = frame(figure, 14, 12, 612, 38 * len(rows))
+    length, unit = clock(horizon)
+    for y, (title, i, times) in enumerate(rows):
+        colour, mark = COLOURS[i % len(COLOURS)], MARKS[i % len(MARKS)]
+        seen = np.sort(times)[thin(len(times))] / length
+        axes.vlines(seen, -y - 0.16, -y + 0.16, color=colour, linewidth=0.8, alpha=0.45)
+        axes.plot([float(np.median(times)) / length], [-y], mark, color=colour, markersize=7, markeredgecolor=PAPER)
+        label(axes, short(title, 100), (0, -y), 5)
+    axes.set_ylim(-len(rows) + 0.6, 0.75)
+    axes.set_xlim(0, horizon / length)
+    axes.set_yticks([])
+    axes.spines["left"].set_visible(False)
+    axes.set_xlabel(unit)
+    return figure

@@ -1,0 +1,247 @@
+"""The figures of one run: which arrays each is given, and what it says in words. Every picture's alt text is made from its numbers."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+
+from simlab.base.world import Measure
+from simlab.brains.topology import Topology
+from simlab.results.record import Record
+from simlab.scenario.scenario import Arm, Scenario
+from simlab.views import figures
+from simlab.views.facts import Seen, happened
+from simlab.views.figures import Band, Level, Scale
+from simlab.views.ink import Drawing, drawing
+from simlab.views.verdict import Headline, contrasts, headline, level, threshold
+from simlab.views.wiring import in_words, wiring
+from simlab.views.words import human, interval, number, percent, points, sentence, slug, span
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+MOST = 12  # the most measures drawn; the table has them all
+ROWS = 24  # the most rows of the timeline
+
+
+class Main(NamedTuple):
+    """What the main figure is given."""
+
+    bands: list[Band]
+    levels: list[Level]
+    scale: Scale
+    heading: str
+
+    def figure(self, *, narrow: bool = False) -> Figure:
+        """The figure. Call within `style()`."""
+        return figures.main_figure(self.bands, self.levels, self.scale, self.heading, narrow=narrow)
+
+
+def axis(scenario: Scenario, unit: str) -> Callable[[float], str]:
+    """How values of the headline measure are written on an axis: as percentages where its threshold is."""
+    at = edge(scenario)
+    if at is not None and unit == "1" and 0 < at < 1:
+        return lambda x: f"{number(100 * x)}%"
+    return number
+
+
+def measures(scenario: Scenario, record: Record) -> list[str]:
+    """Every measure of the run, the headline first."""
+    declared = [
+        *scenario.arms[0].trial.world.measures,
+        *(name for cell in record.cells.values() for name in cell.measures),
+    ]
+    return list(dict.fromkeys([scenario.headline, *declared]))
+
+
+def declared(scenario: Scenario, record: Record, name: str) -> Measure:
+    """What is said of a measure; a pure number without a meaning when nothing is."""
+    return scenario.arms[0].trial.world.measures.get(name) or record.about.get(name) or Measure("1", "")
+
+
+def unit_of(scenario: Scenario, record: Record, name: str) -> str:
+    """The unit of a measure ("1" when nothing says)."""
+    return declared(scenario, record, name).unit
+
+
+def edge(scenario: Scenario) -> float | None:
+    """The value of the headline measure at which harm begins."""
+    harm = scenario.harm
+    return None if harm is None else harm.above if np.isfinite(harm.above) else harm.below
+
+
+def named(name: str, unit: str) -> str:
+    """A measure with its unit, for an axis."""
+    return human(name) if unit in ("1", "") else f"{human(name)} ({unit})"
+
+
+def main(record: Record, scenario: Scenario) -> Main:
+    """The arms over time in the headline measure, and the headline itself with its intervals."""
+    top = headline(scenario)
+    bands, levels = [], []
+    for arm in scenario.arms:
+        outcome = record.cells[arm.name]
+        values = outcome.series.get(top.measure, np.full((len(outcome.times), len(outcome.replications)), np.nan))
+        bands.append(Band(arm.title, note(arm.trial.topology), outcome.times, values, outcome.replications))
+        value = level(record.summary, top, arm.name)
+        levels.append(Level(arm.title, value, _ci(record.summary, top, arm.name), top.say(value)))
+    text = "" if scenario.harm is None else f"harm {threshold(scenario)}"
+    unit = scenario.arms[0].trial.world.measures[top.measure].unit
+    scale = Scale(
+        named(top.measure, unit), axis(scenario, unit), edge(scenario), text, percent if top.share else number
+    )
+    how = "share of replications" if top.share else named(top.measure, unit)
+    heading = f"{top.label}" if top.share else f"mean {how}"
+    return Main(bands, levels, scale, heading)
+
+
+def note(topology: Topology) -> str:
+    """What the models of an arm have in common, in a few words."""
+    one = [
+        part
+        for part, of in (("brain", topology.brain_of), ("features", topology.view_of), ("data", topology.data_of))
+        if len(set(of)) < topology.models
+    ]
+    averaged = ", weights averaged" if topology.average_every else ""
+    return (f"shared: {', '.join(one)}" if one else "nothing shared") + averaged
+
+
+def _ci(summary: Mapping[str, Any], top: Headline, arm: str) -> tuple[float, float] | None:
+    found = (
+        (summary.get("harm") or {}).get("arms", {}).get(arm, {})
+        if top.share
+        else summary.get("arms", {}).get(arm, {}).get(top.measure, {})
+    )
+    ci = found.get("ci95")
+    return None if ci is None else (float(ci[0]), float(ci[1]))
+
+
+def main_alt(given: Main) -> str:
+    """The main figure in words: each arm's headline, and where its outcomes end."""
+    said = []
+    for band, one in zip(given.bands, given.levels, strict=True):
+        q = figures.bands(band.values[-1:])[:, 0] if len(band.times) else np.full(5, np.nan)
+        ends = (
+            f"; {given.scale.name} at the end: median {given.scale.say(q[2])}, 5 to 95% {given.scale.say(q[0])} to {given.scale.say(q[4])}"
+            if np.isfinite(q).all()
+            else ""
+        )
+        said.append(f"{band.title}: {one.text}{ends}")
+    return f"{given.heading}. " + ". ".join(said) + "."
+
+
+def main_drawings(record: Record, scenario: Scenario) -> tuple[Drawing, Drawing]:
+    """The main figure, wide and for a telephone. Call within `style()`."""
+    given = main(record, scenario)
+    alt = main_alt(given)
+    return drawing(given.figure(), "main", alt), drawing(given.figure(narrow=True), "main_narrow", alt)
+
+
+def distributions(record: Record, scenario: Scenario) -> list[tuple[str, Drawing]]:
+    """One picture a measure, with its meaning: P(measure > x) in every arm. Call within `style()`."""
+    drawn = []
+    for name in measures(scenario, record)[:MOST]:
+        unit = unit_of(scenario, record, name)
+        samples = [
+            (arm.title, record.cells[arm.name].measures[name])
+            for arm in scenario.arms
+            if name in record.cells[arm.name].measures
+        ]
+        if not any(np.isfinite(values).any() for _, values in samples):
+            continue
+        own = name == scenario.headline
+        scale = Scale(named(name, unit), axis(scenario, unit) if own else number, edge(scenario) if own else None)
+        alt = (
+            f"Share of replications with {human(name)} above x. "
+            + ". ".join(f"{title}: {_spread(values, scale.say)}" for title, values in samples)
+            + "."
+        )
+        about = sentence(declared(scenario, record, name).about)
+        drawn.append((about, drawing(figures.distributions(samples, scale), f"distribution_{slug(name)}", alt)))
+    return drawn
+
+
+def _spread(values: Any, say: Callable[[float], str]) -> str:
+    kept = values[np.isfinite(values)]
+    if not kept.size:
+        return "undefined"
+    low, middle, high = np.quantile(kept, (0.05, 0.5, 0.95))
+    return f"median {say(middle)}, 5 to 95% {say(low)} to {say(high)}"
+
+
+def differences(record: Record, scenario: Scenario) -> list[Drawing]:
+    """One picture a measure: every other arm minus the first, paired, with its interval. Call within `style()`."""
+    titles = {arm.name: (i, arm.title) for i, arm in enumerate(scenario.arms)}
+    top = headline(scenario)
+    drawn = []
+    if top.share:
+        rows = [
+            (
+                titles[c.arm][0],
+                Level(titles[c.arm][1], c.difference, c.ci, top.say_difference(c.difference, c.ci).split(",")[0]),
+            )
+            for c in contrasts(record.summary, scenario)
+        ]
+        drawn.append(_forest(rows, f"{top.label}, points", "harm", points))
+    for name in measures(scenario, record)[:MOST]:
+        unit = unit_of(scenario, record, name)
+        found = [
+            c
+            for c in record.summary.get("contrasts", ())
+            if c["measure"] == name and c["versus"] == scenario.arms[0].name and c["arm"] in titles
+        ]
+        rows = []
+        for c in found:
+            i, title = titles[c["arm"]]
+            ci = None if c["ci95"] is None else (float(c["ci95"][0]), float(c["ci95"][1]))
+            rows.append((i, Level(title, c["mean_difference"], ci, f"{_plus(c['mean_difference'])} ({interval(ci)})")))
+        if any(one.value is not None for _, one in rows):
+            drawn.append(_forest(rows, f"mean {named(name, unit)}", slug(name), number))
+    return drawn
+
+
+def _plus(x: float | None) -> str:
+    return f"+{number(x)}" if x is not None and x > 0 else number(x)
+
+
+def _forest(rows: list[tuple[int, Level]], heading: str, name: str, say: Callable[[float], str]) -> Drawing:
+    alt = f"Difference to the baseline in {heading}. " + ". ".join(f"{one.title}: {one.text}" for _, one in rows) + "."
+    return drawing(figures.forest(rows, heading, say), f"difference_{name}", alt)
+
+
+def wirings(scenario: Scenario) -> list[tuple[Arm, Drawing]]:
+    """The wiring of each arm. Call within `style()`."""
+    return [
+        (
+            arm,
+            drawing(
+                wiring(arm.trial.topology),
+                f"wiring_{slug(arm.name)}",
+                f"Wiring of {arm.title}. {in_words(arm.trial.topology)}",
+            ),
+        )
+        for arm in scenario.arms
+    ]
+
+
+def timeline(record: Record, scenario: Scenario) -> tuple[Drawing | None, list[Seen]]:
+    """When things first happened in each replication, and the same as a list. Call within `style()`."""
+    seen = happened([record.cells[arm.name] for arm in scenario.arms])
+    if not seen:
+        return None, []
+    rows, said = [], []
+    for one in seen[:ROWS]:
+        arm = "every arm, alike" if one.arm is None else scenario.arms[one.arm].title
+        share = percent(len(one.first) / max(record.replications, 1))
+        title = f"{human(one.kind)}: {human(one.name)} · {arm} ({share} of replications)"
+        rows.append((title, one.arm or 0, one.first))
+        said.append(f"{title}, median {span(float(np.median(one.first)))}")
+    trial = scenario.arms[0].trial
+    latest = max(float(one.first.max()) for one in seen)
+    return drawing(
+        figures.timeline(rows, max(trial.warmup + trial.horizon, latest)),
+        "events",
+        "First times. " + ". ".join(said) + ".",
+    ), seen

@@ -1,0 +1,245 @@
+"""The verdict: one sentence composed from the measured contrasts, and from nothing else."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Any, NamedTuple
+
+from simlab.brains.topology import Topology
+from simlab.scenario.scenario import Arm, Scenario
+from simlab.views.words import count, human, listed, number, percent, points, quantity, sentence, signed
+
+TOO_FEW = 30  # below this many replications no interval is given
+PARTS = (("features", "view_of"), ("brain", "brain_of"), ("data", "data_of"))
+
+
+class Contrast(NamedTuple):
+    """An arm against the baseline: the figure in each, their difference, its 95% interval, and how many pairs.
+
+    It is `clear` when it differs from 0 at a level that holds for all arms together.
+    """
+
+    arm: str
+    here: float | None
+    there: float | None
+    difference: float | None
+    ci: tuple[float, float] | None
+    n: int
+    clear: bool
+
+
+class Headline(NamedTuple):
+    """What a scenario is judged by: P(harm) where harm is declared, else the mean of its headline measure."""
+
+    measure: str
+    label: str
+    unit: str
+    share: bool
+    worse: str  # "higher", "lower" or "neither"
+
+    def say(self, x: float | None) -> str:
+        """A value of it."""
+        return percent(x) if self.share else quantity(x, self.unit)
+
+    def say_difference(self, difference: float | None, ci: Sequence[float] | None) -> str:
+        """A difference, with its interval if there is one: "+34 points, 95% interval 28 to 40"."""
+        if self.share:
+            width = ci[1] - ci[0] if ci is not None else 1.0
+            text = f"{points(difference, width)} points"
+            ends = [points(end, width).removeprefix("+") for end in ci or ()]
+        else:
+            unit = "" if self.unit in ("1", "") else f" {self.unit}"
+            text = signed(difference) + unit
+            ends = [number(end) for end in ci or ()]
+        return f"{text}, 95% interval {ends[0]} to {ends[1]}" if ci is not None else text
+
+
+def headline(scenario: Scenario) -> Headline:
+    """What the verdict speaks of."""
+    harm, name = scenario.harm, scenario.headline
+    declared = scenario.arms[0].trial.world.measures[name]
+    if harm is None:
+        return Headline(name, f"the mean {human(name)}", declared.unit, False, declared.worse)
+    return Headline(name, f"P({human(name)} {threshold(scenario)})", declared.unit, True, "higher")
+
+
+def threshold(scenario: Scenario) -> str:
+    """The harm's threshold as "> 3%"; a pure number below 1 reads best as a percentage."""
+    harm = scenario.harm
+    if harm is None:
+        return ""
+    above = harm.above < float("inf")
+    edge = harm.above if above else harm.below
+    unit = scenario.arms[0].trial.world.measures[harm.measure].unit
+    shown = percent(edge) if unit == "1" and 0 < edge < 1 else quantity(edge, unit)
+    return f"{'>' if above else '<'} {shown}"
+
+
+def contrasts(summary: Mapping[str, Any], scenario: Scenario) -> list[Contrast]:
+    """Each other arm against the first, in the headline's terms; from the summary alone."""
+    base = scenario.arms[0].name
+    top = headline(scenario)
+    harm = summary.get("harm") or {}
+    measured = harm.get("contrasts", ()) if top.share else summary.get("contrasts", ())
+    rows = {c["arm"]: c for c in measured if c["versus"] == base and c.get("measure", top.measure) == top.measure}
+    return [
+        _contrast(arm.name, level(summary, top, arm.name), level(summary, top, base), rows) for arm in scenario.arms[1:]
+    ]
+
+
+def level(summary: Mapping[str, Any], top: Headline, arm: str) -> float | None:
+    """The headline's value in an arm, or None where it is undefined."""
+    if top.share:
+        found = (summary.get("harm") or {}).get("arms", {}).get(arm, {}).get("share")
+    else:
+        found = summary.get("arms", {}).get(arm, {}).get(top.measure, {}).get("mean")
+    return None if found is None else float(found)
+
+
+def _contrast(arm: str, here: float | None, there: float | None, rows: Mapping[str, Any]) -> Contrast:
+    row = rows.get(arm, {})
+    ci = row.get("ci95")
+    difference = row.get("difference", row.get("mean_difference"))
+    if difference is None and here is not None and there is not None:
+        difference = here - there
+    return Contrast(
+        arm,
+        here,
+        there,
+        difference,
+        None if ci is None else (ci[0], ci[1]),
+        int(row.get("n") or 0),
+        bool(row.get("clear")),
+    )
+
+
+def shares(topology: Topology, base: Topology) -> tuple[str, ...]:
+    """Which parts more models have in common than in `base`. One brain for all is taught by one pool: that is one seam."""
+    sizes = {part: [len(set(getattr(t, field))) for t in (topology, base)] for part, field in PARTS}
+    more = [part for part, (here, there) in sizes.items() if here < there]
+    return tuple(part for part in more if not (part == "data" and "brain" in more))
+
+
+def cause(arm: Arm, base: Arm) -> str:
+    """What the arm does that the baseline does not: a seam where the wiring alone differs, else its title."""
+    new, old = arm.trial.topology, base.trial.topology
+    if new == old or replace(arm.trial, topology=old) != base.trial:
+        return f"“{arm.title}”"
+    seams, back = shares(new, old), shares(old, new)
+    if seams and not back:
+        same = replace(
+            new,
+            brain_of=old.brain_of,
+            view_of=old.view_of,
+            data_of=old.data_of,
+            taught_by=old.taught_by,
+            kind_of=old.kind_of,
+        )
+        if same == old:
+            return f"sharing the {seams[0]} alone" if len(seams) == 1 else f"sharing {listed(seams)}"
+    return f"“{arm.title}”"
+
+
+def verdict(summary: Mapping[str, Any], scenario: Scenario) -> str:
+    """One sentence: which arm differs most from the baseline, by how much, and what made no difference.
+
+    Composed only from the contrasts and counts in `summary`; an arm counts as different when its
+    contrast is clear of 0 for all arms together. Fewer than 30 replications give no verdict but say what was seen.
+    """
+    top = headline(scenario)
+    base = scenario.arms[0]
+    there = level(summary, top, base.name)
+    found = [c for c in contrasts(summary, scenario) if c.difference is not None]
+    if there is None or (len(scenario.arms) > 1 and not found):
+        said = f"No verdict: {top.label} is undefined in {'the baseline' if there is None else 'every other arm'}"
+    elif not found:
+        said = f"{top.label} is {top.say(there)} in “{base.title}”, with nothing to compare it with"
+    elif all(c.ci is None for c in found):
+        said = _too_few(summary, scenario, found)
+    elif any(c.clear for c in found):
+        said = _different(scenario, found)
+    else:
+        said = _no_difference(scenario, found)
+    return sentence(said) + _lost(summary) + "."
+
+
+def _most(found: Sequence[Contrast]) -> Contrast:
+    return max(found, key=lambda c: abs(c.difference or 0.0))
+
+
+def _different(scenario: Scenario, found: Sequence[Contrast]) -> str:
+    top, base = headline(scenario), scenario.arms[0]
+    arms = {arm.name: arm for arm in scenario.arms}
+    most = _most([c for c in found if c.clear])
+    up = (most.difference or 0.0) > 0
+    better = top.worse != "neither" and up == (top.worse == "lower")
+    said = (
+        f"{cause(arms[most.arm], base)} {'raises' if up else 'lowers'} {top.label} from {top.say(most.there)} "
+        f"({base.title}) to {top.say(most.here)} ({top.say_difference(most.difference, most.ci)})"
+        f"{': better than the baseline, not worse' if better else ''}"
+    )
+    rest = [c for c in found if c is not most]
+    also = [c for c in rest if c.clear and ((c.difference or 0.0) > 0) == up]
+    against = [c for c in rest if c.clear and c not in also]
+    for group, verb in (
+        (also, "also raises it" if up else "also lowers it"),
+        (against, "lowers it" if up else "raises it"),
+    ):
+        if group:
+            said += (
+                "; "
+                + listed([_small(arms[c.arm], base, c, top) for c in group])
+                + f" {verb if len(group) == 1 else verb.replace('s it', ' it')}"
+            )
+    none = [cause(arms[c.arm], base) for c in rest if not c.clear]
+    return said + (f"; {listed(none)}: no difference found" if none else "")
+
+
+def _small(arm: Arm, base: Arm, c: Contrast, top: Headline) -> str:
+    short = top.say_difference(c.difference, c.ci).split(",")[0]
+    return f"{cause(arm, base)} ({short})"
+
+
+def _no_difference(scenario: Scenario, found: Sequence[Contrast]) -> str:
+    top, base = headline(scenario), scenario.arms[0]
+    most = _most(found)
+    title = next(arm.title for arm in scenario.arms if arm.name == most.arm)
+    which = "its difference" if len(found) == 1 else "the largest difference"
+    return (
+        f"no difference found: {top.label} is {top.say(most.there)} in “{base.title}” and {top.say(most.here)} in “{title}” "
+        f"({which}, {top.say_difference(most.difference, most.ci)})"
+    )
+
+
+def _too_few(summary: Mapping[str, Any], scenario: Scenario, found: Sequence[Contrast]) -> str:
+    top, base = headline(scenario), scenario.arms[0]
+    most = _most(found)
+    title = next(arm.title for arm in scenario.arms if arm.name == most.arm)
+    n = int(summary.get("replications") or 0)
+    return (
+        f"{count(n, 'replication')}, too few for an interval (at least {TOO_FEW} are needed): {top.label} was {top.say(most.here)} "
+        f"in “{title}” and {top.say(most.there)} in “{base.title}”"
+    )
+
+
+def _lost(summary: Mapping[str, Any]) -> str:
+    lost = [(sum((summary.get(kind) or {}).values()), kind) for kind in ("diverged", "failed")]
+    said = [f"{count(n, 'replication')} {kind}" for n, kind in lost if n]
+    return f" ({listed(said)})" if said else ""
+
+
+def claim_verdict(claim: Mapping[str, Any]) -> str:
+    """How one row of `summary["claims"]` turned out: "holds", "contradicted", "undecided", or "refuted, as expected"."""
+    holds, expect = claim.get("holds"), claim.get("expect", True)
+    if holds is None:
+        return "undecided"
+    if bool(holds) != bool(expect):
+        return "contradicted"
+    return "holds" if expect else "refuted, as expected"
+
+
+def claim_counts(claims: Sequence[Mapping[str, Any]]) -> dict[str, int]:
+    """How many claims turned out which way."""
+    found = [claim_verdict(c) for c in claims]
+    return {kind: found.count(kind) for kind in ("holds", "contradicted", "undecided", "refuted, as expected")}

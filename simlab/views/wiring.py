@@ -1,0 +1,145 @@
+"""The wiring of an arm as a picture and in words, from the graph that wires the run."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+
+from simlab.brains.topology import Topology
+from simlab.views.ink import COLOURS, FAINT, INK, PAPER, canvas
+from simlab.views.words import listed, sentence, span
+
+if TYPE_CHECKING:
+    import networkx
+    from matplotlib.figure import Figure
+
+COLUMNS = ("pool", "brain", "model", "view")
+SPOTS = 5  # the most nodes of one part that are drawn
+NAMED = {"pool": "data pool", "brain": "brain", "model": "model", "view": "feature view"}
+
+
+class Part(NamedTuple):
+    """One kind of part: how many, how many of them serve several models, the most one serves, the largest blast radius."""
+
+    part: str
+    total: int
+    shared: int
+    most: int
+    reach: int
+
+
+def served(topology: Topology) -> Counter[tuple[str, int]]:
+    """How many models each brain, view and pool serves at first hand, not through other models."""
+    brains = Counter(("brain", b) for b in topology.brain_of)
+    views = Counter(("view", v) for v in topology.view_of)
+    return brains + views + Counter(("pool", topology.taught_by[b]) for b in topology.brain_of)
+
+
+def parts(topology: Topology) -> list[Part]:
+    """Each kind of part of the wiring, in the order in which it is drawn."""
+    graph, serves = topology.graph(), served(topology)
+    found = []
+    for part in COLUMNS:
+        nodes = [node for node in graph if node[0] == part]
+        held = [serves[node] for node in nodes if serves[node] > 1]
+        reach = max(graph.nodes[node]["reach"] for node in nodes)
+        found.append(Part(part, len(nodes), len(held), max(held, default=1), reach))
+    return found
+
+
+def in_words(topology: Topology) -> str:
+    """What is shared, the largest blast radius, and the dependency depth."""
+    m = topology.models
+    found = [p for p in parts(topology) if p.shared]
+    one = [NAMED[p.part] for p in found if p.total == 1]
+    some = [
+        f"{p.shared} of {p.total} {NAMED[p.part]}s shared, by up to {p.most} models each"
+        for p in found
+        if NAMED[p.part] not in one
+    ]
+    said = [f"One {listed(one)} for all {m} models." if one else "", sentence("; ".join(some)) + "." if some else ""]
+    said.append("" if found else "Nothing is shared.")
+    said.append("Models read other models." if topology.reads else "")
+    said.append(f"Weights are averaged every {span(topology.average_every)}." if topology.average_every else "")
+    worst = max(p.reach for p in parts(topology))
+    return " ".join(s for s in said if s) + f" Blast radius {worst} of {m}, depth {topology.depth()}."
+
+
+def kept(topology: Topology) -> tuple[list[tuple[str, int]], Counter[str]]:
+    """The nodes to draw, and how many there are of each part.
+
+    Parts that nothing tells apart are drawn a few times and counted: models are taken evenly over their numbers, at
+    least one of each block as far as SPOTS go, with everything that they depend on directly.
+    """
+    graph = topology.graph()
+    total = Counter(str(part) for part, _ in graph)
+    models = sorted({int(i) for i in np.linspace(0, topology.models - 1, min(topology.models, SPOTS)).round()})
+    if topology.reads:  # neighbours show who reads whom; models far apart would not
+        models = list(range(min(topology.models, SPOTS)))
+    draw: dict[tuple[str, int], None] = {("model", m): None for m in models}
+    for m in models:
+        draw[("view", topology.view_of[m])] = None
+        brain = topology.brain_of[m]
+        draw[("brain", brain)] = None
+        draw[("pool", topology.taught_by[brain])] = None
+    return sorted(draw, key=lambda node: (COLUMNS.index(node[0]), node[1])), total
+
+
+def wiring(topology: Topology) -> Figure:
+    """Pools teach brains, brains and views serve models; a node's area grows with its blast radius. Call within `style()`."""
+    graph: networkx.DiGraph = topology.graph()
+    nodes, total = kept(topology)
+    serves = served(topology)
+    figure = canvas(290, 220)
+    axes = figure.add_axes((0, 0, 1, 1))
+    axes.set_axis_off()
+    axes.set_xlim(0, 290)
+    axes.set_ylim(220, 0)
+    spot: dict[tuple[str, int], tuple[float, float]] = {}
+    for x, part in zip((38, 108, 184, 252), COLUMNS, strict=True):
+        column = [node for node in nodes if node[0] == part]
+        for j, node in enumerate(column):
+            spot[node] = (x, 110 + (j - (len(column) - 1) / 2) * 30)
+        one = total[part]
+        axes.text(x, 16, f"{one} {part}{'' if one == 1 else 's'}", ha="center", fontsize=10, fontweight="bold")
+        shared = [n for n in column if serves[n] > 1]
+        if part == "model":
+            below = f"{len(column)} of {one} drawn" if len(column) < one else ""
+        elif shared:
+            most = max(serves[n] for n in shared)
+            below = f"{'all' if most == topology.models else 'up to'} {most}"
+        else:
+            below = "own"
+        axes.text(x, 206, below, ha="center", fontsize=9.5, fontweight="bold" if shared else "normal")
+        if len(column) < one and len(column) > 1:
+            axes.text(x, 110 + (len(column) - 1) * 15 - 14, "⋮", ha="center", va="center", fontsize=12)
+    for a, b in graph.edges:
+        if a in spot and b in spot:
+            bend = "arc3,rad=-0.35" if a[0] == b[0] else "arc3"
+            ends = {
+                "arrowstyle": "-|>",
+                "connectionstyle": bend,
+                "color": FAINT,
+                "linewidth": 1,
+                "shrinkA": 6,
+                "shrinkB": 8,
+                "mutation_scale": 8,
+            }
+            axes.annotate("", spot[b], spot[a], arrowprops=ends)
+    if topology.reads:
+        axes.text(184, 32, "models read models", ha="center", fontsize=9.5)
+    for node in nodes:
+        data = graph.nodes[node]
+        hue = COLOURS[1] if serves[node] > 1 else (COLOURS[0] if node[0] == "model" else PAPER)
+        size = 7 + 17 * np.sqrt((data["reach"] - 1) / max(topology.models - 1, 1))
+        axes.plot(
+            *spot[node],
+            marker="o" if node[0] == "model" else "s",
+            markersize=float(size),
+            color=hue,
+            markeredgecolor=INK,
+            markeredgewidth=1.2,
+        )
+    return figure

@@ -1,0 +1,74 @@
+"""Golden results: what every shipped scenario gave when its numbers were last accepted.
+
+    python -m tests.golden            compare a small run of each scenario with results/golden/<name>.json
+    python -m tests.golden --accept   make today's numbers, verdict and main figure the expected ones
+
+Accept only a difference that you can explain, and say why in the commit.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import sys
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import simlab
+from simlab.scenario.load import shipped
+
+FOLDER = Path(__file__).parents[1] / "results" / "golden"
+REPLICATIONS = 16
+TOLERANCE = 1e-6  # other processors round exp and log differently, and markets are not forgiving
+
+
+def small(name: str) -> dict[str, Any]:
+    """The numbers of a small run: the mean of every measure in every arm and control."""
+    scenario = simlab.load(name, run__replications=REPLICATIONS)
+    with TemporaryDirectory() as folder:
+        summary = simlab.run(scenario, out=Path(folder) / name).summary
+    cells = {"": summary["arms"]} | {f"{control}:": each["arms"] for control, each in summary["controls"].items()}
+    return {
+        f"{prefix}{arm}": {measure: row["mean"] for measure, row in measures.items()}
+        for prefix, arms in cells.items()
+        for arm, measures in arms.items()
+    }
+
+
+def differences(name: str) -> list[str]:
+    """How a small run differs from the golden one, a line each."""
+    golden = json.loads((FOLDER / f"{name}.json").read_text(encoding="utf-8"))
+    now = small(name)
+    lines = [f"{name}: {cell} is only in one of them" for cell in sorted(golden.keys() ^ now.keys())]
+    for cell in golden.keys() & now.keys():
+        for measure in sorted(golden[cell].keys() | now[cell].keys()):
+            was, is_now = golden[cell].get(measure), now[cell].get(measure)
+            same = was == is_now or (
+                was is not None and is_now is not None and math.isclose(was, is_now, rel_tol=TOLERANCE, abs_tol=1e-9)
+            )
+            if not same:
+                lines.append(f"{name}: {cell} {measure}: {was} -> {is_now}")
+    return lines
+
+
+def accept(name: str) -> None:
+    """Write the golden files of a scenario: numbers of a small run, verdict and main figure of the run at its default size."""
+    FOLDER.mkdir(parents=True, exist_ok=True)
+    (FOLDER / f"{name}.json").write_text(json.dumps(small(name), indent=1) + "\n", encoding="utf-8")
+    with TemporaryDirectory() as folder:
+        results = simlab.run(simlab.load(name), out=Path(folder) / name)
+        (FOLDER / f"{name}.txt").write_text(results.verdict + "\n", encoding="utf-8")
+        results.report(Path(folder) / "report")
+        (FOLDER / f"{name}.svg").write_bytes((Path(folder) / "report" / "figures" / "main.svg").read_bytes())
+
+
+if __name__ == "__main__":
+    if sys.argv[1:] == ["--accept"]:
+        for scenario in shipped():
+            accept(scenario)
+            print(f"accepted {FOLDER / scenario}.json, .txt and .svg")
+    else:
+        found = [line for scenario in shipped() for line in differences(scenario)]
+        print("\n".join(found) or "as expected")
+        sys.exit(bool(found))

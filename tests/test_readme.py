@@ -1,0 +1,59 @@
+"""Every command and example of the README, run as written: here, or by `.ci/run`."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+BINARIES = Path(sys.executable).parent
+
+
+def blocks(language: str) -> list[str]:
+    return re.findall(rf"^```{language}\n(.*?)^```", README, re.MULTILINE | re.DOTALL)
+
+
+def commands() -> list[str]:
+    lines = "".join(blocks("sh")).splitlines()
+    return [bare for line in lines if (bare := line.partition(" #")[0].strip())]
+
+
+def test_the_two_commands_are_there() -> None:
+    assert commands()[:2] == ["make demo", "make test"]
+
+
+@pytest.mark.parametrize("command", [c for c in commands() if not c.startswith("simlab ")])
+def test_ci_runs_what_installs(command: str) -> None:
+    ran = [line.strip() for line in (ROOT / ".ci/run").read_text(encoding="utf-8").splitlines()]
+    assert command in ran
+
+
+@pytest.fixture(scope="module")
+def desk(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An empty directory in which the README is followed from top to bottom."""
+    return tmp_path_factory.mktemp("readme")
+
+
+def follow(command: list[str], desk: Path) -> subprocess.CompletedProcess[str]:
+    env = os.environ | {"PATH": f"{BINARIES}{os.pathsep}{os.environ['PATH']}"}
+    return subprocess.run(command, cwd=desk, env=env, capture_output=True, text=True, check=False)
+
+
+def test_the_readme_can_be_followed(desk: Path) -> None:
+    """One test, since later lines find what earlier ones left. With another parameter a claim may well be contradicted: exit 1."""
+    for line in (command for command in commands() if command.startswith("simlab ")):
+        done = follow(["bash", "-c", line], desk)
+        assert done.returncode in ({0, 1} if "--set" in line else {0}), f"{line}\n{done.stderr}"
+    for block in blocks("python"):
+        done = follow([sys.executable, "-c", block], desk)
+        assert done.returncode == 0, f"{block}\n{done.stderr}"
+    for line in README.partition("## What a run leaves behind")[2].partition("##")[0].split("`"):
+        if re.fullmatch(r"[a-z]+\.(html|csv|json|jsonl|npz)", line):
+            assert (desk / "small" / line).is_file(), line
+    assert (desk / "report" / "report.html").is_file()

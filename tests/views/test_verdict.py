@@ -1,0 +1,163 @@
+"""The verdict speaks from the measured contrasts only; numbers here are put into the summary by hand."""
+
+from dataclasses import replace
+
+import pytest
+
+from simlab.scenario.scenario import Arm
+from simlab.views.verdict import cause, claim_counts, verdict
+from tests.views import fixture
+
+BARE = {"claims": [], "contrasts": [], "arms": {}, "diverged": {}, "failed": {}, "replications": 256}
+
+
+def harm(shares, intervals, base="isolated"):
+    """A summary in which the arms came to harm in these shares, with these intervals of their difference to the first."""
+    arms = {arm: {"count": 0, "n": 256, "share": share, "ci95": None} for arm, share in shares.items()}
+    rows = [
+        {
+            "arm": a,
+            "versus": base,
+            "difference": shares[a] - shares[base],
+            "ci95": ci,
+            "n": 256,
+            "clear": ci is not None and (ci[0] > 0 or ci[1] < 0),
+        }
+        for a, ci in intervals.items()
+    ]
+    return BARE | {"harm": {"measure": "drawdown", "above": 0.03, "arms": arms, "contrasts": rows}}
+
+
+def test_names_the_seam_and_the_numbers():
+    said = verdict(
+        harm({"isolated": 0.07, "feature_store": 0.41}, {"feature_store": [0.28, 0.40]}),
+        fixture.scenario(("isolated", "feature_store")),
+    )
+    assert (
+        said
+        == "Sharing the features alone raises P(drawdown > 3%) from 7% (isolated) to 41% (+34 points, 95% interval 28 to 40)."
+    )
+
+
+def test_reverses_when_the_numbers_are_swapped():
+    two = fixture.scenario(("isolated", "feature_store"))
+    said = verdict(harm({"isolated": 0.41, "feature_store": 0.07}, {"feature_store": [-0.40, -0.28]}), two)
+    assert said.startswith(
+        "Sharing the features alone lowers P(drawdown > 3%) from 41% (isolated) to 7% "
+        "(\N{MINUS SIGN}34 points, 95% interval \N{MINUS SIGN}40 to \N{MINUS SIGN}28)"
+    )
+    assert "better than the baseline" in said
+
+
+def test_reverses_when_the_wiring_is_swapped():
+    """Replications are dealt by wiring, as a world would: swapping the arms' wiring must turn the sentence round."""
+    straight = fixture.scenario(("isolated", "feature_store"))
+    one, other = straight.arms
+    crossed = replace(
+        straight,
+        arms=(one._replace(trial=other.trial, wiring=other.wiring), other._replace(trial=one.trial, wiring=one.wiring)),
+    )
+    said = {}
+    for name, made in (("straight", straight), ("crossed", crossed)):
+        scales = {arm.name: fixture.SCALES[arm.wiring] for arm in made.arms}
+        said[name] = verdict(fixture.record(made, scales=scales).summary, made)
+    assert " raises P(drawdown > 3%)" in said["straight"]
+    assert " lowers P(drawdown > 3%)" in said["crossed"]
+    assert "better than the baseline" in said["crossed"]
+    assert "better than the baseline" not in said["straight"]
+
+
+def test_equal_arms_give_no_difference_found():
+    two = fixture.scenario(("isolated", "shared_brain"))
+    said = verdict(fixture.record(two, scales={"isolated": 0.02, "shared_brain": 0.02}).summary, two)
+    assert said.startswith("No difference found: P(drawdown > 3%) is ")
+    assert "(its difference, 0 points, 95% interval " in said
+
+
+def test_an_interval_that_holds_0_is_no_difference():
+    two = fixture.scenario(("isolated", "shared"))
+    assert verdict(harm({"isolated": 0.07, "shared": 0.09}, {"shared": [-0.01, 0.05]}), two).startswith(
+        "No difference found"
+    )
+
+
+def test_says_which_seam_did_it():
+    shares = {"isolated": 0.07, "feature_store": 0.41, "shared_brain": 0.08, "shared": 0.43}
+    said = verdict(
+        harm(shares, {"feature_store": [0.28, 0.4], "shared_brain": [-0.02, 0.04], "shared": [0.3, 0.42]}),
+        fixture.scenario(),
+    )
+    assert said == (
+        "Sharing features and brain raises P(drawdown > 3%) from 7% (isolated) to 43% (+36 points, 95% interval 30 to 42); "
+        "sharing the features alone (+34 points) also raises it; sharing the brain alone: no difference found."
+    )
+
+
+def test_arms_that_go_opposite_ways():
+    shares = {"isolated": 0.2, "feature_store": 0.5, "shared_brain": 0.1}
+    said = verdict(
+        harm(shares, {"feature_store": [0.2, 0.4], "shared_brain": [-0.15, -0.05]}),
+        fixture.scenario(("isolated", "feature_store", "shared_brain")),
+    )
+    assert "to 50%" in said
+    assert said.endswith("sharing the brain alone (\N{MINUS SIGN}10 points) lowers it.")
+
+
+def test_too_few_replications_for_an_interval():
+    two = fixture.scenario(("isolated", "feature_store"))
+    said = verdict(fixture.record(two, n=12).summary, two)
+    assert said.startswith("12 replications, too few for an interval (at least 30 are needed): P(drawdown > 3%) was ")
+
+
+def test_without_harm_it_speaks_of_the_mean():
+    two = replace(fixture.scenario(("isolated", "feature_store")), harm=None)
+    rows = [
+        {
+            "measure": "drawdown",
+            "arm": "feature_store",
+            "versus": "isolated",
+            "mean_difference": 0.02,
+            "ci95": [0.01, 0.03],
+            "clear": True,
+            "n": 256,
+        }
+    ]
+    levels = {"isolated": {"drawdown": {"mean": 0.01}}, "feature_store": {"drawdown": {"mean": 0.03}}}
+    said = verdict(BARE | {"arms": levels, "contrasts": rows, "harm": None}, two)
+    assert (
+        said
+        == "Sharing the features alone raises the mean drawdown from 0.01 (isolated) to 0.03 (+0.02, 95% interval 0.01 to 0.03)."
+    )
+
+
+def test_counts_what_was_lost():
+    two = fixture.scenario(("isolated", "feature_store"))
+    lost = {"diverged": {"isolated": 2, "feature_store": 1}, "failed": {"feature_store": 1}}
+    said = verdict(harm({"isolated": 0.07, "feature_store": 0.41}, {"feature_store": [0.28, 0.40]}) | lost, two)
+    assert said.endswith("(3 replications diverged and 1 replication failed).")
+
+
+@pytest.mark.parametrize(
+    ("shares", "start"),
+    [({"isolated": None}, "No verdict"), ({"isolated": 0.1}, "P(drawdown > 3%) is 10% in “isolated”")],
+)
+def test_one_arm_or_nothing_to_say(shares, start):
+    arms = {arm: {"share": share, "ci95": None} for arm, share in shares.items()}
+    assert verdict(BARE | {"harm": {"arms": arms, "contrasts": []}}, fixture.scenario(("isolated",))).startswith(start)
+
+
+def test_only_a_difference_of_wiring_alone_is_put_down_to_a_seam():
+    base = Arm("isolated", "isolated", "isolated", fixture.trial())
+    both = Arm("x", "shared, with a switch", "shared", fixture.killed(fixture.trial("shared")))
+    blocks = Arm("b", "blocks", "bulkheads(4)", fixture.trial("bulkheads(4)"))
+    assert cause(both, base) == "“shared, with a switch”"
+    assert cause(blocks, base) == "sharing features and brain"
+    assert cause(base, blocks) == "“isolated”"
+
+
+def test_claims_are_counted_by_what_was_expected():
+    rows = [
+        {"holds": h, "expect": e}
+        for h, e in ((True, True), (False, True), (None, True), (False, False), (True, False), (None, False))
+    ]
+    assert claim_counts(rows) == {"holds": 1, "contradicted": 2, "undecided": 2, "refuted, as expected": 1}
