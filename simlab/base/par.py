@@ -11,7 +11,8 @@ from __future__ import annotations
 import dataclasses
 import math
 from dataclasses import dataclass
-from typing import Annotated, Any, NamedTuple, final, get_args, get_origin, get_type_hints
+from functools import cache
+from typing import Annotated, Any, NamedTuple, cast, final, get_args, get_origin, get_type_hints
 
 from simlab.base.errors import ParameterError, did_you_mean
 
@@ -48,9 +49,9 @@ class Par:
         if not math.isfinite(value):
             return "must be a finite number"
         if self.low is not None and value < self.low:
-            return f"must be at least {self.low:g}{unit}"
+            return f"must be at least {self.low:.12g}{unit}"
         if self.high is not None and value > self.high:
-            return f"must be at most {self.high:g}{unit}"
+            return f"must be at most {self.high:.12g}{unit}"
         if self.above is not None and value <= self.above:
             return f"must be above {self.above:g}{unit}"
         if self.below is not None and value >= self.below:
@@ -69,6 +70,11 @@ class Parameter(NamedTuple):
 
 def parameters(owner: type[Any]) -> dict[str, Parameter]:
     """The parameters that the dataclass `owner` declares, by name, in their order of declaration."""
+    return _declared(cast(Any, owner))
+
+
+@cache
+def _declared(owner: Any) -> dict[str, Parameter]:
     hints = get_type_hints(owner, include_extras=True)
     found = {}
     for field in dataclasses.fields(owner):

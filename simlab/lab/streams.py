@@ -85,7 +85,7 @@ class Streams(Luck):
         self.seed, self.numbers, self.prefix = seed, tuple(int(n) for n in numbers), prefix
         self.replications = len(self.numbers)
         self.clock = clock or Clock()
-        self._sources: dict[str, _Source] = {}
+        self._sources: dict[tuple[str, str, bool], _Source] = {}
 
     def named(self, prefix: str, *, again: bool = False) -> Streams:
         """Streams with purposes of their own and the same clock."""
@@ -109,15 +109,15 @@ class Streams(Luck):
 
     def _draw(self, kind: str, purpose: str, shape: tuple[int, ...]) -> Floats:
         started = self.clock.row >= 0
-        key = f"{self.prefix}{purpose}/{kind}" + ("" if started else "/start")
-        source = self._sources.get(key)
+        source = self._sources.get((purpose, kind, started))
         if source is None:
+            key = f"{self.prefix}{purpose}/{kind}" + ("" if started else "/start")
             if shape[0] != self.replications:
                 raise ValueError(
                     f"luck for `{purpose}`: the first axis is the replication; expected {self.replications}, not {shape[0]}"
                 )
             source = _Source(key, kind, shape, self.seed, self.numbers, buffered=started)
-            self._sources[key] = source
+            self._sources[purpose, kind, started] = source
         return source.row(max(self.clock.row, 0), shape, self.again)
 
 
@@ -139,6 +139,8 @@ class _Source:
             np.empty((shape[0], self._ticks, (b - a) * rest), self._kind.dtype) for a, b in edges
         ]
         self._out = np.empty((shape[0], n * rest))
+        self._seen = self._out.reshape(shape)
+        self._seen.flags.writeable = False
         self._block = self._used = -1
 
     def row(self, row: int, shape: tuple[int, ...], again: bool) -> Floats:
@@ -156,9 +158,7 @@ class _Source:
                 self._kind.read(drawn[:, at, : last - first], self._out[:, first:last])
         elif not again:
             raise ValueError(f"luck for `{self.key}` is drawn twice in one tick; give the second draw its own purpose")
-        view = self._out.reshape(shape)
-        view.flags.writeable = False
-        return view
+        return self._seen
 
     def _next_block(self) -> None:
         self._block += 1

@@ -21,8 +21,8 @@ DATA = ("measures.npz", "series.npz", "events.jsonl", "failed.json", "summary.js
 
 @pytest.fixture(scope="module")
 def scenario():
-    """Eight simulated minutes, so that the shock is met, and 33 replications, so that no cohort size divides them."""
-    return simlab.load("flash_crash", run__replications=33, run__horizon="8 min")
+    """Six simulated minutes, so that the shock is met, and 33 replications, so that no cohort size divides them."""
+    return simlab.load("flash_crash", run__replications=33, run__horizon="6 min")
 
 
 @pytest.fixture(scope="module")

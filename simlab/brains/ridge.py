@@ -1,0 +1,98 @@
+"""Ridge regression on sufficient statistics that forget: what is kept is X'X and X'y, never the cases.
+
+Hoerl & Kennard (1970), Technometrics 12(1); exponential forgetting as in recursive least squares
+(Haykin, Adaptive Filter Theory, ch. 10). With F features retraining costs one F x F solve, however much was seen.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Annotated, ClassVar, NamedTuple, final
+
+import numpy as np
+
+from simlab.base.arrays import Array, Floats, Ints
+from simlab.base.luck import Luck
+from simlab.base.par import Par
+from simlab.base.world import Asks, Feedback, Spec
+from simlab.brains.brain import Brain
+
+
+class Fit(NamedTuple):
+    """Weights `(r, b, f)`; evidence `xx (r, p, f, f)`, of which the lower triangle is kept, and `xy (r, p, f)`."""
+
+    weights: Floats
+    xx: Floats
+    xy: Floats
+
+
+@final
+@dataclass(frozen=True)
+class Ridge(Brain[Fit]):
+    """A linear prediction without intercept, the same for every seat of the brain.
+
+    The features are taken as they come: centre and scale them in the world. Cases are pooled.
+    """
+
+    answers: ClassVar[frozenset[Asks]] = frozenset({"number"})
+    blend: ClassVar[tuple[str, ...]] = ("weights",)
+
+    penalty: Annotated[float, Par("1", "ridge penalty, in answers to a question of size 1", above=0)] = 10.0
+    memory: Annotated[float, Par("1", "ticks with an answer after which evidence counts 1/e", low=1)] = 1200.0
+
+    def why_not(self, spec: Spec) -> str | None:
+        """A ridge needs numbers to predict and features to predict them from."""
+        if spec.asks not in self.answers:
+            return f"answers number, and the world asks for {spec.asks}"
+        return None if spec.features else "needs features, and the world offers none"
+
+    def start(self, r: int, b: int, p: int, spec: Spec, luck: Luck) -> Fit:
+        """No evidence; every prediction is 0 until the first retraining."""
+        f = spec.features
+        return Fit(_planes(r, b, f), _planes(r, p, f, f), _planes(r, p, f))
+
+    def predict(self, mind: Fit, x: Array, luck: Luck) -> Array:
+        """The weighted sum of the features, `(r, b, g, *c)`."""
+        w = mind.weights.reshape(*mind.weights.shape[:2], *(1,) * (x.ndim - 3), -1)
+        said = x[..., 0] * w[..., 0]
+        for i in range(1, x.shape[-1]):
+            said += x[..., i] * w[..., i]
+        return said
+
+    def witness(self, mind: Fit, x: Array, action: Array, feedback: Feedback, then: Array) -> None:
+        """Fade what was seen by one tick and add the answers, weighted where weights are given."""
+        keep = math.exp(-1.0 / self.memory)
+        pools, y, weight = mind.xy.shape[:2], feedback.outcome, feedback.weight
+        if weight is not None:
+            y = np.where(weight > 0, y, 0.0)  # an answer that nobody saw may be undefined
+        for i in range(x.shape[-1]):
+            xi = x[..., i] if weight is None else x[..., i] * weight
+            xy = mind.xy[..., i]
+            xy *= keep
+            xy += _total(xi * y, pools)
+            for j in range(i + 1):
+                xx = mind.xx[..., i, j]
+                xx *= keep
+                xx += _total(xi * x[..., j], pools)
+
+    def retrain(self, mind: Fit, at: tuple[Ints, Ints], taught_by: Ints) -> None:
+        """Solve (X'X + penalty I) w = X'y for each of the brains `at`."""
+        row, brain = at
+        pool = taught_by[brain]
+        with np.errstate(all="ignore"):  # a runaway world leaves evidence that is not finite
+            lower = mind.xx[row, pool]
+            whole = lower + np.tril(lower, -1).swapaxes(1, 2) + self.penalty * np.eye(lower.shape[-1])
+            mind.weights[row, brain] = np.linalg.solve(whole, mind.xy[row, pool, :, None])[..., 0]
+
+
+def _planes(r: int, rows: int, *features: int) -> Array:
+    """Zeros `(r, rows, *features)`, stored so that one feature of all rows lies together: learning goes plane by plane."""
+    flat = np.zeros((*features, r, rows))
+    return flat.transpose(*range(len(features), flat.ndim), *range(len(features)))
+
+
+def _total(a: Array, pools: tuple[int, ...]) -> Array:
+    """The sum over seats and cases, `(r, p, ...)` to `(r, p)`."""
+    flat = a.reshape(*pools, -1)
+    return flat[..., 0] if flat.shape[-1] == 1 else flat.sum(axis=-1)

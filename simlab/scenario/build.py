@@ -1,0 +1,313 @@
+"""A document becomes a Scenario, or every problem in it is reported at once."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, final
+
+from simlab.brains.topology import Schedule
+from simlab.lab.trial import Harm
+from simlab.scenario import keys
+from simlab.scenario.parts import Part, Parts, several, sides
+from simlab.scenario.patch import only, put, put_all
+from simlab.scenario.reader import Node, join, plain, plant
+from simlab.scenario.registry import HOUSE, Registry
+from simlab.scenario.scenario import Arm, Claim, Control, Row, Scenario, Vanish
+from simlab.scenario.setup import Common, Setup
+from simlab.scenario.walker import Walker, show
+
+DISPLAY = {"feedback_off": "nobody listens to the models", "no_stressor": "no shocks"}
+
+
+def build(
+    document: Node | Mapping[str, Any],
+    name: str,
+    path: str | None = None,
+    overrides: Mapping[str, Node] | None = None,
+    registry: Registry = HOUSE,
+) -> Scenario:
+    """The scenario that a document says; also the `resolved` document of another one, which gives an equal scenario.
+
+    `overrides` are other values by dotted path. Raises ScenarioError with every problem that was found.
+    """
+    walker = Walker()
+    tree = plant(document)
+    if not isinstance(tree.value, dict):
+        walker.fault(tree, "", "a scenario is a mapping of keys", "begin with `schema: 1`")
+        walker.problems.stop_if_any()
+    for dotted, value in (overrides or {}).items():
+        tree = put(tree, dotted, value, walker)
+    scenario = _Builder(walker, registry, tree).scenario(name, path)
+    walker.problems.stop_if_any()
+    assert scenario is not None, "a scenario without problems is built"  # noqa: S101
+    return scenario
+
+
+@final
+class _Builder:
+    """Reads one document."""
+
+    def __init__(self, walker: Walker, registry: Registry, tree: Node) -> None:
+        self._walker, self._tree = walker, tree
+        self._parts = Parts(walker, registry)
+        self._setup = Setup(walker, self._parts)
+        self._top = walker.table(tree, "", keys.TOP)
+        self._doc = {key: node for key, node in tree.value.items() if key in keys.TOP}
+        for key in ("world", "brain"):
+            self._doc.setdefault(key, Node({}))
+        self._reported = {key for key in keys.TOP if key not in tree.value}
+
+    def scenario(self, name: str, path: str | None) -> Scenario | None:
+        """The whole scenario, or None after faults."""
+        top, walker = self._top, self._walker
+        world = self._parts.world(self._doc["world"]) if top["world"] else Part(None, None, {})
+        spec = world.made.spec if world.made is not None else None
+        brains = self._parts.brains(self._doc["brain"], "brain", spec) if top["brain"] else []
+        _, rhythm = self._setup.rhythm(top["schedule"] or Node({}), "schedule", Schedule())
+        run = self._run(world)
+        harm, harm_shown = self._harm(world)
+        common = Common(run.get("horizon"), run.get("stride"), run.get("warmup"), harm)
+        shocks = self._shocks(world)
+        arms, bodies, arms_shown = self._arms(common)
+        controls, controls_shown = self._controls(common, bodies, world)
+        claims, claims_shown = self._claims(world, list(bodies), list(controls_shown))
+        rows, rows_shown = self._rows(world, list(bodies))
+        record = self._record()
+        self._refuse_twins(arms)
+        if walker.faults:
+            return None
+        self._refuse_the_endless(arms, run["replications"], len(controls))
+        resolved = {
+            "schema": keys.SCHEMA, "title": top["title"], "story": top["story"], "record": [dict(r) for r in record],
+            "world": world.shown, "brain": several(self._doc["brain"], brains), "schedule": rhythm,
+            "run": show(keys.RUN, run), "harm": harm_shown, "shocks": shocks, "arms": arms_shown,
+            "controls": controls_shown, "scoreboard": rows_shown, "claims": claims_shown,
+        }  # fmt: skip
+        resolved = {key: value for key, value in resolved.items() if value is not None}
+        return Scenario(
+            name=name, title=top["title"], story=top["story"], arms=tuple(arms), controls=tuple(controls),
+            claims=tuple(claims), harm=harm, record=record, scoreboard=tuple(rows), replications=run["replications"],
+            seed=run["seed"], allow_diverged=run["allow_diverged"], resolved=resolved, path=path,
+        )  # fmt: skip
+
+    def _run(self, world: Part) -> dict[str, Any]:
+        node = self._top["run"]
+        if node is None:
+            return {}
+        run = self._walker.table(node, "run", keys.RUN)
+        if world.made is None or run["horizon"] is None:
+            return run
+        tick, inside = world.made.tick, node.value
+        if run["horizon"] < tick:
+            message = f"must be at least one tick of the world, {tick:g} s, not {run['horizon']:g} s"
+            self._walker.fault(inside["horizon"], "run.horizon", message)
+        elif run["horizon"] / tick > keys.MOST_TICKS:
+            message = f"{run['horizon'] / tick:.3g} ticks of {tick:g} s; at most {keys.MOST_TICKS:.0e}"
+            self._walker.fault(inside["horizon"], "run.horizon", message, "shorten the horizon")
+        elif run["stride"] is None:
+            if "stride" not in inside:
+                run["stride"] = max(round(run["horizon"] / 300 / tick), 1) * tick
+        elif not tick <= run["stride"] <= run["horizon"]:
+            message = f"must lie between one tick, {tick:g} s, and the horizon, not {run['stride']:g} s"
+            self._walker.fault(inside.get("stride", node), "run.stride", message)
+        if run["warmup"] and run["warmup"] >= run["horizon"]:
+            self._walker.fault(inside["warmup"], "run.warmup", "must be shorter than the horizon")
+        return run
+
+    def _harm(self, world: Part) -> tuple[Harm | None, dict[str, Any] | None]:
+        node, before = self._top["harm"], self._walker.faults
+        if node is None:
+            return None, None
+        values = self._walker.table(node, "harm", keys.HARM)
+        self._parts.crossing(values, node, "harm", world.owner)
+        if values["cost"] is not None:
+            self._parts.measure(values["cost"], node.value["cost"], "harm.cost", world.owner)
+        if self._walker.faults > before:
+            return None, None
+        return Harm(**sides(values), cost=values["cost"]), show(keys.HARM, values)
+
+    def _shocks(self, world: Part) -> dict[str, Any]:
+        """The shocks' documents, read here so that one that no arm meets is checked too."""
+        spec = world.made.spec if world.made is not None else None
+        found = self._setup.shocks(self._top["shocks"], world, spec)
+        return {name: shown for name, (_, shown) in found.items()}
+
+    def _arms(self, common: Common) -> tuple[list[Arm], dict[str, Node], dict[str, Any]]:
+        node = self._top["arms"]
+        bodies = self._walker.names(node, "arms", "arm", "{isolated: {topology: isolated}}") if node else {}
+        if node and not bodies and isinstance(node.value, dict | None):
+            self._walker.fault(
+                node.place, "arms", "expected at least one arm", "write e.g. `{isolated: {topology: isolated}}`"
+            )
+        arms, shown = [], {}
+        for name, body in bodies.items():
+            arm, document = self._arm(name, body, common, None, closed=True, calm=False)
+            arms += [arm] if arm else []
+            shown[name] = document
+        return arms, bodies, shown
+
+    def _arm(
+        self, name: str, body: Node, common: Common, patch: Node | None, closed: bool, calm: bool, where: str = ""
+    ) -> tuple[Arm | None, dict[str, Any]]:
+        """An arm, under a control's `patch` where there is one, with its document."""
+        path = f"arms.{name}"
+        values = self._walker.table(body, path, keys.ARM)
+        values |= {"nodes": body.value or {}, "place": body.place}
+        tree = put_all(Node(self._doc), values["set"], f"{path}.set", self._walker)
+        tree = put_all(only(tree, {"brain": values["brain"]}), patch, where, self._walker)
+        if values["topology"] is None or self._reported & {"world", "brain"}:
+            return None, {}
+        trial, shown, wiring = self._setup.trial(tree.value, values, path, common, closed, calm)
+        title = values["title"] or name.replace("_", " ")
+        shown = {"title": title, **shown}
+        if values["set"]:
+            shown["set"] = _tidy(plain(values["set"]))
+        return (Arm(name, title, wiring, trial) if trial else None), shown
+
+    def _controls(
+        self, common: Common, bodies: Mapping[str, Node], world: Part
+    ) -> tuple[list[Control], dict[str, Any]]:
+        node, walker = self._top["controls"], self._walker
+        found = walker.names(node, "controls", "control", "{feedback_off: {}, no_stressor: {}}") if node else {}
+        for name in keys.CONTROLS:
+            if node and name not in found and isinstance(node.value, dict | None):
+                hint = f"add `{name}: {{vanishes: []}}`: {DISPLAY[name]}"
+                walker.fault(node.place, f"controls.{name}", "missing; every scenario has this control", hint)
+        controls, documents = [], {}
+        for name, body in found.items():
+            path = f"controls.{name}"
+            values = walker.table(body, path, keys.CONTROL)
+            if name not in keys.CONTROLS and values["set"] is None and isinstance(body.value, dict | None):
+                hint = f"add `set:`; without one only {' and '.join(keys.CONTROLS)} mean something"
+                walker.fault(body.place, path, "changes nothing", hint)
+            vanishes = self._vanishes(values["vanishes"], f"{path}.vanishes", world)
+            arms = []
+            for arm, arm_body in bodies.items():
+                cell, _ = self._arm(
+                    arm, arm_body, common, values["set"], name != "feedback_off", name == "no_stressor", f"{path}.set"
+                )
+                arms += [cell] if cell else []
+            title = values["title"] or DISPLAY.get(name, name.replace("_", " "))
+            controls.append(Control(name, title, vanishes, tuple(arms)))
+            documents[name] = {"title": title, "vanishes": [v._asdict() for v in vanishes]}
+            documents[name] |= {"set": _tidy(plain(values["set"]))} if values["set"] else {}
+        return controls, documents
+
+    def _vanishes(self, node: Node | None, path: str, world: Part) -> tuple[Vanish, ...]:
+        found = []
+        for i, entry in enumerate(self._walker.items(node, path, "[drawdown]") if node else ()):
+            where = join(path, str(i))
+            written = Node({"measure": entry}, entry.mark) if isinstance(entry.value, str) else entry
+            values = self._walker.table(written, where, keys.VANISH)
+            self._parts.measure(values["measure"], written, where, world.owner, at_the_end=True)
+            found.append(Vanish(values["measure"], values["within"]))
+        return tuple(found)
+
+    def _claims(self, world: Part, arms: list[str], controls: list[str]) -> tuple[list[Claim], list[dict[str, Any]]]:
+        claims, shown = [], []
+        example = "[{measure: drawdown, stat: mean, arm: isolated, above: 0, because: ...}]"
+        node = self._top["claims"]
+        for i, entry in enumerate(self._walker.items(node, "claims", example) if node else ()):
+            path, before = f"claims.{i}", self._walker.faults
+            values = self._walker.table(entry, path, keys.CLAIM)
+            if not isinstance(entry.value, dict):
+                continue
+            self._parts.measure(values["measure"], entry, f"{path}.measure", world.owner, at_the_end=True)
+            for key, known, what in (("arm", arms, "arm"), ("versus", arms, "arm"), ("control", controls, "control")):
+                self._walker.one_of(values[key], known, entry.value.get(key, entry), f"{path}.{key}", what)
+            self._side(values, entry, path)
+            stat, exceeds = self._stat(values["stat"], path)
+            if self._walker.faults == before:
+                claims.append(Claim(**(values | {"stat": stat, "exceeds": exceeds})))
+                told = show(keys.CLAIM, values) | {"stat": stat if exceeds is None else {"exceeds": exceeds}}
+                shown.append(told)
+        return claims, shown
+
+    def _side(self, values: Mapping[str, Any], entry: Node, path: str) -> None:
+        """Hold a claim to exactly one of above, below, and near with within."""
+        given = [side for side in ("above", "below", "near") if side in entry.value]
+        if len(given) != 1:
+            message = f"expected one of above, below and near, not {' and '.join(given) or 'none'}"
+            self._walker.fault(entry.place, path, message, "write e.g. `above: 0.05` or `near: 0.567, within: 0.01`")
+        elif (given == ["near"]) != ("within" in entry.value):
+            self._walker.fault(
+                entry.place, path, "`near` and `within` go together", "write e.g. `near: 0.567, within: 0.01`"
+            )
+        if values["versus"] is not None and values["versus"] == values["arm"]:
+            self._walker.fault(entry.value["versus"], f"{path}.versus", "is the arm itself", "name another arm")
+
+    def _stat(self, node: Node | str, path: str) -> tuple[Any, float | None]:
+        if isinstance(node, str):
+            return node, None
+        if isinstance(node.value, dict):
+            table = {"exceeds": keys.HARM["above"]._replace(name="exceeds", default=None)}
+            exceeds = self._walker.table(node, f"{path}.stat", table)["exceeds"]
+            if not node.value:
+                self._walker.fault(node, f"{path}.stat", "expected a statistic", "write e.g. `{exceeds: 0.03}`")
+            return "exceeds", exceeds
+        stat = node.value if isinstance(node.value, str) else str(plain(node))
+        self._walker.one_of(stat, (*keys.STATS, "{exceeds: x}"), node, f"{path}.stat", "statistic")
+        return stat, None
+
+    def _rows(self, world: Part, arms: list[str]) -> tuple[list[Row], list[dict[str, Any]]]:
+        rows, shown = [], []
+        node = self._top["scoreboard"]
+        for i, entry in enumerate(self._walker.items(node, "scoreboard") if node else ()):
+            path, before = f"scoreboard.{i}", self._walker.faults
+            values = self._walker.table(entry, path, keys.ROW)
+            if not isinstance(entry.value, dict):
+                continue
+            self._parts.measure(values["measure"], entry, f"{path}.measure", world.owner, at_the_end=True)
+            self._walker.one_of(values["arm"], arms, entry.value.get("arm", entry), f"{path}.arm", "arm")
+            if (values["measure"] is None) != (values["arm"] is None):
+                self._walker.fault(entry.place, path, "`measure` and `arm` go together")
+            if values["mark"] == "predicted" and (values["measure"] is None or values["low"] is values["high"] is None):
+                hint = "write e.g. `measure: drawdown, arm: isolated, low: 0.04, high: 0.06`"
+                self._walker.fault(entry.place, path, "a predicted row says what a hit is", hint)
+            if self._walker.faults == before:
+                rows.append(Row(**values))
+                shown.append(show(keys.ROW, values))
+        return rows, shown
+
+    def _record(self) -> tuple[dict[str, str], ...]:
+        node, found = self._top["record"], []
+        text = keys.TOP["story"].par
+        for i, entry in enumerate(
+            self._walker.items(node, "record", "[{retelling: ..., record: ...}]") if node else ()
+        ):
+            path = f"record.{i}"
+            given = self._walker.mapping(entry, path, "{retelling: ..., record: ...}")
+            found.append({key: self._walker.value(v, join(path, key), str, text) for key, v in given.items()})
+        return tuple(found)
+
+    def _refuse_twins(self, arms: list[Arm]) -> None:
+        """Two arms that play alike are one arm."""
+        first: list[Arm] = []
+        for arm in arms:
+            twin = next((other for other in first if other.trial == arm.trial), None)
+            if twin is None:
+                first.append(arm)
+                continue
+            why = "they differ in nothing that this world can tell apart"
+            if arm.trial.world.spec.views == 1 and "feature_store" in arm.wiring + twin.wiring:
+                why = "this world shows all models one view, so sharing features changes nothing"
+            place = self._top["arms"].value[arm.name].place
+            self._walker.fault(place, f"arms.{arm.name}", f"plays exactly as arm `{twin.name}`", f"remove one: {why}")
+
+    def _refuse_the_endless(self, arms: list[Arm], replications: int, controls: int) -> None:
+        """Refuse a plan that nobody could wait for."""
+        steps = sum(a.trial.horizon / a.trial.world.tick * a.trial.world.spec.models for a in arms) * replications
+        steps *= 1 + controls
+        if steps > keys.MOST_STEPS:
+            message = f"{steps:.3g} steps of agents in all; at most {keys.MOST_STEPS:.0e} are run"
+            mark = self._tree.value["run"].place
+            self._walker.fault(
+                mark, "run", message, "lower `run.replications` or `run.horizon`, or raise the world's tick"
+            )
+
+
+def _tidy(document: Any) -> Any:
+    """Plain data with the entries that say nothing left out."""
+    if isinstance(document, dict):
+        return {key: _tidy(value) for key, value in document.items() if value is not None}
+    return document

@@ -1,0 +1,115 @@
+"""A scenario in words and tables: what `simlab describe` shows. Plain data; the door draws it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any, NamedTuple
+
+from simlab.base.par import Par, parameters
+from simlab.base.units import pretty
+from simlab.scenario.scenario import Arm, Scenario
+
+
+class Section(NamedTuple):
+    """A heading with a text, a table, or both."""
+
+    heading: str
+    text: str = ""
+    columns: tuple[str, ...] = ()
+    rows: tuple[tuple[str, ...], ...] = ()
+
+
+def sections(scenario: Scenario) -> Iterator[Section]:
+    """Everything a scenario says, from its story to its claims."""
+    document = scenario.resolved
+    yield Section(scenario.title, scenario.story.strip())
+    for entry in scenario.record:
+        yield Section("Record", "", ("", ""), tuple((key.replace("_", " "), text) for key, text in entry.items()))
+    yield Section("Run", ", ".join(f"{key.replace('_', ' ')} {value}" for key, value in document["run"].items()))
+    trial = scenario.arms[0].trial
+    kinds = document["brain"] if isinstance(document["brain"], list) else [document["brain"]]
+    yield _parameters("World", document["world"], type(trial.world))
+    for kind, brain in zip(kinds, scenario.arms[0].trial.brains, strict=False):
+        yield _parameters("Brain", kind, type(brain))
+    yield Section("Retraining", ", ".join(f"{key} {value}" for key, value in document["schedule"].items()))
+    measures = trial.world.measures.items()
+    yield Section("Measures", "", ("measure", "unit", "what it is"), tuple((n, m.unit, m.about) for n, m in measures))
+    if "harm" in document:
+        yield Section("Harm", _flat(document["harm"]))
+    if document["shocks"]:
+        rows = tuple((name, _flat(shock)) for name, shock in document["shocks"].items())
+        yield Section("Shocks", "", ("shock", "what happens"), rows)
+    yield Section("Arms", "", ("arm", "title", "wiring", "own"), tuple(_arm(a, document) for a in scenario.arms))
+    yield Section("Controls", "", ("control", "title", "sets", "vanishes"), tuple(_controls(document["controls"])))
+    if document["scoreboard"]:
+        columns = ("what", "published", "mark", "source")
+        board = tuple(tuple(str(row[key]) for key in columns) for row in document["scoreboard"])
+        yield Section("Scoreboard", "", columns, board)
+    if document["claims"]:
+        yield Section("Claims", "", ("claim", "because"), tuple(_claim(claim) for claim in document["claims"]))
+
+
+def _parameters(what: str, shown: Mapping[str, Any], owner: type[Any]) -> Section:
+    name, values = next(iter(shown.items()))
+    rows = tuple(
+        (
+            key,
+            _flat(values[key]),
+            _unit(p.par),
+            _bounds(p.par),
+            p.par.source,
+            p.par.about + (" (live)" if p.par.live else ""),
+        )
+        for key, p in parameters(owner).items()
+    )
+    text = (owner.__doc__ or "").strip().partition("\n")[0]
+    return Section(f"{what}: {name}", text, ("parameter", "value", "unit", "bounds", "source", "what it is"), rows)
+
+
+def _arm(arm: Arm, document: Mapping[str, Any]) -> tuple[str, ...]:
+    told = document["arms"][arm.name]
+    own = {key: told[key] for key in ("brain", "schedule", "interventions", "set") if told.get(key)}
+    own |= {"shocks": told["shocks"] or "none"} if told["shocks"] != list(document["shocks"]) else {}
+    return arm.name, arm.title, arm.wiring, _flat(own)
+
+
+def _controls(controls: Mapping[str, Any]) -> Iterator[tuple[str, ...]]:
+    for name, control in controls.items():
+        vanishes = ", ".join(entry["measure"] for entry in control["vanishes"])
+        yield name, control["title"], _flat(control.get("set", {})), vanishes
+
+
+def _claim(claim: Mapping[str, Any]) -> tuple[str, str]:
+    stat = claim["stat"]
+    what = f"{stat} {claim['measure']}" if isinstance(stat, str) else f"P({claim['measure']} > {stat['exceeds']:g})"
+    what += f" in {claim['arm']}" + (f" minus {claim['versus']}" if "versus" in claim else "")
+    what += f" under {claim['control']}" if "control" in claim else ""
+    side = next(side for side in ("above", "below", "near") if side in claim)
+    what += f" is {side} {claim[side]:g}" + (f" within {claim['within']:g}" if side == "near" else "")
+    return what + ("" if claim["expect"] else " (expected false)"), claim["because"]
+
+
+def _unit(par: Par) -> str:
+    return {"1": "", "s": "time"}.get(par.unit, par.unit)
+
+
+def _bounds(par: Par) -> str:
+    def say(bound: float) -> str:
+        return pretty(bound) if par.unit == "s" else f"{bound:g}"
+
+    ends = ((">=", par.low), (">", par.above), ("<=", par.high), ("<", par.below))
+    return ", ".join(par.choices) or " and ".join(f"{sign} {say(end)}" for sign, end in ends if end is not None)
+
+
+def _flat(value: Any) -> str:
+    """JSON-like data in one readable line."""
+    if isinstance(value, Mapping):
+        return ", ".join(f"{key}: {_nested(inside)}" for key, inside in value.items())
+    if isinstance(value, list | tuple):
+        return ", ".join(_nested(inside) for inside in value)
+    return str(value).lower() if isinstance(value, bool) else f"{value:g}" if isinstance(value, float) else str(value)
+
+
+def _nested(value: Any) -> str:
+    flat = _flat(value)
+    return f"{{{flat}}}" if isinstance(value, Mapping) else f"[{flat}]" if isinstance(value, list | tuple) else flat

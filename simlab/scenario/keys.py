@@ -1,0 +1,183 @@
+"""The fixed part of a scenario: every key with its type, meaning, bounds and default.
+
+One table serves the reader, its messages and the JSON Schema. A key of kind `Node` has a shape of its
+own, read where it is used; a default of None marks a key that may be left out.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import MISSING
+from typing import Any, TypeAlias
+
+from simlab.base.par import Par, Parameter
+from simlab.brains.topology import AVERAGES
+from simlab.scenario.reader import Node
+
+Table: TypeAlias = Mapping[str, Parameter]
+
+SCHEMA = 1
+CONTROLS = ("feedback_off", "no_stressor")
+MARKS = ("input", "fitted", "predicted")
+STATS = ("mean", "median", "p95")
+PLACES = ("features", "brain", "feedback", "evidence", "world")
+PATCHABLE = ("brain", "schedule", "shocks", "world")
+MOST_MODELS = 1_000_000
+MOST_TICKS = 10_000_000_000
+MOST_STEPS = 1_000_000_000_000
+
+TITLE = 200
+TEXT = 8_000
+
+
+def _key(
+    kind: Any,
+    about: str,
+    default: Any = MISSING,
+    unit: str = "1",
+    low: float | None = None,
+    high: float | None = None,
+    above: float | None = None,
+    choices: tuple[str, ...] = (),
+) -> Parameter:
+    return Parameter("", kind, Par(unit, about, low=low, high=high, above=above, choices=choices), default)
+
+
+def _table(**keys: Parameter) -> Table:
+    return {name: key._replace(name=name) for name, key in keys.items()}
+
+
+TOP = _table(
+    schema=_key(int, "the version of this format", low=SCHEMA, high=SCHEMA),
+    title=_key(str, "what the scenario shows, in a line"),
+    story=_key(str, "what to watch, in a few sentences", ""),
+    record=_key(Node, "what really happened, with sources: a list of mappings of texts", None),
+    world=_key(Node, "the world and its parameters"),
+    brain=_key(Node, "the learner and its hyper-parameters, or a list of several kinds"),
+    schedule=_key(Node, "when brains retrain", None),
+    run=_key(Node, "how long and how often the world is played"),
+    harm=_key(Node, "what counts as harm: it begins at the first tick of crossing", None),
+    shocks=_key(Node, "what reality or operations throw at the run, by name", None),
+    arms=_key(Node, "the set-ups that are compared, by name; the first is the baseline"),
+    controls=_key(Node, "runs in which the effect must vanish, by name"),
+    scoreboard=_key(Node, "published figures beside the model's", None),
+    claims=_key(Node, "statements that are tested", None),
+)
+
+RUN = _table(
+    replications=_key(int, "replications of every arm", 256, low=1, high=10_000_000),
+    horizon=_key(float, "simulated time of a replication", unit="s", above=0),
+    stride=_key(float, "time between recorded values; by default a 300th of the horizon", None, unit="s", above=0),
+    seed=_key(int, "what every random number depends on", 1, low=0, high=2**64 - 1),
+    warmup=_key(float, "time before scores, harm and alarms count", 0.0, unit="s", low=0),
+    allow_diverged=_key(int, "replications that may diverge without failing the run", 0, low=0),
+)
+
+SCHEDULE = _table(
+    every=_key(float, "time between retrainings of a brain; 0 s for never", 0.0, unit="s", low=0),
+    jitter=_key(float, "how much earlier or later, at random", 0.0, unit="s", low=0),
+    busy=_key(float, "how long a retraining takes", 0.0, unit="s", low=0),
+)
+
+HARM = _table(
+    measure=_key(str, "the measure that crosses"),
+    above=_key(float, "harm begins when the measure is above this", None),
+    below=_key(float, "harm begins when the measure is below this", None),
+    cost=_key(str, "the measure that says how much was lost", None),
+)
+
+SHOCK = _table(
+    features=_key(Node, "what happens to the features that models see", None),
+    brain=_key(Node, "what happens to brains", None),
+    feedback=_key(Node, "what happens to answers on their way", None),
+    evidence=_key(Node, "what happens to the outcomes that brains learn from", None),
+    world=_key(Node, "live parameters of the world and the values they take", None),
+    start=_key(float, "when it begins", 0.0, unit="s", low=0),
+    duration=_key(float, "how long it lasts; to the end by default", None, unit="s", above=0),
+    size=_key(Node, "how large it is: a number, or a duration for `feedback: delayed`", None),
+    models=_key(tuple[int, ...], "the models it concerns; all by default", None, low=0),
+)
+
+ARM = _table(
+    title=_key(str, "its name for display", None),
+    topology=_key(Node, "who shares what"),
+    brain=_key(Node, "a learner instead of the scenario's", None),
+    schedule=_key(Node, "when brains retrain, instead of the scenario's", None),
+    shocks=_key(tuple[str, ...], "the shocks it meets; all by default", None),
+    interventions=_key(Node, "the hands on the loop", None),
+    set=_key(Node, "other values, by dotted path", None),
+)
+
+TOPOLOGY = _table(
+    wiring=_key(
+        str, "isolated, feature_store, shared_data, shared_brain, shared, federated, bulkheads(k) or chain", "isolated"
+    ),
+    schedule=_key(str, "synchronised, staggered(m) or random(q)", "synchronised"),
+    share=_key(float, "share of the models that are wired so; the rest are isolated", 1.0, low=0, high=1),
+    brain_of=_key(tuple[int, ...], "the brain that answers for each model", None, low=0),
+    view_of=_key(tuple[int, ...], "the feature view each model reads", None, low=0),
+    data_of=_key(tuple[int, ...], "the evidence pool each model's experience goes to", None, low=0),
+    taught_by=_key(tuple[int, ...], "the pool each brain learns from", None, low=0),
+    kind_of=_key(tuple[int, ...], "which of the scenario's brains each brain is", None, low=0),
+    reads=_key(tuple[tuple[int, ...], ...], "the upstream models each model also reads; -1 for none", None, low=-1),
+    lag=_key(bool, "whether upstream predictions arrive a tick later", False),
+    average_every=_key(float, "time between federated rounds; 0 s for never", 0.0, unit="s", low=0),
+    average_by=_key(str, "how federated updates are combined", "mean", choices=AVERAGES),
+)
+
+HAND = _table(
+    at=_key(float, "when it acts", None, unit="s", low=0),
+    when=_key(Node, "the crossing at which it acts", None),
+    latency=_key(Node, "time from trigger to effect: a duration, or its median and spread", None),
+    lasts=_key(float, "how long it stays on; to the end by default", None, unit="s", above=0),
+    scrape=_key(float, "time between two looks at the measure; 0 s for every tick", 0.0, unit="s", low=0),
+    models=_key(tuple[int, ...], "the models it concerns; all by default", None, low=0),
+)
+
+WHEN = _table(
+    measure=_key(str, "the measure that is watched"),
+    above=_key(float, "acts when the measure is above this", None),
+    below=_key(float, "acts when the measure is below this", None),
+)
+
+LATENCY = _table(
+    median=_key(float, "median of the latency", unit="s", low=0),
+    spread=_key(float, "standard deviation of its logarithm", 0.0, low=0),
+)
+
+CONTROL = _table(
+    title=_key(str, "its name for display", None),
+    set=_key(Node, "other values, by dotted path", None),
+    vanishes=_key(Node, "the measures that must be zero: names, or {measure, within}", None),
+)
+
+VANISH = _table(
+    measure=_key(str, "the measure whose mean must be zero"),
+    within=_key(float, "to within this", 0.0, low=0),
+)
+
+CLAIM = _table(
+    measure=_key(str, "the measure it is about"),
+    stat=_key(Node, "mean, median, p95 or {exceeds: x} for the probability of exceeding x", "mean"),
+    arm=_key(str, "the arm it is about"),
+    versus=_key(str, "the arm whose statistic is subtracted, replication by replication", None),
+    control=_key(str, "the control under which the arms are read", None),
+    above=_key(float, "the statistic is above this", None),
+    below=_key(float, "the statistic is below this", None),
+    near=_key(float, "the statistic is near this, to `within`", None),
+    within=_key(float, "how near", None, above=0),
+    expect=_key(bool, "false for a popular claim that is shipped as refuted", True),
+    because=_key(str, "where it comes from"),
+)
+
+ROW = _table(
+    what=_key(str, "the quantity"),
+    mark=_key(str, "whether the figure went into the model, was fitted, or is predicted", choices=MARKS),
+    published=_key(str, "the published figure, as text"),
+    source=_key(str, "where it was published"),
+    measure=_key(str, "the measure that corresponds", None),
+    stat=_key(str, "its statistic", "median", choices=STATS),
+    arm=_key(str, "the arm it is read from", None),
+    low=_key(float, "the lowest value that is a hit", None),
+    high=_key(float, "the highest value that is a hit", None),
+)

@@ -1,0 +1,1 @@
+"""One file a world; the YAML key names the module."""

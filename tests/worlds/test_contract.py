@@ -1,0 +1,126 @@
+"""What every shipped world keeps to: shapes, dtypes, finite measures, same bits at any cohort size, no leakage, cost linear."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from simlab.brains.topology import wire
+from simlab.lab.cohort import join, play
+from simlab.lab.score import SCORES
+from simlab.lab.streams import Streams
+from simlab.scenario.load import load, shipped
+
+TICKS = 60
+
+
+def arms():
+    return [pytest.param(name, arm, id=f"{name}-{arm.name}") for name in shipped() for arm in load(name).arms]
+
+
+def short(arm, ticks=TICKS):
+    """The arm's trial over few ticks, with its shocks brought forward so that they are met."""
+    trial = arm.trial
+    tick = trial.world.tick
+    shocks = tuple(replace(s, start=min(s.start, 10 * tick)) for s in trial.shocks)
+    return replace(trial, horizon=ticks * tick, stride=min(trial.stride, 10 * tick), warmup=0.0, shocks=shocks)
+
+
+@pytest.mark.parametrize("name", shipped())
+def test_shapes_dtypes_and_declarations(name):
+    world = load(name).arms[0].trial.world
+    spec = world.spec
+    luck = Streams(1, range(3))
+    state = world.start(luck)
+    luck.clock.row = 0
+    x = world.observe(state)
+    last = (spec.features,) if spec.features else ()
+    assert x.shape == (3, spec.views, *spec.case, *last)
+    assert x.dtype == (np.float64 if spec.features else np.int64)
+    measures = world.measure(state)
+    assert list(measures) == list(world.measures)
+    for measure, value in measures.items():
+        assert value.shape == (3,), measure
+        assert value.dtype == np.float64, measure
+    plain = world.fallback(state, luck)
+    luck.clock.row = 1
+    said = np.zeros((3, spec.models, *spec.case, *((spec.choices,) if spec.asks == "shares" else ())))
+    action = world.act(state, said.astype(int) if spec.asks == "choice" else said, luck)
+    assert action.value.shape[:2] == (3, spec.models)
+    assert (plain.shape, plain.dtype) == (action.value.shape, action.value.dtype)
+    _, feedback = world.step(state, action, luck)
+    if feedback is not None:
+        assert feedback.outcome.shape[:2] == (3, spec.models)
+
+
+@pytest.mark.parametrize(("name", "arm"), arms())
+def test_finite_and_the_same_at_any_cohort_size(name, arm):
+    trial = short(arm)
+    whole = play(trial, 11, range(9))
+    assert not whole.failed, next(iter(whole.failed.values()))
+    assert np.isnan(whole.diverged).all()
+    undefined = {m for m, d in {**trial.world.measures, **SCORES}.items() if d.may_be_undefined}
+    for measure, value in whole.measures.items():
+        assert measure in undefined or np.isfinite(value).all(), measure
+    for size in (1, 2, 7):
+        again = join([play(trial, 11, range(first, min(first + size, 9))) for first in range(0, 9, size)])
+        assert again.events == whole.events
+        for measure in whole.measures:
+            np.testing.assert_array_equal(again.measures[measure], whole.measures[measure], err_msg=f"{measure}, cohorts of {size}")
+            np.testing.assert_array_equal(again.series[measure], whole.series[measure], err_msg=f"{measure}, cohorts of {size}")
+
+
+@pytest.mark.parametrize("name", shipped())
+def test_large_cohorts_too(name):
+    trial = short(load(name).arms[0], 20)
+    whole, parts = play(trial, 3, range(255)), join([play(trial, 3, range(128)), play(trial, 3, range(128, 255))])
+    for measure in whole.measures:
+        np.testing.assert_array_equal(whole.measures[measure], parts.measures[measure], err_msg=measure)
+
+
+@pytest.mark.parametrize("name", shipped())
+def test_what_a_model_is_asked_has_the_same_law_in_every_wiring(name):
+    """Before any feedback: mean and spread of the features of one model, wired alone or as all."""
+    scenario = load(name)
+    trial = scenario.arms[0].trial
+    world, r = trial.world, 400
+    state = world.start(Streams(5, range(r)))
+    x = world.observe(state).reshape(r, world.spec.views, -1).astype(float)
+    own, one = x[:, -1], x[:, 0]  # the last model's own view, and the view it reads when all read the first
+    error = 4 * np.sqrt(2 / r)
+    spread = np.maximum(x.std(axis=(0, 1)), 1e-12)
+    assert (np.abs(own.mean(axis=0) - one.mean(axis=0)) / spread < error).all()
+    assert (np.abs(np.log(np.maximum(own.std(axis=0), 1e-12) / np.maximum(one.std(axis=0), 1e-12))) < error).all()
+
+
+@pytest.mark.parametrize("name", shipped())
+def test_every_wiring_can_be_played(name):
+    trial = short(load(name).arms[0], 15)
+    m = trial.topology.models
+    for wiring in ("isolated", "feature_store", "shared_data", "shared_brain", "shared", "bulkheads(1)"):
+        topology = wire(wiring, m, kinds=len(trial.brains)).canonical(trial.world.spec)
+        assert not play(replace(trial, topology=topology), 1, range(2)).failed, wiring
+    if m > 2:
+        ragged = wire("bulkheads(3)", m).canonical(trial.world.spec)
+        assert not play(replace(trial, topology=ragged), 1, range(2)).failed
+
+
+@pytest.mark.parametrize("name", shipped())
+def test_cost_is_linear_in_time(name):
+    """Ticks late in a run cost what early ticks cost (within a factor of 2: a guard against growth, not a benchmark)."""
+    trial = short(load(name).arms[0], 400)
+    longer = replace(trial, horizon=trial.horizon * 4)
+    play(trial, 1, range(8))
+
+    def took(which):
+        best = 1e9
+        for _ in range(3):
+            began = time.process_time()
+            play(which, 1, range(8))
+            best = min(best, time.process_time() - began)
+        return best
+
+    assert took(longer) < 2 * 4 * took(trial)
