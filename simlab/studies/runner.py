@@ -23,7 +23,7 @@ from simlab.results.store import Run, Store, run_directory
 from simlab.scenario.scenario import Scenario
 from simlab.studies.workers import Answer, Crew, Task, can_travel, perform
 
-COHORT = 128  # replications stepped together; tuned to the cache, and never changes a bit
+COHORT = 256  # replications stepped together; tuned to the cache, and never changes a bit
 
 Play = Callable[[Trial, int, Sequence[int]], Outcome]
 
