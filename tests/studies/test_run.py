@@ -69,7 +69,9 @@ def test_the_summary_is_what_json_promises(scenario, record):
             if row["n"]:
                 assert row["mean"] == pytest.approx(values[np.isfinite(values)].mean())
     for row in summary["contrasts"]:
-        difference = record.cells[row["arm"]].measures[row["measure"]] - record.cells[row["versus"]].measures[row["measure"]]
+        difference = (
+            record.cells[row["arm"]].measures[row["measure"]] - record.cells[row["versus"]].measures[row["measure"]]
+        )
         if row["n"]:
             assert row["mean_difference"] == pytest.approx(np.nanmean(difference), abs=1e-12)
             low, high = row["ci95"]

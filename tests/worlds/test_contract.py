@@ -69,8 +69,12 @@ def test_finite_and_the_same_at_any_cohort_size(name, arm):
         again = join([play(trial, 11, range(first, min(first + size, 9))) for first in range(0, 9, size)])
         assert again.events == whole.events
         for measure in whole.measures:
-            np.testing.assert_array_equal(again.measures[measure], whole.measures[measure], err_msg=f"{measure}, cohorts of {size}")
-            np.testing.assert_array_equal(again.series[measure], whole.series[measure], err_msg=f"{measure}, cohorts of {size}")
+            np.testing.assert_array_equal(
+                again.measures[measure], whole.measures[measure], err_msg=f"{measure}, cohorts of {size}"
+            )
+            np.testing.assert_array_equal(
+                again.series[measure], whole.series[measure], err_msg=f"{measure}, cohorts of {size}"
+            )
 
 
 @pytest.mark.parametrize("name", shipped())
