@@ -50,7 +50,7 @@ def _with_overrides(command: Callable[..., Any]) -> Callable[..., Any]:
         "--set",
         multiple=True,
         metavar="PATH=VALUE",
-        help="Another value, e.g. world.flash_crash.impact=0.2.",
+        help="Another value, e.g. world.flash_crash.limit=100.",
     )(command)
 
 
@@ -200,13 +200,14 @@ def _play(scenario: Scenario, jobs: int | None, out: Path | None, as_json: bool,
     from simlab.studies.runner import stop_on_sigterm
     from simlab.studies.summary import exit_code
     from simlab.views.results import Results
+    from simlab.views.tally import tally
 
     with stop_on_sigterm(), _progress(scenario.name, quiet) as progress:
         record = run(scenario, jobs=jobs, out=out, progress=progress)
     results = Results(record, scenario, command)
     page = results.report(record.path or Path())
     if not quiet:
-        for line in (results.verdict, f"report: {page}"):
+        for line in (results.verdict, *tally(record.summary), f"report: {page}"):
             click.echo(line, err=as_json)
     if as_json:
         click.echo(json.dumps({"run": str(record.path), **record.summary}, allow_nan=False))
@@ -233,8 +234,7 @@ def _progress(name: str, quiet: bool) -> Iterator[Callable[[Progress], None] | N
         yield None
         return
     if not sys.stderr.isatty():
-        _tell(f"{name}: running")
-        yield None
+        yield _plainly(name)
         return
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
@@ -250,6 +250,18 @@ def _progress(name: str, quiet: bool) -> Iterator[Callable[[Progress], None] | N
             bar.update(task, total=progress.total, completed=progress.done, description=told)
 
         yield show
+
+
+def _plainly(name: str) -> Callable[[Progress], None]:
+    """Progress for a log: a line when playing begins, and then at most one every 10 s."""
+    told = [-10.0]
+
+    def show(progress: Progress) -> None:
+        if progress.seconds - told[0] >= 10:
+            told[0] = progress.seconds
+            _tell(f"{name}: {progress.done} of {progress.total} replications")
+
+    return show
 
 
 def _ticks(text: str | None) -> tuple[int, float]:

@@ -55,5 +55,5 @@ def test_the_readme_can_be_followed(desk: Path) -> None:
         assert done.returncode == 0, f"{block}\n{done.stderr}"
     for line in README.partition("## What a run leaves behind")[2].partition("##")[0].split("`"):
         if re.fullmatch(r"[a-z]+\.(html|csv|json|jsonl|npz)", line):
-            assert (desk / "small" / line).is_file(), line
+            assert (desk / "results/small" / line).is_file(), line
     assert (desk / "report" / "report.html").is_file()

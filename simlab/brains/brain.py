@@ -55,6 +55,10 @@ class Brain(ABC, Generic[M]):
         `x` was asked, `action` was done, and `then` is what is observed next (for bootstrapping).
         """
 
+    def fade(self, mind: M) -> None:
+        """Let evidence age by a tick, in place; called once at every tick with answers, before they are witnessed."""
+        return
+
     def retrain(self, mind: M, at: tuple[Ints, Ints], taught_by: Ints) -> None:
         """Learn from the evidence, in place, for the (replication, brain) pairs `at`; `taught_by` `(b,)` is each brain's pool."""
         return

@@ -60,21 +60,25 @@ class Ridge(Brain[Fit]):
             said += x[..., i] * w[..., i]
         return said
 
-    def witness(self, mind: Fit, x: Array, action: Array, feedback: Feedback, then: Array) -> None:
-        """Fade what was seen by one tick and add the answers, weighted where weights are given."""
+    def fade(self, mind: Fit) -> None:
+        """Evidence counts 1/e after `memory` ticks with answers."""
         keep = math.exp(-1.0 / self.memory)
+        np.multiply(mind.xx, keep, out=mind.xx)
+        np.multiply(mind.xy, keep, out=mind.xy)
+
+    def witness(self, mind: Fit, x: Array, action: Array, feedback: Feedback, then: Array) -> None:
+        """Add the answers, averaged over seats and cases, and weighted where weights are given.
+
+        An average, so that the same penalty means the same for one model and for many that learn together.
+        """
         pools, y, weight = mind.xy.shape[:2], feedback.outcome, feedback.weight
         if weight is not None:
             y = np.where(weight > 0, y, 0.0)  # an answer that nobody saw may be undefined
         for i in range(x.shape[-1]):
             xi = x[..., i] if weight is None else x[..., i] * weight
-            xy = mind.xy[..., i]
-            xy *= keep
-            xy += _total(xi * y, pools)
+            mind.xy[..., i] += _average(xi * y, pools)
             for j in range(i + 1):
-                xx = mind.xx[..., i, j]
-                xx *= keep
-                xx += _total(xi * x[..., j], pools)
+                mind.xx[..., i, j] += _average(xi * x[..., j], pools)
 
     def retrain(self, mind: Fit, at: tuple[Ints, Ints], taught_by: Ints) -> None:
         """Solve (X'X + penalty I) w = X'y for each of the brains `at`."""
@@ -92,7 +96,7 @@ def _planes(r: int, rows: int, *features: int) -> Array:
     return flat.transpose(*range(len(features), flat.ndim), *range(len(features)))
 
 
-def _total(a: Array, pools: tuple[int, ...]) -> Array:
-    """The sum over seats and cases, `(r, p, ...)` to `(r, p)`."""
+def _average(a: Array, pools: tuple[int, ...]) -> Array:
+    """The mean over seats and cases, `(r, p, ...)` to `(r, p)`."""
     flat = a.reshape(*pools, -1)
-    return flat[..., 0] if flat.shape[-1] == 1 else flat.sum(axis=-1)
+    return flat[..., 0] if flat.shape[-1] == 1 else flat.mean(axis=-1)

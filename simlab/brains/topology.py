@@ -117,7 +117,7 @@ class Topology:
             )
         names: dict[int, int] = {}
         data = tuple(names.setdefault(pool, len(names)) for pool in self.data_of)
-        order = sorted(range(self.brains), key=self.brain_of.index)
+        order = sorted(range(self.brains), key=_first_of(self.brain_of).__getitem__)
         rank = {old: new for new, old in enumerate(order)}
         return replace(
             self,
@@ -159,6 +159,14 @@ class Topology:
         return len(self.rungs()) if not self.lag else 1
 
 
+def groups(owner_of: tuple[int, ...]) -> dict[int, list[int]]:
+    """The models of each brain or pool."""
+    found: dict[int, list[int]] = {}
+    for model, owner in enumerate(owner_of):
+        found.setdefault(owner, []).append(model)
+    return found
+
+
 def wire(wiring: str, models: int, *, kinds: int = 1, share: float = 1.0, **given: Any) -> Topology:
     """The topology a preset names, for `models` models; `given` replaces single fields of it.
 
@@ -187,11 +195,12 @@ def wire(wiring: str, models: int, *, kinds: int = 1, share: float = 1.0, **give
         some = round(share * models)
         brain, view, data = (_partly(part, some) for part in (brain, view, data))
     b = max(brain) + 1
+    first = _first_of(brain)
     fields: dict[str, Any] = {
         "brain_of": brain,
         "view_of": view,
         "data_of": data,
-        "taught_by": tuple(data[brain.index(i)] for i in range(b)),
+        "taught_by": tuple(data[first[i]] for i in range(b)),
         "kind_of": tuple(i % kinds for i in range(b)),
     }
     if name == "chain":
@@ -261,4 +270,13 @@ def _partly(part: tuple[int, ...], some: int) -> tuple[int, ...]:
 
 def _by_first_use(values: tuple[int, ...]) -> tuple[int, ...]:
     """Name each group after the first model in it, so that an own view stays the model's own."""
-    return tuple(values.index(v) for v in values)
+    first = _first_of(values)
+    return tuple(first[v] for v in values)
+
+
+def _first_of(values: tuple[int, ...]) -> dict[int, int]:
+    """Where each value is first met."""
+    first: dict[int, int] = {}
+    for i, value in enumerate(values):
+        first.setdefault(value, i)
+    return first

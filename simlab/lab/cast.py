@@ -6,6 +6,7 @@ stand next to each other, as they do in every preset.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable
 from typing import Any, final
 
@@ -16,7 +17,7 @@ from simlab.base.errors import InputError
 from simlab.base.luck import Luck
 from simlab.base.world import Action, Feedback, Spec
 from simlab.brains.brain import Brain, average, leaves
-from simlab.brains.topology import Topology
+from simlab.brains.topology import Topology, groups
 from simlab.lab.streams import Streams
 
 
@@ -36,7 +37,7 @@ class Seats:
             return np.broadcast_to(a[:, :, None], (len(a), *self.shape, *a.shape[2:]))
         if self.straight:
             return a.reshape(len(a), *self.shape, *a.shape[2:])
-        return a[:, self.index]
+        return a.take(self.index, axis=1)  # always C order, whatever r: sums over seats keep their bits
 
     def unseat(self, a: Array, out: Array | None, models: int) -> Array:
         """`(r, rows, g, ...)` back to `(r, m, ...)`, into `out` where several casts fill it."""
@@ -91,16 +92,16 @@ class Cast:
         self, brain: Brain[Any], ids: list[int], topology: Topology, spec: Spec, r: int, luck: Streams
     ) -> None:
         self.brain, self.ids, self.models = brain, ids, topology.models
-        served = [[m for m, owner in enumerate(topology.brain_of) if owner == b] for b in ids]
+        models_of, models_in = groups(topology.brain_of), groups(topology.data_of)
         pools = sorted({topology.taught_by[b] for b in ids})
-        fed = [[m for m, pool in enumerate(topology.data_of) if pool == p] for p in pools]
+        served, fed = [models_of[b] for b in ids], [models_in[p] for p in pools]
         if brain.online and served != fed:
             raise InputError(
                 f"brain {type(brain).__name__} learns from each answer at once and has no evidence to share: "
                 "give each brain the pool of its own models (data_of like brain_of), or choose a brain that is retrained"
             )
         self.seats, self.pools = Seats(served, self.models), Seats(fed, self.models)
-        self.taught_by: Ints = np.array([pools.index(topology.taught_by[b]) for b in ids], dtype=np.int64)
+        self.taught_by: Ints = np.searchsorted(pools, [topology.taught_by[b] for b in ids])
         self.luck = SeatLuck(luck, self.seats, self.models)
         self.mind = brain.start(r, len(ids), len(pools), spec, self.luck)
         self.globe = [leaf.mean(axis=1) for leaf in leaves(brain, self.mind)]
@@ -116,6 +117,10 @@ class Cast:
         asked = seat(x) if answer.x is None else answer.x
         done = seat(action.value) if answer.action is None else answer.action
         self.brain.witness(self.mind, asked, done, answer, seat(then))
+
+    def fade(self) -> None:
+        """Let evidence age by a tick."""
+        self.brain.fade(self.mind)
 
     def retrain(self, at: tuple[Ints, Ints]) -> None:
         """Learn from the evidence now, for the (replication, brain of this cast) pairs `at`."""
@@ -141,15 +146,16 @@ class Cast:
 
 def assemble(brains: tuple[Brain[Any], ...], topology: Topology, spec: Spec, r: int, luck: Streams) -> list[Cast]:
     """The casts of a topology: brains grouped by kind, by models served, and by models in their pool."""
-    groups: dict[tuple[int, int, int], list[int]] = {}
+    alike: dict[tuple[int, int, int], list[int]] = {}
+    served, fed = Counter(topology.brain_of), Counter(topology.data_of)
     for b, kind in enumerate(topology.kind_of):
-        size = topology.brain_of.count(b), topology.data_of.count(topology.taught_by[b])
-        groups.setdefault((kind, *size), []).append(b)
-    if topology.average_every and len(groups) > len(set(topology.kind_of)):
+        size = served[b], fed[topology.taught_by[b]]
+        alike.setdefault((kind, *size), []).append(b)
+    if topology.average_every and len(alike) > len(set(topology.kind_of)):
         raise InputError("federated rounds average brains that serve equally many models; these do not")
     extra = len(topology.reads[0]) if topology.reads else 0
     wide = spec._replace(features=spec.features + extra)
     return [
         Cast(brains[kind], ids, topology, wide, r, luck.named("brain", again=True))
-        for (kind, *_), ids in sorted(groups.items(), key=lambda item: item[1][0])
+        for (kind, *_), ids in sorted(alike.items(), key=lambda item: item[1][0])
     ]

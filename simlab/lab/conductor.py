@@ -118,19 +118,21 @@ class Conductor:
         phases = np.array(plan.phases(count))
         start = loop.tick * self.trial.world.tick
         turns = math.ceil((self.trial.horizon - start) / plan.every) + 1
-        groups = []
+        groups, late, skip = [], None, None
+        if plan.jitter:
+            late = plan.jitter * (2 * _turns(luck.uniform, "retraining jitter", loop.r, count, turns) - 1)
+        if plan.how == "random":
+            skip = _turns(luck.uniform, "retraining turn", loop.r, count, turns) >= plan.chance
         for phase in np.unique(phases):
             brains = np.flatnonzero(phases == phase)
             due = np.broadcast_to(
                 (start + phase + plan.every * np.arange(turns))[:, None, None], (turns, loop.r, len(brains))
             )
-            if plan.jitter:
-                u = _turns(luck.uniform, "retraining jitter", loop.r, count, turns)[..., brains]
-                due = due + plan.jitter * (2 * u - 1)
+            if late is not None:
+                due = due + late[..., brains]
             ticks = np.maximum(np.round(due / self.trial.world.tick), loop.tick).astype(np.int64)
-            if plan.how == "random":
-                skip = _turns(luck.uniform, "retraining turn", loop.r, count, turns)[..., brains] >= plan.chance
-                ticks = np.where(skip, loop.horizon, ticks)
+            if skip is not None:
+                ticks = np.where(skip[..., brains], loop.horizon, ticks)
             groups.append((brains, ticks))
         return groups
 
@@ -189,6 +191,7 @@ class Conductor:
         every = self.trial.ticks(self.trial.topology.average_every)
         while True:
             yield diary.wait(every)
+            yield diary.wait(0)  # after those that retrain or install at this tick
             self.loop.average()
 
 

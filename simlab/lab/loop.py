@@ -157,13 +157,15 @@ class Loop:
         views = self._views
         if x.shape[1] == 1 or (views == np.arange(self.m)).all():
             return x
-        return x[:, :1] if (views == 0).all() else x[:, views]
+        return x[:, :1] if (views == 0).all() else x.take(views, axis=1)  # always C order: sums keep their bits
 
     def _learn(self, x: Array, said: Array, action: Action, feedback: Feedback, then: Array, moment: Moment) -> None:
         feedback = self._seam("feedback", feedback, moment)
         self._show("react", feedback.outcome)
         if self.tick % self.stride == 0 and self.tick >= 0:
             self.score.take(said, feedback)
+        for cast in self.casts:
+            cast.fade()
         for asked, done, answer in self.disturbances.feedback(self.tick, x, action, feedback):
             for cast in self.casts:
                 cast.witness(asked, done, answer, then)

@@ -17,7 +17,10 @@ SCORES = {
         may_be_undefined=True,
     ),
     "agreement": Measure(
-        "1", "mean correlation over time between the predictions of two models", "neither", may_be_undefined=True
+        "1",
+        "intraclass correlation over time: the share of the predictions' variance that models have in common",
+        "neither",
+        may_be_undefined=True,
     ),
 }
 
@@ -26,8 +29,8 @@ SCORES = {
 class Score:
     """Running sums over the recorded ticks, from which both scores are read at any time.
 
-    The mean pairwise correlation needs no pairs: with unit-free deviations the variance of the models' mean is
-    (v + (m-1) c) / m, where v is their mean variance and c their mean covariance.
+    Agreement is c / v, the mean covariance of two models over their mean variance (intraclass correlation), and needs no
+    pairs: the variance of the models' mean is (v + (m-1) c) / m. With models of equal variance it is the mean correlation.
     """
 
     def __init__(self, r: int, m: int) -> None:

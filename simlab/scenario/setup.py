@@ -12,7 +12,7 @@ from simlab.base.par import Par, parameters
 from simlab.base.units import pretty
 from simlab.base.world import Spec
 from simlab.brains.brain import Brain
-from simlab.brains.topology import Schedule, Topology, schedule, wire
+from simlab.brains.topology import Schedule, Topology, groups, schedule, wire
 from simlab.lab.shocks import EFFECTS, Shock
 from simlab.lab.trial import Hand, Harm, Trial, Trigger
 from simlab.scenario import keys
@@ -254,22 +254,22 @@ def _wire(wiring: str, models: int, kinds: int, share: float, given: dict[str, A
     brain, data = given.get("brain_of", base.brain_of), given.get("data_of", base.data_of)
     if max(brain) >= models:
         raise InputError(f"topology.brain_of must hold numbers from 0 to {models - 1}")
-    b = range(max(brain) + 1)
-    fields = {"taught_by": tuple(data[brain.index(i)] if i in brain else 0 for i in b)}
+    b, served = range(max(brain) + 1), groups(tuple(brain))
+    fields = {"taught_by": tuple(data[served[i][0]] if i in served else 0 for i in b)}
     fields["kind_of"] = tuple(i % kinds for i in b)
     return dataclasses.replace(base, **(fields | given))
 
 
 def _suits(topology: Topology, brains: list[Brain[Any] | None]) -> None:
     """Raise InputError where a kind of brain cannot work in this wiring."""
+    served, fed = groups(topology.brain_of), groups(topology.data_of)
     for b, pool in enumerate(topology.taught_by):
         brain = brains[topology.kind_of[b]] if topology.kind_of[b] < len(brains) else None
-        served = [m for m, owner in enumerate(topology.brain_of) if owner == b]
-        if brain is not None and brain.online and served != [m for m, p in enumerate(topology.data_of) if p == pool]:
+        if brain is not None and brain.online and served[b] != fed[pool]:
             raise InputError(
                 f"brain {type(brain).__name__} learns from each answer at once and has no evidence to share; "
                 "give each brain the pool of its own models, or choose a brain that is retrained"
             )
-    sizes = {topology.brain_of.count(b) for b in range(topology.brains)}
+    sizes = {len(models) for models in served.values()}
     if topology.average_every > 0 and len(sizes) > 1:
         raise InputError("federated rounds average brains that serve equally many models; these do not")

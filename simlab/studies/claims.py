@@ -11,6 +11,7 @@ import numpy as np
 from simlab.base.arrays import Floats
 from simlab.scenario.scenario import Claim, Control, Vanish
 from simlab.studies.statistics import (
+    FEW,
     Estimate,
     exceeds,
     mean,
@@ -53,21 +54,28 @@ def judge(claim: Claim, arms: Mapping[str, Mapping[str, Floats]]) -> Finding:
 
 
 def vanished(control: Control, vanish: Vanish, arms: Mapping[str, Mapping[str, Floats]]) -> Finding:
-    """Whether a measure vanished in every arm of a control: its mean is zero, or its interval reaches within `within` of it."""
+    """Whether a measure vanished in every arm of a control.
+
+    It did when its interval lies within `within` of zero, or, without `within`, when it is exactly zero in every
+    replication; it did not when the interval leaves that out. A noisy measure that straddles is undecided.
+    """
     worst, at = Estimate(0.0, 0.0, 0.0, 0), ""
     verdicts: list[Verdict] = []
     for arm, measures in arms.items():
         found = mean(measures[vanish.measure])
-        low, high = (found.value, found.value) if math.isnan(found.low) else (found.low, found.high)
-        gone = low <= vanish.within and high >= -vanish.within
-        verdicts.append("undecided" if math.isnan(found.value) else "holds" if gone else "contradicted")
+        exact = bool((measures[vanish.measure] == 0).all())
+        verdicts.append("holds" if exact else place(found, -vanish.within, vanish.within))
         if not at or abs(found.value) > abs(worst.value):
             worst, at = found, arm
     verdict: Verdict = (
         "contradicted" if "contradicted" in verdicts else "undecided" if "undecided" in verdicts else "holds"
     )
     return Finding(
-        f"{vanish.measure} vanishes under {control.name}", verdict, worst, f"largest in {at}: {describe(worst)}"
+        f"{vanish.measure} vanishes under {control.name}"
+        + (f" (to within {vanish.within:g})" if vanish.within else ""),
+        verdict,
+        worst,
+        f"largest in {at}: {describe(worst)}",
     )
 
 
@@ -127,14 +135,14 @@ def describe(found: Estimate) -> str:
     if np.isnan(found.value):
         return "undefined"
     if math.isnan(found.low):
-        return f"{found.value:.4g} (n = {found.n}: too few for an interval)"
+        return f"{found.value:.4g} (n = {found.n}: too few {'replications' if found.n < FEW else 'unusual ones'} for an interval)"
     return f"{found.value:.4g}, 95% interval {found.low:.4g} to {found.high:.4g} (n = {found.n})"
 
 
 def _needed(found: Estimate, low: float, high: float) -> int | None:
     """Replications at which an interval of the same spread would clear the nearest edge."""
-    gap = min(abs(found.value - edge) for edge in (low, high) if math.isfinite(edge))
+    gap, towards = min((abs(found.value - edge), edge) for edge in (low, high) if math.isfinite(edge))
     if math.isnan(found.low) or gap == 0 or not math.isfinite(gap):
         return None
-    ratio = (found.high - found.low) / 2 / gap
+    ratio = ((found.high - found.value) if towards > found.value else (found.value - found.low)) / gap
     return min(math.ceil(found.n * max(ratio, 1.0) ** 2), 10**9)

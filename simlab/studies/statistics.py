@@ -2,7 +2,7 @@
 
 Means use the studentised bootstrap (Efron & Tibshirani 1993, ch. 12): nominal 95% intervals from Student's t cover 92% for
 skewed measures at 30 replications. Probabilities use Wilson (1927); paired differences of probabilities Agresti & Min (2005).
-Fewer than `FEW` replications give no interval at all.
+Fewer than `FEW` replications give no interval at all, nor does a mean that rests on fewer than `RARE` unusual ones.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ import numpy as np
 from simlab.base.arrays import Floats
 
 FEW = 30
+RARE = 10  # with fewer values off the most frequent one, resamples say nothing about those not yet seen
 MANY = 2000  # from here the normal interval's error, of order skewness / sqrt(n), is below what resampling adds
 _RESAMPLES = 2000
 _Z = 1.959963984540054
@@ -43,6 +44,8 @@ def mean(x: Floats, level: float = 0.95) -> Estimate:
     centre, spread = x.mean(), x.std(ddof=1)
     if spread <= 1e-12 * abs(centre):
         return Estimate(float(centre), float(centre), float(centre), n)
+    if n - np.unique(x, return_counts=True)[1].max() < RARE:
+        return Estimate(float(centre), np.nan, np.nan, n)
     if n > MANY:
         half = _normal(level) * spread / np.sqrt(n)
         return Estimate(float(centre), float(centre - half), float(centre + half), n)

@@ -153,8 +153,9 @@ def _harm(scenario: Scenario, record: Record) -> dict[str, Any] | None:
 
 def _harmed(outcome: Outcome) -> Floats:
     """1 where a replication came to harm, 0 where it did not, NaN where it failed, or diverged before it did."""
-    struck = {event.replication for event in outcome.events if event.kind == "harm"}
     known = np.isnan(outcome.diverged)
+    lost = dict(zip(outcome.replications.tolist(), np.where(known, np.inf, outcome.diverged), strict=True))
+    struck = {e.replication for e in outcome.events if e.kind == "harm" and e.time < lost[e.replication]}
     return np.array(
         [
             1.0 if i in struck else 0.0 if fine and i not in outcome.failed else math.nan

@@ -40,6 +40,7 @@ class Level(NamedTuple):
     value: float | None
     ci: tuple[float, float] | None
     text: str
+    clear: bool = False  # of 0, at a level that holds for all arms together
 
 
 class Scale(NamedTuple):
@@ -148,14 +149,13 @@ def _limits(arms: Sequence[Band], drawn: Sequence[tuple[Array, Floats]], edge: f
 
 
 def _dots(axes: Axes, rows: Sequence[tuple[int, Level]], *, hollow: bool = False) -> None:
-    """A dot with its interval for each row, in the colour of its arm; with `hollow`, unfilled where the interval holds 0."""
+    """A dot with its interval for each row, in the colour of its arm; with `hollow`, unfilled where it is not clear of 0."""
     for y, (i, one) in enumerate(rows):
         colour = COLOURS[i % len(COLOURS)]
         if one.ci is not None:
             axes.plot(one.ci, (-y, -y), color=colour, linewidth=3, solid_capstyle="butt", alpha=0.55)
         if one.value is not None:
-            clear = one.ci is not None and (one.ci[0] > 0 or one.ci[1] < 0)
-            inside = PAPER if hollow and not clear else colour
+            inside = PAPER if hollow and not one.clear else colour
             mark = MARKS[i % len(MARKS)]
             axes.plot(
                 [one.value], [-y], mark, color=colour, markersize=8.5, markerfacecolor=inside, markeredgewidth=1.6

@@ -180,7 +180,9 @@ def differences(record: Record, scenario: Scenario) -> list[Drawing]:
         rows = [
             (
                 titles[c.arm][0],
-                Level(titles[c.arm][1], c.difference, c.ci, top.say_difference(c.difference, c.ci).split(",")[0]),
+                Level(
+                    titles[c.arm][1], c.difference, c.ci, top.say_difference(c.difference, c.ci).split(",")[0], c.clear
+                ),
             )
             for c in contrasts(record.summary, scenario)
         ]
@@ -196,7 +198,18 @@ def differences(record: Record, scenario: Scenario) -> list[Drawing]:
         for c in found:
             i, title = titles[c["arm"]]
             ci = None if c["ci95"] is None else (float(c["ci95"][0]), float(c["ci95"][1]))
-            rows.append((i, Level(title, c["mean_difference"], ci, f"{_plus(c['mean_difference'])} ({interval(ci)})")))
+            rows.append(
+                (
+                    i,
+                    Level(
+                        title,
+                        c["mean_difference"],
+                        ci,
+                        f"{_plus(c['mean_difference'])} ({interval(ci)})",
+                        bool(c.get("clear")),
+                    ),
+                )
+            )
         if any(one.value is not None for _, one in rows):
             drawn.append(_forest(rows, f"mean {named(name, unit)}", slug(name), number))
     return drawn

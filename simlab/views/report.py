@@ -56,7 +56,7 @@ def compose(record: Record, scenario: Scenario, command: str | None = None) -> t
     )
     paired = (
         f"Each arm minus “{scenario.arms[0].title}”, replication by replication on the same luck, with 95% intervals. "
-        "A filled mark is clear of 0; a hollow one is not."
+        "A filled mark is clear of 0 for all arms together (Bonferroni); with many measures a few are so by chance."
     )
     body = together(
         item

@@ -1,17 +1,18 @@
 """Flash crash: traders forecast the price that their own orders move, in a book that thins as it falls.
 
-After 6 May 2010 in the E-Mini S&P 500 future. Every tick is a batch auction at one price: what buys and sells leave over
-walks a book with the same depth on all price levels, so the price moves by (net orders) / depth (Kyle 1985, Econometrica
-53). Makers judge volatility by how far the price has strayed from its average of the last minute; depth is inverse to it
-(Kyle: noise trading over volatility) and volume rises with it (Clark 1973, Econometrica 41). A seller paced by volume
-alone then sells faster into less, held only by slow value buyers and the exchange's stop logic, a pause of seconds.
-Traders hold what their models' forecasts justify and close the gap with the inventory half-life of Kirilenko, Kyle,
-Samadi & Tuzun (2017, J. Finance 72). Each feature view reads trend and order flow with errors of its own, of the same
-law in every view (bulk noise; news and order noise are exactly normal). Prices are in logarithmic bp of the start.
+After 6 May 2010 in the E-Mini S&P 500 future. Each tick is an auction at one price: what buys and sells leave over walks a
+book of equal depth on all price levels, so the price moves by (net orders) / depth (Kyle 1985, Econometrica 53). Makers
+judge volatility by how far the price has strayed from its average of the last minute; depth is inverse to it (Kyle: noise
+trading over volatility) and volume rises with it (Clark 1973, Econometrica 41). A seller paced by volume alone then sells
+faster into less, held only by slow value buyers and the exchange's stop logic, a pause of seconds. Traders hold what their
+models' forecasts justify and close the gap with the inventory half-life of Kirilenko, Kyle, Samadi & Tuzun (2017, J.
+Finance 72). Each feature view reads trend and order flow with errors of its own, of the same law in every view (bulk noise;
+news and order noise are exactly normal). Prices are in logarithmic bp of the start.
 
-Fitted, to calm alone and with every trader on its own (no seller, `isolated`): `noise_volume` to 237 contracts/s (75,000
-were 1.3% of the day, over 6.75 h), `book` to a volatility of 33% a year (VIX at that day's close), `limit` to a net
-position rarely over 3,000 contracts. Nothing is fitted to the crash or to a difference between wirings.
+Fitted, to calm alone and with every trader on its own (`isolated`): `noise_volume` to 237 contracts/s (75,000 were 1.3% of
+the day, over 6.75 h), `book` to a volatility of 33% a year over minutes (VIX at that day's close), `limit` to a net
+position of 3,000 contracts at its 95th percentile. Inputs from the event itself: the seller, `floor` and `rush` (depth and
+volume at the trough), `buyers` (purchases during the fall). Nothing is fitted to a difference between wirings.
 """
 
 from __future__ import annotations
@@ -77,9 +78,7 @@ class FlashCrash(World[Market]):
     step_time: Annotated[float, Par("s", "time between auctions", above=0, high=1)] = 0.5
     news: Annotated[float, Par("bp/s^0.5", "volatility due to news", above=0)] = 1.0
     noise_volume: Annotated[float, Par("1/s", "calm volume of noise traders, contracts", above=0, source=FIT)] = 178.0
-    trade_size: Annotated[float, Par("1", "contracts in a trade: 844,513 / 147,577", above=0, source="Nanex 2010")] = (
-        5.7
-    )
+    trade_size: Annotated[float, Par("1", "contracts in a trade", above=0, source="Nanex 2010")] = 5.7
     book: Annotated[float, Par("1/bp", "undisturbed depth, contracts", above=0, source=FIT)] = 420.0
     floor: Annotated[float, Par("1", "share of depth that never leaves", above=0, high=1, source=SEC)] = 0.01
     rush: Annotated[float, Par("1", "volume ~ 1/depth^rush: 15-fold at 1%", low=0, source=SEC)] = 0.6
@@ -95,9 +94,7 @@ class FlashCrash(World[Market]):
     error: Annotated[float, Par("1", "error of a view, in calm standard deviations", low=0)] = 1.0
     horizon: Annotated[float, Par("s", "how far traders look back and ahead", above=0, source=KKST)] = 10.0
     cost: Annotated[float, Par("bp", "forecast worth the full limit: half a price step", above=0, source="CME")] = 1.1
-    stop_move: Annotated[float, Par("bp", "fall below the trend that stops trade: 6 points", above=0, source="CME")] = (
-        53.0
-    )
+    stop_move: Annotated[float, Par("bp", "fall below the trend that stops trade", above=0, source="CME")] = 53.0
     stop_pause: Annotated[float, Par("s", "length of that pause; 0 disables", low=0, source=SEC)] = 5.0
 
     measures: ClassVar[Mapping[str, Measure]] = {
@@ -116,7 +113,7 @@ class FlashCrash(World[Market]):
     }
 
     def check(self) -> None:
-        """Raise ParameterError where a tick is too long to resolve what happens in seconds."""
+        """Refuse a tick that is too long to resolve what happens in seconds."""
         for name in ("flee", "refill", "cooldown", "horizon", "minute"):
             if getattr(self, name) < self.step_time:
                 raise ParameterError(f"FlashCrash.{name} must be at least step_time ({self.step_time:g} s)")
@@ -133,7 +130,7 @@ class FlashCrash(World[Market]):
 
     def start(self, luck: Luck) -> Market:
         """A calm market; view errors have their stationary law, cooldowns end at random."""
-        shape = luck.replications, self.traders
+        shape = (luck.replications, self.traders)
         price, value, fast, slow, flow, halt, position = (np.zeros(shape[0]) for _ in range(7))
         depth, pace = np.full(shape[0], self.book), np.full(shape[0], self.noise_volume)
         error = np.stack([luck.normal(name, shape) for name in ERRORS], axis=1) / math.sqrt(1 - self._keep**2)
@@ -155,14 +152,18 @@ class FlashCrash(World[Market]):
     def act(self, state: Market, said: Array, luck: Luck) -> Action:
         """Order part of the way to the inventory that the forecast `said` `(r, m)` justifies, in contracts."""
         want = said * (self.limit * self.horizon / self.cost)
-        np.minimum(want, self.limit, out=want)
-        np.maximum(want, -self.limit, out=want)
+        np.maximum(np.minimum(want, self.limit, out=want), -self.limit, out=want)
         want -= state.held
         return Action(self._order(state, want))
 
     def fallback(self, state: Market, luck: Luck) -> Floats:
         """Without a forecast a trader unwinds what it holds."""
         return self._order(state, -state.held)
+
+    def open_loop(self, state: Market, luck: Luck) -> Floats:
+        """Traders stay as active, but take the error of their own view for the forecast."""
+        guess = np.minimum(np.maximum(state.error[:, 0] * math.sqrt(1 - self._keep**2), -1), 1)
+        return self._order(state, guess * self.limit - state.held)
 
     def step(self, state: Market, action: Action, luck: Luck) -> tuple[Market, Feedback]:
         """One auction; then makers, pace and stop logic follow the price."""

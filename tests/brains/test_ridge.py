@@ -25,6 +25,7 @@ def taught(brain, x, y, weight=None, pools=1, brains=1, taught_by=None):
     for t in range(len(x)):
         seen = Feedback(y[t], None if weight is None else weight[t])
         with np.errstate(all="ignore"):  # as the loop does
+            brain.fade(mind)
             brain.witness(mind, x[t], y[t], seen, x[t])
     brain.retrain(mind, everyone(r, brains), np.zeros(brains, dtype=int) if taught_by is None else taught_by)
     return mind
@@ -42,12 +43,12 @@ def solved(x, y, weight, penalty):
 
 
 def test_equals_the_normal_equations_with_exponential_forgetting():
-    """Hoerl & Kennard 1970: w = (X'WX + k I)^-1 X'Wy, with weights exp(-age / memory)."""
+    """Hoerl & Kennard 1970: w = (X'WX + k I)^-1 X'Wy, with weights exp(-age / memory), and k for each of the 4 seats."""
     x, y = cases()
     mind = taught(Ridge(penalty=3.0, memory=20.0), x, y)
     fade = np.repeat(np.exp(-np.arange(len(x))[::-1] / 20.0), 4)
     for i in range(2):
-        expected = solved(x[:, i].reshape(-1, 3), y[:, i].ravel(), fade, 3.0)
+        expected = solved(x[:, i].reshape(-1, 3), y[:, i].ravel(), fade, 4 * 3.0)
         np.testing.assert_allclose(mind.weights[i, 0], expected, rtol=1e-10)
 
 
@@ -64,7 +65,7 @@ def test_a_weight_of_two_is_two_cases_and_unseen_is_none():
     weight = np.broadcast_to([2.0, 1.0, 0.0], y.shape)
     mind = taught(Ridge(penalty=0.1, memory=1e12), x, y, weight)
     twice = x[0, 0, 0][[0, 0, 1]]
-    np.testing.assert_allclose(mind.weights[0, 0], solved(twice, y[0, 0, 0][[0, 0, 1]], np.ones(3), 0.1), rtol=1e-9)
+    np.testing.assert_allclose(mind.weights[0, 0], solved(twice, y[0, 0, 0][[0, 0, 1]], np.ones(3), 3 * 0.1), rtol=1e-9)
 
 
 def test_case_axes_are_pooled():

@@ -25,6 +25,7 @@ CASES = {
     "jitter": {"schedule": Schedule(every=7, jitter=3, busy=2)},
     "random": {"schedule": Schedule(every=4, how="random", chance=0.5)},
     "staggered": {"schedule": Schedule(every=6, how="staggered", size=2)},
+    "staggered with jitter": {"schedule": Schedule(every=6, jitter=2, how="staggered", size=2)},
     "dice": {"brains": (Dice(),)},
 }
 
@@ -34,6 +35,7 @@ CASES = {
 def test_cohort_size_never_changes_a_bit(case, size):
     set_up = trial(Toy(models=5), **CASES[case])
     whole = play(set_up, 1, range(16))
+    assert not whole.failed
     parts = [play(set_up, 1, range(first, min(first + size, 16))) for first in range(0, 16, size)]
     same(whole, join(parts))
 

@@ -60,6 +60,22 @@ def test_federated_rounds_average_what_isolated_brains_learnt():
     assert seen[-1] == pytest.approx(30 + 10 * (1 + 0.5 / 3))  # the mean of 1, 0, 0 acts like one of three
 
 
+def test_a_round_at_the_tick_of_a_retraining_comes_after_it():
+    """Retraining every 30, rounds every 30: what was just learnt (1, 0, 0) is averaged at once, and not overwritten."""
+    lost = Shock("lost", "feedback", "lost", models=(1, 2))
+    federated = wire("federated", 3, average_every=30.0)
+    seen = play(trial(QUIET, schedule=Schedule(every=30), shocks=(lost,), topology=federated), 0, range(2), None)
+    told = {}
+    play(
+        trial(QUIET, schedule=Schedule(every=30), shocks=(lost,), topology=federated),
+        0,
+        range(1),
+        lambda tick, stage, value: told.update({tick: value[0].copy()}) if stage == "predict" else None,
+    )
+    np.testing.assert_allclose(told[31], [1 / 3, 1 / 3, 1 / 3])
+    assert seen.series["total"][-1, 0] == pytest.approx(30 + 10 * (1 + 0.5 / 3))
+
+
 def test_the_open_loop_hears_nothing_while_brains_still_learn():
     seen = play(trial(QUIET, closed=False, schedule=Schedule(every=10)), 0, range(2))
     np.testing.assert_allclose(seen.series["total"][:, 0], np.arange(0, 41, 5))

@@ -61,13 +61,15 @@ def test_too_few_replications_decide_nothing():
 def test_an_undecided_claim_says_how_many_replications_it_needs():
     """A gap of half the interval's half-width needs four times as many."""
     found = judge(Claim("drawdown", "mean", "shared", "", above=2.005), ARMS)
-    gap, half = abs(found.estimate.value - 2.005), (found.estimate.high - found.estimate.low) / 2
+    gap, half = abs(found.estimate.value - 2.005), found.estimate.value - found.estimate.low
     assert found.needed == pytest.approx(100 * (half / gap) ** 2, rel=0.02)
 
 
 def test_controls():
     control = Control("feedback_off", "", (), ())
     zero = {"a": {"x": np.zeros(50)}, "b": {"x": 0.001 * NOISE}}
-    assert vanished(control, Vanish("x"), zero).verdict == "holds"
+    assert vanished(control, Vanish("x"), {"a": zero["a"]}).verdict == "holds"
+    assert vanished(control, Vanish("x"), zero).verdict == "undecided"  # noise around zero proves nothing
+    assert vanished(control, Vanish("x", within=0.01), zero).verdict == "holds"
     assert vanished(control, Vanish("x"), zero | {"c": {"x": NOISE + 1}}).verdict == "contradicted"
     assert vanished(control, Vanish("x", within=1.5), {"c": {"x": 0.1 * NOISE + 1}}).verdict == "holds"

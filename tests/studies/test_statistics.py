@@ -9,7 +9,7 @@ import pytest
 
 from simlab.studies.statistics import FEW, exceeds, mean, quantile, quantile_difference, share, share_difference
 
-TRIES = 400
+TRIES = 2000
 BUDGET = 4 * math.sqrt(0.95 * 0.05 / TRIES)  # 4 standard errors of a coverage
 
 
@@ -25,7 +25,12 @@ def coverage(draw, interval, truth):
 MODELS = {
     "normal": (lambda g: (g.normal(2, 3, 100),), mean, 2.0),
     "skewed": (lambda g: (g.exponential(1.0, 100),), mean, 1.0),
-    "paired": (lambda g: ((lambda z: (z + g.normal(0.3, 1, 100)) - z)(g.exponential(5, 100)),), mean, 0.3),
+    "at a few": (lambda g: (g.exponential(1.0, FEW),), mean, 1.0),
+    "quantile difference": (
+        lambda g: (lambda z: (z + g.normal(0.3, 1, 100), z + g.normal(0, 1, 100)))(g.normal(0, 1, 100)),
+        lambda x, y: quantile_difference(x, y, 0.5),
+        0.3,
+    ),
     "median": (lambda g: (g.normal(0, 1, 100),), lambda x: quantile(x, 0.5), 0.0),
     "share": (lambda g: ((g.random(200) < 0.1).astype(float),), share, 0.1),
     "share difference": (

@@ -75,12 +75,12 @@ class Pool:
         self.xx = [value * keep for value in self.xx]
         self.xy = [value * keep for value in self.xy]
 
-    def add(self, x: tuple[float, float], y: float) -> None:
-        self.xx[0] += x[0] * x[0]
-        self.xx[1] += x[0] * x[1]
-        self.xx[2] += x[1] * x[1]
-        self.xy[0] += x[0] * y
-        self.xy[1] += x[1] * y
+    def add(self, x: tuple[float, float], y: float, share: float) -> None:
+        self.xx[0] += x[0] * x[0] * share
+        self.xx[1] += x[0] * x[1] * share
+        self.xx[2] += x[1] * x[1] * share
+        self.xy[0] += x[0] * y * share
+        self.xy[1] += x[1] * y * share
 
 
 class Exchange:
@@ -113,6 +113,7 @@ class Exchange:
         self.asked = [(0.0, 0.0) for _ in traders]
         self.models = [Model() for _ in wiring["taught_by"]]
         self.pools = [Pool() for _ in range(max(wiring["data_of"]) + 1)]
+        self.shares = [1 / list(wiring["data_of"]).count(pool) for pool in range(len(self.pools))]
         self.drawdown = self.peak = self.sold = self.pauses = self.pushed = self.loss = 0.0
         self.prices: list[float] = []
         self.env = simpy.Environment()
@@ -207,7 +208,7 @@ class Exchange:
         for pool in self.pools:
             pool.fade(self.keep)
         for i, pool in enumerate(self.wiring["data_of"]):
-            self.pools[pool].add(self.asked[i], move / dt)
+            self.pools[pool].add(self.asked[i], move / dt, self.shares[pool])
         fade = math.exp(-dt / p.horizon)
         fresh = math.sqrt(1 - fade * fade)
         for errors, shocks in zip(self.errors, self.noise["errors"][tick], strict=True):

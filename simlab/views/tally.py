@@ -1,0 +1,27 @@
+"""What the terminal says after the verdict: claims and controls counted, and each that went the wrong way named."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from simlab.views.verdict import claim_counts, claim_verdict
+from simlab.views.words import count
+
+
+def tally(summary: Mapping[str, Any]) -> list[str]:
+    """A line of counts, then a line for each claim that is contradicted and each effect that a control left standing."""
+    claims = summary["claims"]
+    counts = claim_counts(claims)
+    vanishes = [v for control in summary["controls"].values() for v in control["vanishes"]]
+    gone = sum(v["verdict"] == "holds" for v in vanishes)
+    said = [f"{counts['holds']} hold", f"{counts['contradicted']} contradicted", f"{counts['undecided']} undecided"]
+    if counts["refuted, as expected"]:
+        said.append(f"{count(counts['refuted, as expected'], 'popular claim')} refuted")
+    lines = [f"claims: {', '.join(said)}; controls: {gone} of {count(len(vanishes), 'effect')} vanished"]
+    lines += [
+        f"contradicted: {c['claim']}{'' if c['expect'] else ' (expected to be refuted)'}; found {c['evidence']}"
+        for c in claims
+        if claim_verdict(c) == "contradicted"
+    ]
+    return lines + [f"still there: {v['claim']}; {v['evidence']}" for v in vanishes if v["verdict"] == "contradicted"]
