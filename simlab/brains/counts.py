@@ -1,8 +1,8 @@
 """Counts that answer with shares: an urn to which every incident adds a ball, and which forgets a little each tick.
 
 With `forget` 0 and one ball a tick this is Polya's urn (Eggenberger & Polya, 1923, ZAMM 3); several balls a tick and
-forgetting are those of Ensign et al. (2018), PMLR 81, section 4. The answer for a choice is its share of the balls; none is ever quite given up (`floor`).
-A pool keeps what its seats saw on average, so that `prior` is the past of one seat however many of them pool it.
+forgetting are those of Ensign et al. (2018), PMLR 81, section 4. Each choice is answered with its share of the balls, and none is
+ever quite given up (`floor`). A pool keeps what its seats saw on average, so that `prior` is the past of one seat however many pool it.
 """
 
 from __future__ import annotations

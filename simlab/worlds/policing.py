@@ -24,7 +24,7 @@ from simlab.base.world import Action, Feedback, Measure, Spec, World
 
 DAY = 86_400.0
 BUSY, QUIET = 0, 1
-ENSIGN = "Ensign et al. 2018: Oakland, 2010-11, by Lum & Isaac 2016"
+ENSIGN = "Ensign et al. 2018, for two regions of Oakland"
 
 
 class City(NamedTuple):
@@ -102,29 +102,36 @@ class Policing(World[City]):
     def step(self, state: City, action: Action, luck: Luck) -> tuple[City, Feedback]:
         """Incidents happen everywhere; the answer `(r, m, source, region)` counts those that the patrol found, and those reported."""
         s, there = state, action.value == BUSY
-        chance = np.full(there.shape, 0.5) if action.chance is None else action.chance
+        chance = 0.5 if action.chance is None else action.chance
         chance = np.where(np.isnan(chance), 0.5, chance)  # a coin was tossed
         busy = np.where(there, chance, 1 - chance)
-        patrolled = np.stack([there, ~there]).astype(np.float64)  # regions come first here, so that each lies together
-        happened = self._incidents("incidents", 1.0, luck, there.shape)
-        found = happened * patrolled
-        outcome, weight, seen = [found], [patrolled], [np.stack([busy, 1 - busy])]
-        if self.reports:
-            outcome.append(self._incidents("reports", self.reports, luck, there.shape))
-            both = patrolled / 2 if self.books == "average" else 0 * patrolled
-            weight = [patrolled - both, 1 - both]
-            seen.append(np.ones_like(patrolled))
+        outcome, weight, seen = np.empty(
+            (3, 2 if self.reports else 1, 2, *there.shape)
+        )  # so that each region lies together
+        for region, rate, here, share in (
+            (BUSY, self.busy_rate, there, busy),
+            (QUIET, self.quiet_rate, ~there, 1 - busy),
+        ):
+            happened = poisson(luck.uniform(f"incidents {region}", there.shape), rate)
+            weight[0, region], seen[0, region] = here, share
+            np.multiply(happened, here, out=outcome[0, region])
+            if self.reports:
+                outcome[1, region] = poisson(luck.uniform(f"reports {region}", there.shape), rate * self.reports)
+                weight[1, region], seen[1, region] = 1, 1  # residents report wherever the patrol is
+        if self.reports and self.books == "average":
+            weight[0] /= 2
+            weight[1] -= weight[0]
         share = busy.mean(axis=1)
         then = City(
             busy_share=share,
             first_share=np.where(np.isnan(s.first_share), share, s.first_share),
             apart=np.abs(busy - self._fair).mean(axis=1),
-            wrong=((busy < 0.5) if self.busy_rate > self.quiet_rate else (busy > 0.5)).mean(axis=1),
-            found=s.found + (found[BUSY] + found[QUIET]).mean(axis=1),
-            missed=s.missed + (happened[QUIET] - found[QUIET]).mean(axis=1),
+            wrong=(busy < 0.5 if self.busy_rate > self.quiet_rate else busy > 0.5).mean(axis=1),
+            found=s.found + (outcome[0, BUSY] + outcome[0, QUIET]).mean(axis=1),
+            missed=s.missed + (happened - outcome[0, QUIET]).mean(axis=1),  # what happened last is the quiet region's
         )
-        answer, weights, chances = (np.stack(part).transpose(2, 3, 0, 1) for part in (outcome, weight, seen))
-        return then, Feedback(answer, weights, chance=chances)
+        found, counted, chances = (part.transpose(2, 3, 0, 1) for part in (outcome, weight, seen))
+        return then, Feedback(found, counted, chance=chances)
 
     def measure(self, state: City) -> dict[str, Floats]:
         """The measures now; shares are undefined before the first patrol."""
@@ -135,10 +142,3 @@ class Policing(World[City]):
     def _fair(self) -> float:
         """The busy region's share of the incidents."""
         return self.busy_rate / (self.busy_rate + self.quiet_rate)
-
-    def _incidents(self, what: str, part: float, luck: Luck, shape: tuple[int, ...]) -> Floats:
-        """What happens in both regions today, at `part` of their rates, `(2, r, m)`."""
-        rates = (self.busy_rate * part, self.quiet_rate * part)
-        return np.stack([poisson(luck.uniform(f"{what} {i}", shape), rate) for i, rate in enumerate(rates)]).astype(
-            float
-        )
