@@ -73,10 +73,10 @@ class Counts(Brain[Urn]):
     def retrain(self, mind: Urn, at: tuple[Ints, Ints], taught_by: Ints) -> None:
         """Take the shares of the urn as it is now, for each of the brains `at`."""
         row, brain = at
-        balls = [mind.balls[..., i][row, taught_by[brain]] for i in range(mind.balls.shape[-1])]
-        total = sum(balls)
-        for i, of_choice in enumerate(balls):
-            mind.shares[..., i][row, brain] = of_choice / total
+        (_, b, k), p = mind.shares.shape, mind.balls.shape[1]
+        shares, balls = (leaf.transpose(2, 0, 1).reshape(k, -1) for leaf in mind)  # a choice a row, as they are stored
+        urns = balls.take(row * p + taught_by[brain], axis=1)
+        shares[:, row * b + brain] = urns / urns.sum(axis=0)
 
 
 def _planes(r: int, rows: int, choices: int) -> Floats:

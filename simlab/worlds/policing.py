@@ -108,12 +108,12 @@ class Policing(World[City]):
         outcome, weight, seen = np.empty(
             (3, 2 if self.reports else 1, 2, *there.shape)
         )  # so that each region lies together
-        for region, rate, here, share in (
+        for region, rate, here, chance in (
             (BUSY, self.busy_rate, there, busy),
             (QUIET, self.quiet_rate, ~there, 1 - busy),
         ):
             happened = poisson(luck.uniform(f"incidents {region}", there.shape), rate)
-            weight[0, region], seen[0, region] = here, share
+            weight[0, region], seen[0, region] = here, chance
             np.multiply(happened, here, out=outcome[0, region])
             if self.reports:
                 outcome[1, region] = poisson(luck.uniform(f"reports {region}", there.shape), rate * self.reports)
@@ -121,14 +121,19 @@ class Policing(World[City]):
         if self.reports and self.books == "average":
             weight[0] /= 2
             weight[1] -= weight[0]
-        share = busy.mean(axis=1)
+        found, missed = (
+            outcome[0, BUSY] + outcome[0, QUIET],
+            happened - outcome[0, QUIET],
+        )  # happened in the quiet region, the last
+        astray = busy < 0.5 if self.busy_rate > self.quiet_rate else busy > 0.5
+        today = np.stack([busy, np.abs(busy - self._fair), astray, found, missed]).mean(axis=2)
         then = City(
-            busy_share=share,
-            first_share=np.where(np.isnan(s.first_share), share, s.first_share),
-            apart=np.abs(busy - self._fair).mean(axis=1),
-            wrong=(busy < 0.5 if self.busy_rate > self.quiet_rate else busy > 0.5).mean(axis=1),
-            found=s.found + (outcome[0, BUSY] + outcome[0, QUIET]).mean(axis=1),
-            missed=s.missed + (happened - outcome[0, QUIET]).mean(axis=1),  # what happened last is the quiet region's
+            busy_share=today[0],
+            first_share=np.where(np.isnan(s.first_share), today[0], s.first_share),
+            apart=today[1],
+            wrong=today[2],
+            found=s.found + today[3],
+            missed=s.missed + today[4],
         )
         found, counted, chances = (part.transpose(2, 3, 0, 1) for part in (outcome, weight, seen))
         return then, Feedback(found, counted, chance=chances)

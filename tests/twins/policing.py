@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Generator, Mapping, Sequence
+from itertools import count
 from typing import Any
 
 import simpy
@@ -19,11 +20,11 @@ REGIONS = ("busy", "quiet")
 def poisson(u: float, rate: float) -> int:
     """The smallest n with u < P(N <= n), adding up one probability after the other."""
     n, p = 0, math.exp(-rate)
-    upto = p
-    while u >= upto and p > 0:
+    u -= p
+    while u >= 0 and p > 0:
         n += 1
         p *= rate / n
-        upto += p
+        u -= p
     return n
 
 
@@ -36,7 +37,7 @@ class Urn:
         self.forget, self.floor, self.precincts = forget, floor, precincts
 
     def share(self, region: str) -> float:
-        return self.balls[region] / sum(self.balls.values())
+        return self.balls[region] / (self.balls["busy"] + self.balls["quiet"])
 
     def close_the_day(self) -> None:
         for region in REGIONS:
@@ -82,27 +83,23 @@ class City:
 
     def precinct(self, m: int, model: Urn, books: Urn) -> Process:
         """Ask the model, send the patrol, enter what it found and what residents reported."""
-        noise = self.noise
-        while True:
-            day = int(self.env.now)
-            p = {"busy": model.share("busy")}
-            p["quiet"] = 1 - p["busy"]
-            self.shares[m] = p["busy"]
-            went = "busy" if noise["patrol"][day][m] < p["busy"] else "quiet"
-            for number, region in enumerate(REGIONS):
-                happened = poisson(noise[f"incidents {number}"][day][m], self.rate[region])
+        noise, rate = self.noise, self.rate
+        patrol, happens = noise["patrol"], {region: noise[f"incidents {i}"] for i, region in enumerate(REGIONS)}
+        calls = {region: noise[f"reports {i}"] for i, region in enumerate(REGIONS)} if self.reports else {}
+        for day in count():
+            p = self.shares[m] = model.share("busy")
+            went = "busy" if patrol[day][m] < p else "quiet"
+            for region in REGIONS:
+                happened = poisson(happens[region][day][m], rate[region])
                 entered = 0.0
                 if region == went:
                     self.found += happened
-                    entered = happened * self.weight_of_a_find(p[region], day, m)
+                    entered = happened * self.weight_of_a_find(p if region == "busy" else 1 - p, day, m)
                 elif region == "quiet":
                     self.missed += happened
-                if self.reports:
-                    reported = poisson(noise[f"reports {number}"][day][m], self.rate[region] * self.reports)
-                    if self.average and region == went:
-                        entered = (entered + reported) / 2
-                    else:
-                        entered += reported
+                if calls:
+                    reported = poisson(calls[region][day][m], rate[region] * self.reports)
+                    entered = (entered + reported) / 2 if self.average and region == went else entered + reported
                 books.today[region] += entered
             yield self.env.timeout(1)
 
