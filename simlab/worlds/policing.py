@@ -60,9 +60,11 @@ class Policing(World[City]):
 
     measures: ClassVar[Mapping[str, Measure]] = {
         "busy_share": Measure("1", "share of patrols in the busy region", "higher", may_be_undefined=True),
-        "change": Measure("1", "that share, less what it was on the first day", "higher", may_be_undefined=True),
-        "excess": Measure("1", "that share, less the region's share of the incidents", may_be_undefined=True),
-        "apart": Measure("1", "that excess in each precinct, either way, averaged", "higher", may_be_undefined=True),
+        "change": Measure("1", "busy share less what it was on the first day", "higher", may_be_undefined=True),
+        "excess": Measure("1", "busy share less the busy region's share of the incidents", may_be_undefined=True),
+        "apart": Measure(
+            "1", "excess of a precinct, either way, averaged over precincts", "higher", may_be_undefined=True
+        ),
         "wrong": Measure("1", "precincts that patrol mostly where less happens", "higher", may_be_undefined=True),
         "found": Measure("1", "incidents that the patrol of a precinct found so far"),
         "missed": Measure(
