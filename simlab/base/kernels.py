@@ -6,7 +6,7 @@ from functools import cache
 
 import numpy as np
 
-from simlab.base.arrays import Floats
+from simlab.base.arrays import Floats, Ints
 
 CELLS = 65_536
 
@@ -27,3 +27,22 @@ def normal_cells() -> Floats:
     means /= np.sqrt(np.mean(means**2))
     means.flags.writeable = False
     return np.asarray(means)
+
+
+@cache
+def poisson_cells(rate: float) -> Floats:
+    """P(N <= n) of a Poisson variable with mean `rate` for n = 0, 1, ... up to where nothing is left to a float, `(n,)`."""
+    from scipy.special import pdtr
+
+    cells = pdtr(np.arange(int(rate + 12 * np.sqrt(rate) + 40)), rate)
+    cells = cells[: int(np.searchsorted(cells, 1.0)) or None]
+    cells.flags.writeable = False
+    return np.asarray(cells)
+
+
+def poisson(u: Floats, rate: float) -> Ints:
+    """Poisson numbers with mean `rate` from uniforms on [0, 1), in their shape.
+
+    Inverse CDF: the smallest n with u < P(N <= n). The same uniforms give, at a higher rate, nowhere smaller a number.
+    """
+    return np.searchsorted(poisson_cells(rate), u, side="right")

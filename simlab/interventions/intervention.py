@@ -6,10 +6,13 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable
 from typing import Any, ClassVar, Literal, NamedTuple
 
-from simlab.base.arrays import Array, Bools
+import numpy as np
+
+from simlab.base.arrays import Array, Bools, Floats
+from simlab.base.errors import InputError
 from simlab.base.luck import Luck
 from simlab.base.par import check_parameters
-from simlab.base.world import World
+from simlab.base.world import Feedback, World
 
 Seam = Literal["features", "prediction", "action", "feedback"]
 
@@ -19,7 +22,7 @@ class Moment(NamedTuple):
 
     world: World[Any]
     state: Any
-    luck: Luck
+    luck: Luck  # the hand's own: another hand of its kind draws other numbers
     tick: int
     fallback: Callable[[], Array]  # the world's plain rule at this tick, drawn once however many hands ask
 
@@ -41,3 +44,17 @@ class Intervention(ABC):
 
         `value` is the features `(r, m, *c, f)`, the predictions `(r, m, *c)`, an Action or a Feedback, after the seam.
         """
+
+
+def propensity(hand: Intervention, value: Feedback, on: Bools, moment: Moment) -> tuple[Floats, Floats, Bools]:
+    """The chance with which each answer was to be seen, its weight, and where the hand is on: all in the shape of the outcome.
+
+    Raises InputError where the world does not say with what chance its answers are seen.
+    """
+    if value.chance is None:
+        who, where = type(hand).__name__, type(moment.world).__name__
+        raise InputError(f"{who} needs the chance with which an answer is seen, and the world {where} does not tell it")
+    shape = value.outcome.shape
+    chance = np.broadcast_to(value.chance.reshape(value.chance.shape + (1,) * (len(shape) - value.chance.ndim)), shape)
+    weight = np.ones(shape) if value.weight is None else value.weight
+    return chance, weight, on.reshape(on.shape + (1,) * (len(shape) - 2))

@@ -110,7 +110,10 @@ class Conductor:
         self.env.process(named())
 
     def _retrainings(self, luck: Streams) -> list[tuple[Ints, Ints]]:
-        """Brains that share a timetable, with the ticks of their turns `(turns, r, b)`; a turn past the horizon never comes."""
+        """Brains that share a timetable, with the ticks of their turns `(turns, r, b)`, or `(turns, 1, 1)` when all take each turn at once.
+
+        A turn past the horizon never comes.
+        """
         plan, loop = self.trial.schedule, self.loop
         if not plan.every:
             return []
@@ -125,9 +128,7 @@ class Conductor:
             skip = _turns(luck.uniform, "retraining turn", loop.r, count, turns) >= plan.chance
         for phase in np.unique(phases):
             brains = np.flatnonzero(phases == phase)
-            due = np.broadcast_to(
-                (start + phase + plan.every * np.arange(turns))[:, None, None], (turns, loop.r, len(brains))
-            )
+            due = (start + phase + plan.every * np.arange(turns))[:, None, None]
             if late is not None:
                 due = due + late[..., brains]
             ticks = np.maximum(np.round(due / self.trial.world.tick), loop.tick).astype(np.int64)
@@ -138,12 +139,19 @@ class Conductor:
 
     def _retrain(self, diary: Diary, brains: Ints, turns: Ints) -> Generator[Any, Any, None]:
         busy = self.trial.ticks(self.trial.schedule.busy)
-        for tick in np.unique(turns):
+        rows, which = (each.ravel() for each in np.indices((self.loop.r, len(brains))))
+        everyone = (rows, brains[which])
+        order = np.argsort(
+            turns, axis=None, kind="stable"
+        )  # once: looking for each tick's turns in all would be quadratic
+        ticks, first = np.unique(turns.ravel()[order], return_index=True)
+        for tick, mine in zip(ticks, np.split(order, first[1:]), strict=True):
             if tick >= self.loop.horizon:
                 return
             yield diary.wait(tick - diary.now)
-            _, rows, which = np.nonzero(turns == tick)
-            pending = self.loop.retrain((rows, brains[which]), busy=busy > 0)
+            here = mine % len(rows)
+            at = everyone if turns[0].size == 1 else (rows[here], everyone[1][here])
+            pending = self.loop.retrain(at, busy=busy > 0)
             if busy:
                 self.env.process(self._install(diary, busy, pending))
 

@@ -68,10 +68,11 @@ class Disturbances:
         return said
 
     def action(self, action: Action, fallback: Callable[[], Array]) -> Action:
-        """What is done where a brain is down: the world's plain rule."""
+        """What is done where a brain is down: the world's plain rule, whose propensity is unknown (NaN)."""
         for shock in self._of("brain", "down"):
             mask = self._mask(shock).reshape(1, self.m, *(1,) * (action.value.ndim - 2))
-            action = action._replace(value=np.where(mask, fallback(), action.value))
+            chance = None if action.chance is None else np.where(mask, np.nan, action.chance)
+            action = Action(np.where(mask, fallback(), action.value), chance)
         return action
 
     def feedback(

@@ -32,8 +32,8 @@ _NEVER = np.iinfo(np.int64).max
 class Switch:
     """One hand in one cohort: from which tick to which it is on, `(r, m)`."""
 
-    def __init__(self, hand: Hand, r: int, models: int) -> None:
-        self.hand = hand
+    def __init__(self, hand: Hand, r: int, models: int, luck: Streams) -> None:
+        self.hand, self.luck = hand, luck
         self.since: Ints = np.full((r, models), _NEVER)
         self.until: Ints = np.full((r, models), _NEVER)
         self.first, self.last = _NEVER, -_NEVER
@@ -68,9 +68,12 @@ class Loop:
         self.horizon, self.stride = trial.ticks(trial.horizon), trial.ticks(trial.stride)
         self.state = self.world.start(luck)
         self.casts = assemble(trial.brains, trial.topology, self.world.spec, self.r, luck)
-        self.switches = [Switch(hand, self.r, self.m) for hand in trial.hands]
+        self._cast_of, self._place_in_cast = np.zeros((2, trial.topology.brains), dtype=np.int64)
+        for number, cast in enumerate(self.casts):
+            self._cast_of[cast.ids], self._place_in_cast[cast.ids] = number, np.arange(len(cast.ids))
+        self.switches = [Switch(h, self.r, self.m, luck.named(f"hand {h.name}")) for h in trial.hands]
         self.disturbances = Disturbances(self.m)
-        self.score = Score(self.r, self.m)
+        self.score = Score(self.r, self.m, self.world.spec.asks)
         self.events: list[Event] = []
         self.harmed: Bools = np.zeros(self.r, dtype=bool)
         self.diverged: Floats = np.full(self.r, np.nan)
@@ -175,7 +178,7 @@ class Loop:
             if switch.hand.intervention.seam == seam:
                 on = switch.on(self.tick)
                 if on is not None:
-                    value = switch.hand.intervention.apply(value, on, moment)
+                    value = switch.hand.intervention.apply(value, on, moment._replace(luck=switch.luck))
         return value
 
     def _judge(self) -> None:
@@ -260,17 +263,20 @@ class Loop:
         With `busy` the old weights stay in service, and what is returned is handed to `install` when training is over.
         """
         pending: list[Any] = []
-        awake = ~self.disturbances.frozen(self.trial.topology)[at[1]]
-        rows, brains = at[0][awake], at[1][awake]
-        for cast in self.casts:
-            mine = np.isin(brains, cast.ids)
-            if mine.any():
-                here = rows[mine], np.searchsorted(cast.ids, brains[mine])
+        rows, brains = at
+        frozen = self.disturbances.frozen(self.trial.topology)
+        if frozen.any():
+            awake = ~frozen[brains]
+            rows, brains = rows[awake], brains[awake]
+        for number, cast in enumerate(self.casts):
+            mine = slice(None) if len(self.casts) == 1 else self._cast_of[brains] == number
+            here = rows[mine], self._place_in_cast[brains[mine]]
+            if len(here[0]):
                 if busy:
                     pending.append((cast, here, cast.study(here)))
                 else:
                     cast.retrain(here)
-        if len(rows):
+        if self.tap is not None and len(rows):
             self._show("learn", {"brains": brains.tolist()})
         return pending
 

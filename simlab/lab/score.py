@@ -7,12 +7,12 @@ from typing import final
 import numpy as np
 
 from simlab.base.arrays import Array, Floats
-from simlab.base.world import Feedback, Measure
+from simlab.base.world import Asks, Feedback, Measure
 
 SCORES = {
     "prediction_error": Measure(
         "1",
-        "root mean square of answer minus prediction, over models and recorded ticks",
+        "root mean square of answer minus prediction, over models and recorded ticks, where numbers are asked for",
         "higher",
         may_be_undefined=True,
     ),
@@ -31,31 +31,39 @@ class Score:
 
     Agreement is c / v, the mean covariance of two models over their mean variance (intraclass correlation), and needs no
     pairs: the variance of the models' mean is (v + (m-1) c) / m. With models of equal variance it is the mean correlation.
+    Shares are as many answers `a` as there are choices, whose variances and covariances are added up.
     """
 
-    def __init__(self, r: int, m: int) -> None:
-        self.m, self.n = m, 0
-        self._sum, self._square = np.zeros((r, m)), np.zeros((r, m))
-        self._mean_square = np.zeros(r)
+    def __init__(self, r: int, m: int, asks: Asks = "number") -> None:
+        self.m, self.n, self._asks = m, 0, asks
+        self._sum: Floats | float = (
+            0.0  # these three begin as nothing and take the shape (r, a, m) or (r, a) of what comes
+        )
+        self._square: Floats | float = 0.0
+        self._mean_square: Floats | float = 0.0
         self._error, self._weight = np.zeros(r), np.zeros(r)
 
     def take(self, said: Array, feedback: Feedback) -> None:
-        """Add one recorded tick; questions with cases are scored by their mean over cases."""
+        """Add one recorded tick; questions with cases are scored by their mean over cases, shares choice by choice."""
         outcome, weight = feedback.outcome, feedback.weight
-        if feedback.x is None and outcome.shape == said.shape:
+        if self._asks == "number" and feedback.x is None and outcome.shape == said.shape:
             square = (outcome - said) ** 2
             seen = np.broadcast_to(1.0 if weight is None else weight > 0, square.shape)
             self._error += (square * seen).reshape(len(said), -1).sum(axis=1)
             self._weight += seen.reshape(len(said), -1).sum(axis=1)
-        if said.ndim > 2:
+        choices = said.shape[-1] if self._asks == "shares" else 1
+        if said.ndim > 2 and choices == 1:
             said = said.reshape(*said.shape[:2], -1).mean(axis=2)
+        elif said.ndim > 3:
+            said = said.reshape(*said.shape[:2], -1, choices).mean(axis=2)
+        said = np.moveaxis(said.reshape(*said.shape[:2], choices), 1, 2).copy()  # (r, a, m): models last, choices apart
         if self.n == 0:
-            self._shift = said.copy()  # deviations from the first answer keep the sums well conditioned
+            self._shift = said  # deviations from the first answer keep the sums well conditioned
         said = said - self._shift
         self.n += 1
         self._sum += said
         self._square += said**2
-        self._mean_square += said.mean(axis=1) ** 2
+        self._mean_square += said.mean(axis=2) ** 2
 
     def measures(self) -> dict[str, Floats]:
         """Both scores now, `(r,)`; NaN before anything was scored, and agreement also with one model or constant answers."""
@@ -63,9 +71,9 @@ class Score:
             error = np.sqrt(self._error / self._weight)
         if self.n < 2 or self.m < 2:
             return {"prediction_error": error, "agreement": np.full(len(error), np.nan)}
-        mean = self._sum / self.n
-        variance = (self._square / self.n - mean**2).mean(axis=1)
-        of_mean = self._mean_square / self.n - mean.mean(axis=1) ** 2
-        floor = 1e-12 * (self._square / self.n).mean(axis=1)
+        mean, square = np.asarray(self._sum) / self.n, np.asarray(self._square) / self.n
+        variance = (square - mean**2).mean(axis=2).sum(axis=1)
+        of_mean = (np.asarray(self._mean_square) / self.n - mean.mean(axis=2) ** 2).sum(axis=1)
+        floor = 1e-12 * square.mean(axis=2).sum(axis=1)
         share = np.where(variance > floor, of_mean / np.where(variance > floor, variance, 1.0), np.nan)
         return {"prediction_error": error, "agreement": (share * self.m - 1) / (self.m - 1)}

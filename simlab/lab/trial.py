@@ -86,6 +86,11 @@ class Trial:
             raise InputError(
                 f"topology.kind_of names brain kind {max(self.topology.kind_of)}; there are {len(self.brains)}"
             )
+        if self.topology.reads and (spec.asks != "number" or not spec.features):
+            raise InputError(
+                "topology.reads: what an upstream model says is one feature more, so models can read each other only where "
+                f"they are asked for numbers and given features; this world asks for {spec.asks} from {spec.features} features"
+            )
         for brain in self.brains:
             wrong = brain.why_not(spec)
             if wrong:

@@ -24,7 +24,8 @@ from simlab.lab.trial import Trial
 from simlab.scenario.load import load, shipped
 from simlab.studies.runner import COHORT
 from tests.twins.flash_crash import Exchange
-from tests.worlds.test_flash_crash import noise_of
+from tests.twins.policing import City
+from tests.worlds import test_flash_crash, test_policing
 
 ROUNDS = 5
 TICKS = 2400
@@ -35,7 +36,7 @@ def flash_crash_twin(trial: Trial, ticks: int) -> Callable[[], None]:
     brain = trial.brains[0]
     twin = Exchange(
         asdict(trial.world),
-        noise_of(trial.world, 1, 0, ticks),
+        test_flash_crash.noise_of(trial.world, 1, 0, ticks),
         asdict(trial.topology),
         penalty=brain.penalty,
         memory=brain.memory,
@@ -46,7 +47,14 @@ def flash_crash_twin(trial: Trial, ticks: int) -> Callable[[], None]:
     return lambda: twin.run(ticks)
 
 
-TWINS = {"flash_crash": flash_crash_twin}
+def policing_twin(trial: Trial, ticks: int) -> Callable[[], None]:
+    """The twin of one replication, ready to go."""
+    noise = test_policing.noise_of(trial.world, 1, 0, ticks)
+    twin = City(asdict(trial.world), asdict(trial.brains[0]), asdict(trial.topology), noise)
+    return lambda: twin.run(ticks)
+
+
+TWINS = {"flash_crash": flash_crash_twin, "policing": policing_twin}
 
 
 def bare_simpy(agents: int, ticks: int) -> None:
