@@ -32,8 +32,8 @@ _NEVER = np.iinfo(np.int64).max
 class Switch:
     """One hand in one cohort: from which tick to which it is on, `(r, m)`."""
 
-    def __init__(self, hand: Hand, r: int, models: int) -> None:
-        self.hand = hand
+    def __init__(self, hand: Hand, r: int, models: int, luck: Streams) -> None:
+        self.hand, self.luck = hand, luck
         self.since: Ints = np.full((r, models), _NEVER)
         self.until: Ints = np.full((r, models), _NEVER)
         self.first, self.last = _NEVER, -_NEVER
@@ -55,6 +55,9 @@ class Switch:
         return np.asarray((self.since <= tick) & (tick < self.until))
 
 
+At = Callable[[Switch], Moment]
+
+
 @final
 class Loop:
     """A cohort in the middle of a run: the world's state, the casts of brains, and what was recorded."""
@@ -68,7 +71,7 @@ class Loop:
         self.horizon, self.stride = trial.ticks(trial.horizon), trial.ticks(trial.stride)
         self.state = self.world.start(luck)
         self.casts = assemble(trial.brains, trial.topology, self.world.spec, self.r, luck)
-        self.switches = [Switch(hand, self.r, self.m) for hand in trial.hands]
+        self.switches = [Switch(hand, self.r, self.m, luck.named(f"hand {hand.name}")) for hand in trial.hands]
         self.disturbances = Disturbances(self.m)
         self.score = Score(self.r, self.m)
         self.events: list[Event] = []
@@ -101,7 +104,9 @@ class Loop:
                 drawn.append(world.fallback(state, luck))
             return drawn[0]
 
-        moment = Moment(world, state, luck, self.tick, fallback)
+        def moment(switch: Switch) -> Moment:
+            return Moment(world, state, switch.luck, self.tick, fallback, switch.since, switch.until)
+
         shaken = self.disturbances
         x = self._seam("features", shaken.features(self._x), moment)
         x, said = self._ask(x)
@@ -159,7 +164,7 @@ class Loop:
             return x
         return x[:, :1] if (views == 0).all() else x[:, views]
 
-    def _learn(self, x: Array, said: Array, action: Action, feedback: Feedback, then: Array, moment: Moment) -> None:
+    def _learn(self, x: Array, said: Array, action: Action, feedback: Feedback, then: Array, moment: At) -> None:
         feedback = self._seam("feedback", feedback, moment)
         self._show("react", feedback.outcome)
         if self.tick % self.stride == 0 and self.tick >= 0:
@@ -168,12 +173,12 @@ class Loop:
             for cast in self.casts:
                 cast.witness(asked, done, answer, then)
 
-    def _seam(self, seam: str, value: Any, moment: Moment) -> Any:
+    def _seam(self, seam: str, value: Any, moment: At) -> Any:
         for switch in self.switches:
             if switch.hand.intervention.seam == seam:
                 on = switch.on(self.tick)
                 if on is not None:
-                    value = switch.hand.intervention.apply(value, on, moment)
+                    value = switch.hand.intervention.apply(value, on, moment(switch))
         return value
 
     def _judge(self) -> None:
