@@ -233,6 +233,12 @@ class Loop:
         fine = np.isnan(self.diverged)
         return {name: np.where(fine, value, np.nan) for name, value in now.items()}
 
+    def alike(self) -> NDArray[np.float32]:
+        """How alike the models answered, `(r, k, k)`; NaN where a replication has diverged."""
+        found = self.score.alike.matrix()
+        found[~np.isnan(self.diverged)] = np.nan
+        return found
+
     def note(
         self,
         kind: str,

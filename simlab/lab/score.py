@@ -8,6 +8,7 @@ import numpy as np
 
 from simlab.base.arrays import Array, Floats
 from simlab.base.world import Feedback, Measure
+from simlab.lab.alike import Alike
 
 SCORES = {
     "prediction_error": Measure(
@@ -32,6 +33,7 @@ class Score:
 
     def __init__(self, r: int, m: int) -> None:
         self.m, self.n = m, 0
+        self.alike = Alike(r, m)
         self._sum, self._square = np.zeros((r, m)), np.zeros((r, m))
         self._mean_square = np.zeros(r)
         self._error, self._weight = np.zeros(r), np.zeros(r)
@@ -53,6 +55,7 @@ class Score:
         self._sum += said
         self._square += said**2
         self._mean_square += said.mean(axis=1) ** 2
+        self.alike.take(said)
 
     def measures(self) -> dict[str, Floats]:
         """Both scores now, `(r,)`; NaN before anything was scored, and agreement also with one model or constant answers."""

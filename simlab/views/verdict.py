@@ -229,6 +229,34 @@ def _lost(summary: Mapping[str, Any]) -> str:
     return f" ({listed(said)})" if said else ""
 
 
+def controls_line(summary: Mapping[str, Any], scenario: Scenario) -> str:
+    """What the headline is in the arms under each control, and what should have vanished there but did not; "" without controls."""
+    top = headline(scenario)
+    said: list[str] = []
+    for control in scenario.controls:
+        under = under_control(summary, control.name)
+        found = [level(under, top, arm.name) for arm in control.arms]
+        stayed = [human(v["measure"]) for v in under.get("vanishes", ()) if v["holds"] is False]
+        but = f", but {listed(stayed)} {'does' if len(stayed) == 1 else 'do'} not vanish" if stayed else ""
+        said.append(f"with “{control.title}”, {'' if said else f'{top.label} is '}{_in_all(top, found)}{but}")
+    return f"Compare the controls: {'; '.join(said)}." if said else ""
+
+
+def under_control(summary: Mapping[str, Any], control: str) -> dict[str, Any]:
+    """The summary of a control in the form of the whole: arms, contrasts, and how often harm came."""
+    struck = (summary.get("harm") or {}).get("controls", {}).get(control, {})
+    return {**summary.get("controls", {}).get(control, {}), "harm": {"arms": struck}}
+
+
+def _in_all(top: Headline, found: Sequence[float | None]) -> str:
+    known = sorted(x for x in found if x is not None)
+    if not known:
+        return "undefined"
+    low, high = top.say(known[0]), top.say(known[-1])
+    where = "" if len(found) == 1 else " in every arm" if len(known) == len(found) else " where it is defined"
+    return low + where if low == high else f"{low} to {high}, by arm"
+
+
 def claim_verdict(claim: Mapping[str, Any]) -> str:
     """How one row of `summary["claims"]` turned out: "holds", "contradicted", "undecided", or "refuted, as expected"."""
     holds, expect = claim.get("holds"), claim.get("expect", True)

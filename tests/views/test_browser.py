@@ -29,8 +29,9 @@ MEASURE = """<script>addEventListener("load", () => {
   document.querySelector("pre").textContent = JSON.stringify({
     scroll: inside.documentElement.scrollWidth,
     verdict: end(".verdict"),
+    controls: end(".controls"),
     chips: end(".chips"),
-    figure: end("figure.wide svg, figure.narrow svg"),
+    figure: end("main > figure.wide svg, main > figure.narrow svg"),
     ink: inside.defaultView.getComputedStyle(inside.body).color,
   });
 });</script>"""
@@ -64,7 +65,7 @@ def report(tmp_path_factory):
 def test_the_point_is_seen_first(report, tmp_path):
     seen, console = measured(report, tmp_path, 1280)
     assert not console
-    assert 0 < seen["verdict"] < seen["chips"] < seen["figure"] <= 900
+    assert 0 < seen["verdict"] < seen["controls"] < seen["chips"] < seen["figure"] <= 900
     assert seen["scroll"] <= 1280
 
 
@@ -73,6 +74,19 @@ def test_no_sideways_scroll_on_a_telephone(report, tmp_path):
     assert not console
     assert seen["scroll"] <= 375
     assert seen["figure"] > seen["chips"] > 0
+
+
+def test_in_print_no_table_is_cut_off(report, tmp_path):
+    """A4 leaves some 720 px between its margins; the rules for print are put on the screen."""
+    page = report.read_text("utf-8")
+    assert page.count("@media print") == 2
+    printed = tmp_path / "printed.html"
+    printed.write_text(page.replace("@media print", "@media screen"), "utf-8")
+    seen, _ = measured(printed, tmp_path, 720)
+    assert seen["scroll"] <= 720
+    pdf = tmp_path / "report.pdf"
+    browse(report, tmp_path / "profile", f"--print-to-pdf={pdf}")
+    assert pdf.read_bytes().startswith(b"%PDF")
 
 
 def test_dark_mode_turns_the_ink_light(report, tmp_path):
