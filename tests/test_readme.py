@@ -10,6 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.golden import FOLDER, described
+
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 BINARIES = Path(sys.executable).parent
@@ -32,6 +34,15 @@ def test_the_two_commands_are_there() -> None:
 def test_ci_runs_what_installs(command: str) -> None:
     ran = [line.strip() for line in (ROOT / ".ci/run").read_text(encoding="utf-8").splitlines()]
     assert command in ran
+
+
+def test_the_picture_is_that_of_the_golden_run_and_says_its_verdict() -> None:
+    """`make golden` draws the picture and writes its alt text."""
+    pictures = re.findall(r"!\[([^\n]*)\]\((.*?)\)", README)
+    assert [path for _, path in pictures] == ["results/golden/flash_crash.svg"]
+    verdict = (FOLDER / "flash_crash.txt").read_text(encoding="utf-8").strip()
+    assert described(README, "flash_crash", verdict) == README
+    assert (ROOT / pictures[0][1]).read_text(encoding="utf-8").startswith("<svg ")
 
 
 @pytest.fixture(scope="module")
