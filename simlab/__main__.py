@@ -128,6 +128,15 @@ def validate(scenarios: tuple[str, ...], settings: tuple[str, ...]) -> None:
 
 
 @cli.command()
+@click.argument("folder", type=click.Path(path_type=Path), default=Path("results"), metavar="[DIR]")
+def index(folder: Path) -> None:
+    """Write one page over all runs in DIR, by default results/; `run` does so by itself there."""
+    from simlab.views.index import write
+
+    click.echo(f"index: {write(folder)}")
+
+
+@cli.command()
 def schema() -> None:
     """The JSON Schema of scenarios, for completion in an editor."""
     import json
@@ -206,12 +215,28 @@ def _play(scenario: Scenario, jobs: int | None, out: Path | None, as_json: bool,
         record = run(scenario, jobs=jobs, out=out, progress=progress)
     results = Results(record, scenario, command)
     page = results.report(record.path or Path())
+    lines = [
+        results.verdict,
+        *tally(record.summary),
+        f"report: {page}",
+        *([] if out is not None else [_refreshed(page.parents[2])]),
+    ]
     if not quiet:
-        for line in (results.verdict, *tally(record.summary), f"report: {page}"):
+        for line in lines:
             click.echo(line, err=as_json)
     if as_json:
         click.echo(json.dumps({"run": str(record.path), **record.summary}, allow_nan=False))
     return exit_code(scenario, record.summary)
+
+
+def _refreshed(folder: Path) -> str:
+    """Refresh the index of the results folder; a run that is done does not fail because its index cannot be written."""
+    from simlab.views.index import write
+
+    try:
+        return f"index: {write(folder)}"
+    except SimlabError as error:
+        return f"index: not written ({error})"
 
 
 def _command(scenario: Scenario, settings: tuple[str, ...]) -> str:

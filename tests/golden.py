@@ -1,7 +1,7 @@
 """Golden results: what every shipped scenario gave when its numbers were last accepted.
 
     python -m tests.golden            compare a small run of each scenario with results/golden/<name>.json
-    python -m tests.golden --accept   make today's numbers, verdict and main figure the expected ones
+    python -m tests.golden --accept   make today's numbers, verdict and main figure the expected ones, also in the README
 
 Accept only a difference that you can explain, and say why in the commit.
 """
@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import json
 import math
+import re
 import sys
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -18,7 +19,8 @@ from typing import Any
 import simlab
 from simlab.scenario.load import shipped
 
-FOLDER = Path(__file__).parents[1] / "results" / "golden"
+ROOT = Path(__file__).parents[1]
+FOLDER = ROOT / "results" / "golden"
 REPLICATIONS = 16
 TOLERANCE = 1e-6  # other processors round exp and log differently, and markets are not forgiving
 
@@ -61,6 +63,15 @@ def accept(name: str) -> None:
         (FOLDER / f"{name}.txt").write_text(results.verdict + "\n", encoding="utf-8")
         results.report(Path(folder) / "report")
         (FOLDER / f"{name}.svg").write_bytes((Path(folder) / "report" / "figures" / "main.svg").read_bytes())
+    readme = ROOT / "README.md"
+    readme.write_text(described(readme.read_text(encoding="utf-8"), name, results.verdict), encoding="utf-8")
+
+
+def described(text: str, name: str, verdict: str) -> str:
+    """A text in which the golden picture `name`, if it is there, has the verdict as its alt text."""
+    spoken = re.sub(r"([\[\]\\])", r"\\\1", verdict)
+    picture = re.compile(rf"!\[[^\n]*\]\((results/golden/{re.escape(name)}\.svg)\)")
+    return picture.sub(lambda found: f"![{spoken}]({found[1]})", text)
 
 
 if __name__ == "__main__":

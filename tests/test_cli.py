@@ -119,6 +119,21 @@ def test_run_prints_one_object_a_scenario_on_stdout_and_words_on_stderr(folder):
     assert (folder / "out" / "other" / "manifest.json").is_file()
 
 
+def test_runs_in_the_results_folder_have_an_index(folder):
+    done = simlab("run", "mine.yaml", "--jobs", "1", cwd=folder)
+    assert done.stdout.endswith("index: results/index.html\n")
+    page = (folder / "results" / "index.html").read_text("utf-8")
+    assert page.count("<li>") == 1
+    (folder / "results" / "index.html").unlink()
+    assert simlab("index", cwd=folder).stdout == "index: results/index.html\n"
+    assert (folder / "results" / "index.html").read_text("utf-8") == page
+    (folder / "results" / "index.html").write_text("mine")
+    again = simlab("run", "mine.yaml", "--jobs", "1", cwd=folder)
+    assert again.returncode == 0
+    assert "index: not written (results/index.html: not written by simlab" in again.stdout
+    assert simlab("index", cwd=folder).returncode == 4
+
+
 def test_quiet_is_quiet_and_the_seed_counts(folder):
     done = simlab("run", "mine.yaml", "--quiet", "--jobs", "1", "--seed", "5", "--out", "out", cwd=folder)
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")

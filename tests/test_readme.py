@@ -10,6 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.golden import FOLDER, described
+
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 BINARIES = Path(sys.executable).parent
@@ -34,6 +36,15 @@ def test_ci_runs_what_installs(command: str) -> None:
     assert command in ran
 
 
+def test_the_picture_is_that_of_the_golden_run_and_says_its_verdict() -> None:
+    """`make golden` draws the picture and writes its alt text."""
+    pictures = re.findall(r"!\[([^\n]*)\]\((.*?)\)", README)
+    assert [path for _, path in pictures] == ["results/golden/flash_crash.svg"]
+    verdict = (FOLDER / "flash_crash.txt").read_text(encoding="utf-8").strip()
+    assert described(README, "flash_crash", verdict) == README
+    assert (ROOT / pictures[0][1]).read_text(encoding="utf-8").startswith("<svg ")
+
+
 @pytest.fixture(scope="module")
 def desk(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """An empty directory in which the README is followed from top to bottom."""
@@ -56,4 +67,4 @@ def test_the_readme_can_be_followed(desk: Path) -> None:
     for line in README.partition("## What a run leaves behind")[2].partition("##")[0].split("`"):
         if re.fullmatch(r"[a-z]+\.(html|csv|json|jsonl|npz)", line):
             assert (desk / "results/small" / line).is_file(), line
-    assert (desk / "report" / "report.html").is_file()
+    assert (desk / "results/small-report" / "report.html").is_file()

@@ -8,11 +8,11 @@ from typing import Any, ClassVar, Literal, NamedTuple
 
 import numpy as np
 
-from simlab.base.arrays import Array, Bools, Floats
+from simlab.base.arrays import Array, Bools, Floats, Ints
 from simlab.base.errors import InputError
 from simlab.base.luck import Luck
 from simlab.base.par import check_parameters
-from simlab.base.world import Feedback, World
+from simlab.base.world import Action, Feedback, World
 
 Seam = Literal["features", "prediction", "action", "feedback"]
 
@@ -25,15 +25,21 @@ class Moment(NamedTuple):
     luck: Luck  # the hand's own: another hand of its kind draws other numbers
     tick: int
     fallback: Callable[[], Array]  # the world's plain rule at this tick, drawn once however many hands ask
+    since: Ints  # (r, m) the tick from which it is on, or far in the future
+    until: Ints  # (r, m) the first tick at which it is off again
 
 
 class Intervention(ABC):
     """A final frozen dataclass whose fields are its parameters.
 
     It acts on one `seam`, for the (replication, model) pairs that are `on`; where nothing is on it changes nothing.
+    `again` says whether a measure that crosses once more, when it is over, sets it off once more; `ends` whether it has
+    to end, so that a scenario must say how long it `lasts`.
     """
 
     seam: ClassVar[Seam]
+    again: ClassVar[bool] = True
+    ends: ClassVar[bool] = False
 
     def __post_init__(self) -> None:
         check_parameters(self)
@@ -44,6 +50,17 @@ class Intervention(ABC):
 
         `value` is the features `(r, m, *c, f)`, the predictions `(r, m, *c)`, an Action or a Feedback, after the seam.
         """
+
+
+def over(pairs: Bools, like: Array) -> Bools:
+    """What holds of `(r, m)` pairs, shaped so that it holds of all their cases in `like` `(r, m, *c)`."""
+    return pairs.reshape(pairs.shape + (1,) * (like.ndim - 2))
+
+
+def handed(action: Action, where: Bools, instead: Array) -> Action:
+    """The action with `instead` in the cases `where` (it broadcasts); its propensity is then unknown (NaN)."""
+    chance = None if action.chance is None else np.where(where, np.nan, action.chance)
+    return Action(np.where(where, instead.astype(action.value.dtype, copy=False), action.value), chance)
 
 
 def propensity(hand: Intervention, value: Feedback, on: Bools, moment: Moment) -> tuple[Floats, Floats, Bools]:
@@ -57,4 +74,4 @@ def propensity(hand: Intervention, value: Feedback, on: Bools, moment: Moment) -
     shape = value.outcome.shape
     chance = np.broadcast_to(value.chance.reshape(value.chance.shape + (1,) * (len(shape) - value.chance.ndim)), shape)
     weight = np.ones(shape) if value.weight is None else value.weight
-    return chance, weight, on.reshape(on.shape + (1,) * (len(shape) - 2))
+    return chance, weight, over(on, value.outcome)

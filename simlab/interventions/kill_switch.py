@@ -5,11 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar, final
 
-import numpy as np
-
 from simlab.base.arrays import Bools
 from simlab.base.world import Action
-from simlab.interventions.intervention import Intervention, Moment, Seam
+from simlab.interventions.intervention import Intervention, Moment, Seam, handed, over
 
 
 @final
@@ -17,13 +15,13 @@ from simlab.interventions.intervention import Intervention, Moment, Seam
 class KillSwitch(Intervention):
     """Replace the actions of the models that are switched off by the world's fallback.
 
-    A fallback can be worse than the failure: the report compares the two.
+    It is pulled once a run, and stays on for good unless told how long it `lasts`. A fallback can be worse than the
+    failure: the report compares the two.
     """
 
     seam: ClassVar[Seam] = "action"
+    again: ClassVar[bool] = False
 
     def apply(self, value: Action, on: Bools, moment: Moment) -> Action:
         """The action with the fallback where `on` `(r, m)`; its propensity is then unknown (NaN)."""
-        mask = on.reshape(on.shape + (1,) * (value.value.ndim - 2))
-        chance = None if value.chance is None else np.where(mask, np.nan, value.chance)
-        return Action(np.where(mask, moment.fallback(), value.value), chance)
+        return handed(value, over(on, value.value), moment.fallback())

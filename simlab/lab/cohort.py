@@ -9,6 +9,7 @@ import numpy as np
 
 from simlab.base.arrays import Array
 from simlab.base.errors import SimlabError
+from simlab.lab.alike import blocks
 from simlab.lab.conductor import Conductor
 from simlab.lab.loop import Loop, Tap
 from simlab.lab.outcome import Outcome
@@ -48,13 +49,14 @@ def _play(trial: Trial, seed: int, replications: Sequence[int], tap: Tap | None)
         events=sorted((e for e in loop.events if e.time <= trial.horizon), key=lambda e: (e.replication, e.time)),
         diverged=loop.diverged,
         failed={},
+        alike=loop.alike(),
     )
 
 
 def _failed(trial: Trial, number: int, trace: str) -> Outcome:
     """The outcome of a replication that raised: everything undefined, and why."""
     names = [*trial.world.measures, *SCORES]
-    times = trial.times()
+    times, k = trial.times(), len(blocks(trial.topology.models))
     return Outcome(
         replications=np.array([number], dtype=np.int64),
         measures={name: np.full(1, np.nan) for name in names},
@@ -63,6 +65,7 @@ def _failed(trial: Trial, number: int, trace: str) -> Outcome:
         events=[],
         diverged=np.full(1, np.nan),
         failed={number: trace},
+        alike=np.full((1, k, k), np.nan, dtype=np.float32),
     )
 
 
@@ -83,4 +86,5 @@ def join(outcomes: Sequence[Outcome]) -> Outcome:
         events=[event for o in outcomes for event in o.events],
         diverged=np.concatenate([o.diverged for o in outcomes]),
         failed={number: trace for o in outcomes for number, trace in o.failed.items()},
+        alike=np.concatenate([o.alike for o in outcomes]),
     )

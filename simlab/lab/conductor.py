@@ -174,26 +174,30 @@ class Conductor:
         if math.isfinite(trigger.at):
             since = self.trial.ticks(trigger.at) + late
             switch.arm(np.arange(loop.r), since, lasts)
-            loop.note("intervention", name, time=np.asarray(since * self.trial.world.tick, dtype=np.float64))
+            self._begin_and_end(name, np.arange(loop.r), since, lasts)
         if trigger.measure is None:
             return
         scrape = self.trial.ticks(trigger.scrape) or 1
         yield diary.wait(max(-diary.now, 0))
         while True:
             value = loop.world.measure(loop.state)[trigger.measure]
-            idle = (switch.since == np.iinfo(np.int64).max).all(axis=1) | (switch.until.min(axis=1) <= diary.now)
+            idle = (switch.since == np.iinfo(np.int64).max).all(axis=1)
+            if switch.hand.intervention.again:
+                idle |= switch.until.min(axis=1) <= diary.now
             alarm = np.flatnonzero(((value > trigger.above) | (value < trigger.below)) & idle)
             if len(alarm):
                 switch.arm(alarm, diary.now + late[alarm], lasts)
                 loop.note("alarm", name, alarm, values=value)
-                loop.note(
-                    "intervention",
-                    name,
-                    alarm,
-                    values=value,
-                    time=np.asarray((diary.now + late) * self.trial.world.tick, dtype=np.float64),
-                )
+                self._begin_and_end(name, alarm, diary.now + late, lasts, value)
             yield diary.wait(scrape)
+
+    def _begin_and_end(self, name: str, rows: Ints, since: Ints, lasts: int, values: Floats | None = None) -> None:
+        """Note in replications `rows` that a hand is on from ticks `since` `(r,)`, and when it is off again."""
+        loop, tick = self.loop, self.trial.world.tick
+        loop.note("intervention", name, rows, values=values, time=np.asarray(since * tick, dtype=np.float64))
+        if lasts < np.iinfo(np.int64).max:
+            until = np.asarray((since + lasts) * tick, dtype=np.float64)
+            loop.note("intervention", f"{name} ends", rows, time=until)
 
     def _rounds(self, diary: Diary) -> Generator[Any, Any, None]:
         every = self.trial.ticks(self.trial.topology.average_every)

@@ -55,6 +55,9 @@ class Switch:
         return np.asarray((self.since <= tick) & (tick < self.until))
 
 
+At = Callable[[Switch], Moment]
+
+
 @final
 class Loop:
     """A cohort in the middle of a run: the world's state, the casts of brains, and what was recorded."""
@@ -104,7 +107,9 @@ class Loop:
                 drawn.append(world.fallback(state, luck))
             return drawn[0]
 
-        moment = Moment(world, state, luck, self.tick, fallback)
+        def moment(switch: Switch) -> Moment:
+            return Moment(world, state, switch.luck, self.tick, fallback, switch.since, switch.until)
+
         shaken = self.disturbances
         x = self._seam("features", shaken.features(self._x), moment)
         x, said = self._ask(x)
@@ -162,7 +167,7 @@ class Loop:
             return x
         return x[:, :1] if (views == 0).all() else x.take(views, axis=1)  # always C order: sums keep their bits
 
-    def _learn(self, x: Array, said: Array, action: Action, feedback: Feedback, then: Array, moment: Moment) -> None:
+    def _learn(self, x: Array, said: Array, action: Action, feedback: Feedback, then: Array, moment: At) -> None:
         feedback = self._seam("feedback", feedback, moment)
         self._show("react", feedback.outcome)
         if self.tick % self.stride == 0 and self.tick >= 0:
@@ -173,12 +178,12 @@ class Loop:
             for cast in self.casts:
                 cast.witness(asked, done, answer, then)
 
-    def _seam(self, seam: str, value: Any, moment: Moment) -> Any:
+    def _seam(self, seam: str, value: Any, moment: At) -> Any:
         for switch in self.switches:
             if switch.hand.intervention.seam == seam:
                 on = switch.on(self.tick)
                 if on is not None:
-                    value = switch.hand.intervention.apply(value, on, moment._replace(luck=switch.luck))
+                    value = switch.hand.intervention.apply(value, on, moment(switch))
         return value
 
     def _judge(self) -> None:
@@ -232,6 +237,12 @@ class Loop:
             self._check_finite(name, value)
         fine = np.isnan(self.diverged)
         return {name: np.where(fine, value, np.nan) for name, value in now.items()}
+
+    def alike(self) -> NDArray[np.float32]:
+        """How alike the models answered, `(r, k, k)`; NaN where a replication has diverged."""
+        found = self.score.alike.matrix()
+        found[~np.isnan(self.diverged)] = np.nan
+        return found
 
     def note(
         self,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from numpy import float32
+from numpy import empty, float32
 from numpy.typing import NDArray
 
 from simlab.base.arrays import Floats, Ints
@@ -31,7 +31,8 @@ class Outcome(NamedTuple):
     `replications` `(r,)` are their numbers. `measures` are final values `(r,)` float64, NaN where
     the replication failed, diverged, or the measure is undefined. `series` are `(t, r)` float32 at `times` `(t,)`
     seconds. `diverged` `(r,)` is the time in seconds at which a replication left the finite numbers, or NaN.
-    `failed` maps a replication that raised to its traceback. Events are sorted by (replication, time).
+    `failed` maps a replication that raised to its traceback. Events are sorted by (replication, time). `alike` `(r, k, k)` is the
+    correlation between the answers of each two models, or blocks of models (see `Alike`); without replications where nobody kept it.
     """
 
     replications: Ints
@@ -41,3 +42,4 @@ class Outcome(NamedTuple):
     events: list[Event]
     diverged: Floats
     failed: dict[int, str]
+    alike: NDArray[float32] = empty((0, 0, 0), float32)

@@ -8,6 +8,7 @@ import numpy as np
 
 from simlab.base.arrays import Array, Floats
 from simlab.base.world import Asks, Feedback, Measure
+from simlab.lab.alike import Alike
 
 SCORES = {
     "prediction_error": Measure(
@@ -36,9 +37,9 @@ class Score:
 
     def __init__(self, r: int, m: int, asks: Asks = "number") -> None:
         self.m, self.n, self._asks = m, 0, asks
-        self._sum: Floats | float = (
-            0.0  # these three begin as nothing and take the shape (r, a, m) or (r, a) of what comes
-        )
+        self.alike = Alike(r, m)
+        # these three begin as nothing and take the shape (r, a, m) or (r, a) of what comes
+        self._sum: Floats | float = 0.0
         self._square: Floats | float = 0.0
         self._mean_square: Floats | float = 0.0
         self._error, self._weight = np.zeros(r), np.zeros(r)
@@ -64,6 +65,7 @@ class Score:
         self._sum += said
         self._square += said**2
         self._mean_square += said.mean(axis=2) ** 2
+        self.alike.take(said[:, 0])  # of shares, that of the first choice
 
     def measures(self) -> dict[str, Floats]:
         """Both scores now, `(r,)`; NaN before anything was scored, and agreement also with one model or constant answers."""

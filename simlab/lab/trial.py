@@ -95,6 +95,9 @@ class Trial:
             wrong = brain.why_not(spec)
             if wrong:
                 raise InputError(f"brain {type(brain).__name__} {wrong}")
+        for hand in self.hands:
+            if hand.intervention.ends and not math.isfinite(hand.trigger.lasts):
+                raise InputError(f"hand `{hand.name}` must end: say how long it lasts, e.g. `lasts: 5 min`")
         for used in [
             self.harm.measure if self.harm else None,
             self.harm.cost if self.harm else None,

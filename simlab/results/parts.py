@@ -32,6 +32,7 @@ def encode(run: str, cell: str, outcome: Outcome) -> bytes:
             ("replications", outcome.replications.astype(np.int64)),
             ("times", outcome.times.astype(np.float64)),
             ("diverged", outcome.diverged.astype(np.float64)),
+            ("alike", outcome.alike.astype(np.float32)),
             *((f"measures/{name}", values.astype(np.float64)) for name, values in outcome.measures.items()),
             *((f"series/{name}", values.astype(np.float32)) for name, values in outcome.series.items()),
         ]
@@ -53,6 +54,7 @@ def decode(path: Path, run: str, cell: str) -> Outcome:
         events=[event(row) for row in words["events"]],
         diverged=arrays["diverged"],
         failed={int(number): why for number, why in words["failed"].items()},
+        alike=arrays["alike"],
     )
 
 
@@ -64,9 +66,10 @@ def unplayed(gap: Stretch, why: str) -> Outcome:
 
 
 def measure_arrays(cells: Mapping[str, Outcome]) -> Iterator[tuple[str, Array]]:
-    """What `measures.npz` holds: "<cell>/<measure>" `(n,)`, and "<cell>/@diverged"; no measure is called like that."""
+    """What `measures.npz` holds: "<cell>/<measure>" `(n,)`, "<cell>/@diverged" and "<cell>/@alike"; no measure is called like that."""
     for cell, outcome in cells.items():
         yield f"{cell}/@diverged", outcome.diverged
+        yield f"{cell}/@alike", outcome.alike
         yield from ((f"{cell}/{name}", values) for name, values in outcome.measures.items())
 
 
@@ -105,11 +108,15 @@ def merged(outcomes: Sequence[Outcome], replications: int, declared: Iterable[st
     measures: dict[str, Floats] = {name: np.full(replications, np.nan) for name in told}
     series = {name: np.full((len(times), replications), np.nan, np.float32) for name in drawn}
     diverged = np.full(replications, np.nan)
+    shape = max((outcome.alike.shape[1:] for outcome in outcomes), default=(0, 0))
+    alike = np.full((replications, *shape), np.nan, np.float32)
     events: list[Event] = []
     failed: dict[int, str] = {}
     for outcome in outcomes:
         where = outcome.replications
         diverged[where] = _quiet(outcome.diverged)
+        if outcome.alike.size:
+            alike[where] = _quiet(outcome.alike)
         for name, values in outcome.measures.items():
             measures[name][where] = _quiet(values)
         for name, block in outcome.series.items():
@@ -117,7 +124,8 @@ def merged(outcomes: Sequence[Outcome], replications: int, declared: Iterable[st
         events += outcome.events
         failed |= outcome.failed
     events.sort(key=lambda event: (event.replication, event.time))
-    return Outcome(np.arange(replications), measures, times, series, events, diverged, dict(sorted(failed.items())))
+    failed = dict(sorted(failed.items()))
+    return Outcome(np.arange(replications), measures, times, series, events, diverged, failed, alike)
 
 
 def _in_order(names: set[str], declared: list[str]) -> list[str]:

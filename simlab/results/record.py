@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     import pandas as pd
     import xarray as xr
 
-FORMAT = 1
+FORMAT = 2
 DATA = ("measures.npz", "series.npz", "events.jsonl", "failed.json")
 SUMMARY = ("summary.json", "summary.csv")
 
@@ -83,7 +83,7 @@ class Record:
         for cell in manifest["cells"]:
             own = _under(measures, cell)
             drawn = _under(series, cell)
-            diverged = own.pop("@diverged")
+            diverged, alike = own.pop("@diverged"), own.pop("@alike")
             cells[cell] = Outcome(
                 replications=np.arange(len(diverged)),
                 measures=own,
@@ -92,6 +92,7 @@ class Record:
                 events=events[cell],
                 diverged=diverged,
                 failed={int(number): why for number, why in failed.get(cell, {}).items()},
+                alike=alike,
             )
         about = {
             name: Measure(**{**facts, "bound": float(facts["bound"])}) for name, facts in manifest["measures"].items()

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 SHOWN = 5  # single outcomes drawn beside the bands
+COUNTED = 20  # single outcomes drawn below a share
 QUANTILES = (0.05, 0.25, 0.5, 0.75, 0.95)
 
 
@@ -34,13 +35,17 @@ class Band(NamedTuple):
 
 
 class Level(NamedTuple):
-    """One arm's figure with its 95% interval, and that figure in words."""
+    """One arm's figure with its 95% interval, and that figure in words.
+
+    `singles` are what the figure is the share of: whether it came about in each of the first replications, None if unknown.
+    """
 
     title: str
     value: float | None
     ci: tuple[float, float] | None
     text: str
     clear: bool = False  # of 0, at a level that holds for all arms together
+    singles: tuple[bool | None, ...] = ()
 
 
 class Scale(NamedTuple):
@@ -76,10 +81,10 @@ def main_figure(
     rows = -(-len(arms) // columns)
     room = (340, 46, 34) if narrow else (1180, 66, 46)  # width, left margin, what a row needs besides its panel
     beside = 0 if narrow else 300
-    high = 128 if narrow else (272 if rows == 1 else 190)
+    high = 128 if narrow else (310 if rows == 1 else 190)
     gap = 16 if narrow else 22
     wide = (room[0] - room[1] - beside - gap * columns) / columns
-    chart = 64 + 40 * len(levels)
+    chart = 64 + (52 if any(one.singles for one in levels) else 40) * len(levels)
     above = chart + 24 if narrow else 0
     step = high + room[2] + (16 if narrow else 14)
     figure = canvas(room[0], above + max(rows * step + 26, 0 if narrow else min(chart, 420)))
@@ -95,6 +100,10 @@ def main_figure(
             axes.axhline(scale.edge, color=INK, linewidth=1, linestyle=(0, (3, 2)))
             if i == 0:
                 label(axes, scale.edge_text, (0.02, scale.edge), 3, 10, bbox=plate())
+            if levels[i].singles:
+                label(
+                    axes, f"in {levels[i].text}", (0.98, scale.edge), 3, 10, ha="right", fontweight="bold", bbox=plate()
+                )
         axes.set_ylim(low, top)
         size = 13 if 8.2 * len(arm.title) <= wide else 11
         axes.set_title(short(arm.title, int(wide / 6.7)), fontsize=size, fontweight="bold", pad=15)
@@ -115,7 +124,7 @@ def main_figure(
         left,
         36,
         room[0] - left - (18 if narrow else 14),
-        chart - 64 if narrow else min(64 * len(levels), high),
+        chart - 64 if narrow else min(72 * len(levels), high),
     )
     _levels(axes, levels, heading, scale.say_level)
     return figure
@@ -128,7 +137,7 @@ def _band(axes: Axes, arm: Band, drawn: tuple[Array, Floats], i: int, length: fl
     axes.fill_between(x, q[0], q[4], color=colour, alpha=0.18, linewidth=0)
     axes.fill_between(x, q[1], q[3], color=colour, alpha=0.34, linewidth=0)
     for one in np.argsort(arm.replications, kind="stable")[:SHOWN]:
-        axes.plot(x, arm.values[at, one], color=INK, linewidth=0.7, alpha=0.55)
+        axes.plot(x, arm.values[at, one], color=INK, linewidth=0.8, alpha=0.6)
     axes.plot(x, q[2], **pen(i), linewidth=2.4)
     axes.grid(axis="y", alpha=0.5)
     if len(x) > 1:
@@ -169,14 +178,29 @@ def _dots(axes: Axes, rows: Sequence[tuple[int, Level]], *, hollow: bool = False
     axes.spines["left"].set_visible(False)
 
 
+def _singles(axes: Axes, i: int, singles: Sequence[bool | None]) -> None:
+    """A mark for each outcome, filled where it came about; an x where that is unknown."""
+    hue = COLOURS[i % len(COLOURS)]
+    for inside, mark, wanted in ((hue, "s", True), (PAPER, "s", False), (hue, "x", None)):
+        at = [0.012 + 0.032 * j for j, one in enumerate(singles) if one is wanted]
+        axes.plot(
+            at, [-i - 0.28] * len(at), mark, transform=axes.get_yaxis_transform(), color=hue, markersize=4.6,
+            markerfacecolor=inside, markeredgewidth=0.8, clip_on=False,
+        )  # fmt: skip
+
+
 def _ends(rows: Sequence[tuple[int, Level]]) -> list[float]:
     return [x for _, one in rows for x in (one.value, *(one.ci or ())) if x is not None]
 
 
 def _levels(axes: Axes, levels: Sequence[Level], heading: str, say: Callable[[float], str]) -> None:
-    """The arms' levels, with the first arm's carried down as a line."""
+    """The arms' levels, with the first arm's carried down as a line; below each the single outcomes it is the share of."""
     rows = list(enumerate(levels))
     _dots(axes, rows)
+    for i, one in rows:
+        _singles(axes, i, one.singles)
+    if any(one.singles for one in levels):
+        axes.set_ylim(-len(rows) + 0.5, 0.75)
     if levels and levels[0].value is not None:
         axes.axvline(levels[0].value, color=FAINT, linewidth=0.8, linestyle=(0, (2, 2)), zorder=0)
     low, top = min([0.0, *_ends(rows)]), max([0.0, *_ends(rows)]) or 1.0
@@ -240,23 +264,4 @@ def forest(rows: Sequence[tuple[int, Level]], heading: str, say: Callable[[float
     axes.xaxis.set_major_formatter(lambda x, _: say(x))
     axes.locator_params(axis="x", nbins=5)
     axes.set_title(heading, fontsize=11, fontweight="bold", pad=5)
-    return figure
-
-
-def timeline(rows: Sequence[tuple[str, int, Floats]], horizon: float) -> Figure:
-    """When things happened: a row for each arm and sort of event, a mark for each time, and its median. Call within `style()`."""
-    figure = canvas(640, 56 + 38 * len(rows))
-    axes = frame(figure, 14, 12, 612, 38 * len(rows))
-    length, unit = clock(horizon)
-    for y, (title, i, times) in enumerate(rows):
-        colour, mark = COLOURS[i % len(COLOURS)], MARKS[i % len(MARKS)]
-        seen = np.sort(times)[thin(len(times))] / length
-        axes.vlines(seen, -y - 0.16, -y + 0.16, color=colour, linewidth=0.8, alpha=0.45)
-        axes.plot([float(np.median(times)) / length], [-y], mark, color=colour, markersize=7, markeredgecolor=PAPER)
-        label(axes, short(title, 100), (0, -y), 5)
-    axes.set_ylim(-len(rows) + 0.6, 0.75)
-    axes.set_xlim(0, horizon / length)
-    axes.set_yticks([])
-    axes.spines["left"].set_visible(False)
-    axes.set_xlabel(unit)
     return figure

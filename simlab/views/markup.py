@@ -45,6 +45,14 @@ def paragraph(text: str, css: str = "") -> Html:
     return element("p", text, css=css)
 
 
+def prose(text: str, css: str = "") -> Html:
+    """A paragraph in which what stands between `backticks` is code."""
+    pieces = text.split("`")
+    if len(pieces) % 2 == 0:  # a single backtick is just a backtick
+        return paragraph(text, css)
+    return element("p", *(element("code", one) if i % 2 else one for i, one in enumerate(pieces)), css=css)
+
+
 def picture(drawn: Drawing, caption: str = "", css: str = "") -> Html:
     """A figure with its caption."""
     below = element("figcaption", caption) if caption else Html("")

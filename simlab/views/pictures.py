@@ -8,16 +8,19 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from simlab.base.world import Measure
-from simlab.brains.topology import Topology
+from simlab.lab.outcome import Outcome
+from simlab.lab.trial import Trial
 from simlab.results.record import Record
 from simlab.scenario.scenario import Arm, Scenario
-from simlab.views import figures
+from simlab.views import figures, matrix
 from simlab.views.facts import Seen, happened
-from simlab.views.figures import Band, Level, Scale
+from simlab.views.figures import COUNTED, Band, Level, Scale
 from simlab.views.ink import Drawing, drawing
+from simlab.views.timeline import Band as Lasting
+from simlab.views.timeline import Row, timeline
 from simlab.views.verdict import Headline, contrasts, headline, level, threshold
 from simlab.views.wiring import in_words, wiring
-from simlab.views.words import human, interval, number, percent, points, sentence, slug, span
+from simlab.views.words import human, interval, listed, number, percent, points, sentence, slug, span
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -84,9 +87,10 @@ def main(record: Record, scenario: Scenario) -> Main:
     for arm in scenario.arms:
         outcome = record.cells[arm.name]
         values = outcome.series.get(top.measure, np.full((len(outcome.times), len(outcome.replications)), np.nan))
-        bands.append(Band(arm.title, note(arm.trial.topology), outcome.times, values, outcome.replications))
+        bands.append(Band(arm.title, note(arm.trial), outcome.times, values, outcome.replications))
         value = level(record.summary, top, arm.name)
-        levels.append(Level(arm.title, value, _ci(record.summary, top, arm.name), top.say(value)))
+        singles = came_to_harm(outcome) if top.share else ()
+        levels.append(Level(arm.title, value, _ci(record.summary, top, arm.name), top.say(value), singles=singles))
     text = "" if scenario.harm is None else f"harm {threshold(scenario)}"
     unit = scenario.arms[0].trial.world.measures[top.measure].unit
     scale = Scale(
@@ -97,12 +101,21 @@ def main(record: Record, scenario: Scenario) -> Main:
     return Main(bands, levels, scale, heading)
 
 
-def note(topology: Topology) -> str:
-    """What the models of an arm have in common, in a few words."""
+def came_to_harm(outcome: Outcome) -> tuple[bool | None, ...]:
+    """Whether harm came in each of the first replications; None where one failed, or diverged before it did."""
+    struck = {event.replication for event in outcome.events if event.kind == "harm"}
+    lost = {*outcome.failed, *outcome.replications[np.isfinite(outcome.diverged)].tolist()}
+    first = sorted(outcome.replications.tolist())[:COUNTED]
+    return tuple(True if i in struck else None if i in lost else False for i in first)
+
+
+def note(trial: Trial) -> str:
+    """What the models of an arm have in common, in a few words; one view is not shared where the world has no more."""
+    topology = trial.topology
     one = [
         part
         for part, of in (("brain", topology.brain_of), ("features", topology.view_of), ("data", topology.data_of))
-        if len(set(of)) < topology.models
+        if len(set(of)) < topology.models and not (part == "features" and trial.world.spec.views == 1)
     ]
     averaged = ", weights averaged" if topology.average_every else ""
     return (f"shared: {', '.join(one)}" if one else "nothing shared") + averaged
@@ -239,22 +252,53 @@ def wirings(scenario: Scenario) -> list[tuple[Arm, Drawing]]:
     ]
 
 
-def timeline(record: Record, scenario: Scenario) -> tuple[Drawing | None, list[Seen]]:
-    """When things first happened in each replication, and the same as a list. Call within `style()`."""
+def matrices(record: Record, scenario: Scenario) -> dict[str, Drawing]:
+    """How alike the models of each arm answer, by arm, where that is known. Call within `style()`."""
+    drawn = {}
+    for arm in scenario.arms:
+        models = arm.trial.topology.models
+        found = matrix.over_replications(record.cells[arm.name].alike)
+        ends = matrix.ends(found, models) if models > 1 and found.size else None
+        if ends is not None:
+            alt = f"Correlations between the models of {arm.title}: from {ends[0]:.2f} to {ends[1]:.2f}."
+            drawn[arm.name] = drawing(matrix.matrix(found, models), f"alike_{slug(arm.name)}", alt)
+    return drawn
+
+
+def lasting(scenario: Scenario) -> list[Lasting]:
+    """The shocks, each once, and in which arms it comes where not in all."""
+    found: dict[tuple[str, float, float], list[str]] = {}
+    for arm in scenario.arms:
+        for shock in arm.trial.shocks:
+            found.setdefault((shock.name, shock.start, shock.start + shock.duration), []).append(arm.title)
+    bands = []
+    for (name, start, end), titles in found.items():
+        until = f"to {span(end)}" if np.isfinite(end) and end < scenario.arms[0].trial.horizon else "to the end"
+        where = "" if len(titles) == len(scenario.arms) else f" ({listed(titles)} only)"
+        bands.append(Lasting(f"{human(name)}: {span(start)} {until}{where}", start, end))
+    return bands
+
+
+def events(record: Record, scenario: Scenario) -> tuple[tuple[Drawing, Drawing] | None, list[Seen]]:
+    """When things first happened in each replication, wide and for a telephone, and the same as a list. Call within `style()`."""
     seen = happened([record.cells[arm.name] for arm in scenario.arms])
-    if not seen:
-        return None, []
-    rows, said = [], []
-    for one in seen[:ROWS]:
+    bands, rows = lasting(scenario), []
+    for one in [e for e in seen if e.kind != "shock" and not e.name.endswith(" ends")][:ROWS]:
         arm = "every arm, alike" if one.arm is None else scenario.arms[one.arm].title
         share = percent(len(one.first) / max(record.replications, 1))
-        title = f"{human(one.kind)}: {human(one.name)} · {arm} ({share} of replications)"
-        rows.append((title, one.arm or 0, one.first))
-        said.append(f"{title}, median {span(float(np.median(one.first)))}")
+        middle = span(float(np.median(one.first)))
+        what = (
+            f"{human(one.name)} {threshold(scenario)}" if one.kind == "harm" else f"{human(one.kind)} {human(one.name)}"
+        )
+        rows.append(Row(arm, f"{what} in {share}, median {middle}", one.arm or 0, one.first))
+    if not rows and not bands:
+        return None, seen
     trial = scenario.arms[0].trial
-    latest = max(float(one.first.max()) for one in seen)
-    return drawing(
-        figures.timeline(rows, max(trial.warmup + trial.horizon, latest)),
-        "events",
-        "First times. " + ". ".join(said) + ".",
+    latest = max((float(row.first.max()) for row in rows), default=0.0)
+    horizon = max(trial.horizon, latest)
+    said = [f"{row.title}, {row.note}" for row in rows]
+    alt = f"Lasting: {'; '.join(b.title for b in bands) or 'nothing'}. First times: {'; '.join(said) or 'none'}."
+    return (
+        drawing(timeline(bands, rows, horizon), "events", alt),
+        drawing(timeline(bands, rows, horizon, narrow=True), "events_narrow", alt),
     ), seen

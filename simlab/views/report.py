@@ -16,7 +16,7 @@ from simlab.results.disk import write as write_file
 from simlab.results.record import Record
 from simlab.scenario.scenario import Scenario
 from simlab.views import facts, pictures, sections
-from simlab.views.figures import SHOWN
+from simlab.views.figures import COUNTED, SHOWN
 from simlab.views.ink import Drawing, style
 from simlab.views.markup import Html, grid, paragraph, picture, section, together
 from simlab.views.words import human
@@ -48,11 +48,18 @@ def compose(record: Record, scenario: Scenario, command: str | None = None) -> t
         spread = pictures.distributions(record, scenario)
         apart = pictures.differences(record, scenario)
         wired = pictures.wirings(scenario)
-        when, seen = pictures.timeline(record, scenario)
+        alike = pictures.matrices(record, scenario)
+        when, seen = pictures.events(record, scenario)
+    about = pictures.declared(scenario, record, scenario.headline).about
     caption = (
-        f"{human(scenario.headline).capitalize()} over time in each arm: median (thick), the middle 50% and 90% of "
-        f"replications (bands), and the first {min(SHOWN, record.replications)} replications (thin), which met the same "
-        "luck in every arm. Beside it, dots with 95% intervals."
+        f"{human(scenario.headline).capitalize()}{f', the {about},' if about else ''} over time in each arm: median (thick), the "
+        f"middle 50% and 90% of replications (bands), and the first {min(SHOWN, record.replications)} of them singly (thin); the "
+        "same replication met the same luck in every arm. Dots have 95% intervals"
+        + (
+            f", and below each the first {min(COUNTED, record.replications)} replications, filled where harm came."
+            if scenario.harm
+            else "."
+        )
     )
     paired = (
         f"Each arm minus “{scenario.arms[0].title}”, replication by replication on the same luck, with 95% intervals. "
@@ -65,17 +72,17 @@ def compose(record: Record, scenario: Scenario, command: str | None = None) -> t
             picture(narrow, css="narrow"),
             paragraph(caption, "soft caption"),
             section("What is simulated", sections.story(scenario)),
-            section("How outcomes are spread", grid([picture(d, about) for about, d in spread])),
+            section("Who shares what, and how alike they answer", sections.wiring(wired, alike, record)),
+            section("Claims", sections.claims(record)),
+            section("Controls: what must vanish", sections.controls(record, scenario)),
+            section("When things happen", sections.events(record, scenario, when, seen)),
+            section("Retelling and record", sections.record_box(scenario)),
+            section("Scoreboard: the model against published figures", sections.scoreboard(record, scenario)),
             section("Differences between arms", paragraph(paired, "soft"), grid([picture(d) for d in apart]))
             if apart
             else Html(""),
+            section("How outcomes are spread", grid([picture(d, about) for about, d in spread])),
             section("Numbers", sections.numbers(record, scenario)),
-            section("Controls: what must vanish", sections.controls(record, scenario)),
-            section("Claims", sections.claims(record)),
-            section("Who shares what", sections.wiring(wired)),
-            section("Events", sections.events(record, scenario, when, seen)),
-            section("Scoreboard: the model against published figures", sections.scoreboard(record, scenario)),
-            section("Retelling and record", sections.record_box(scenario)),
             section("Parameters", sections.parameters(scenario)),
             sections.about_run(record, scenario, command or facts.command(record, scenario)),
         )
@@ -83,9 +90,11 @@ def compose(record: Record, scenario: Scenario, command: str | None = None) -> t
     )
     page = Template(resources.files("simlab.views").joinpath("page.html").read_text("utf-8")).substitute(
         title=escape(scenario.title),
+        lead=sections.lead(scenario).text,
         verdict=sections.verdict_line(record, scenario).text,
+        controls=sections.controls_line(record, scenario).text,
         chips=sections.chips(record, scenario).text,
         main=body.text,
     )
-    drawn = [wide, narrow, *(d for _, d in spread), *apart, *(d for _, d in wired), *([when] if when else [])]
+    drawn = [wide, narrow, *(d for _, d in wired), *alike.values(), *(when or ()), *apart, *(d for _, d in spread)]
     return page, drawn

@@ -9,14 +9,30 @@ import numpy as np
 
 from simlab.base.par import CHOSEN
 from simlab.results.record import Record
-from simlab.scenario.scenario import Scenario
-from simlab.views import facts
+from simlab.scenario.scenario import Arm, Scenario
+from simlab.views import facts, matrix
 from simlab.views.ink import Drawing
-from simlab.views.markup import Cell, Html, element, grid, pairs, paragraph, picture, safe, section, table, together
+from simlab.views.markup import (
+    Cell,
+    Html,
+    element,
+    grid,
+    pairs,
+    paragraph,
+    picture,
+    prose,
+    safe,
+    section,
+    table,
+    together,
+)
 from simlab.views.pictures import measures, unit_of
-from simlab.views.verdict import TOO_FEW, claim_counts, claim_verdict, headline, level, verdict
+from simlab.views.verdict import TOO_FEW, claim_counts, claim_verdict, headline, level, under_control, verdict
+from simlab.views.verdict import controls_line as told_by_controls
 from simlab.views.wiring import in_words
-from simlab.views.words import DASH, count, human, interval, number, percent, quantity, sentence, signed, span
+from simlab.views.words import DASH, count, human, interval, number, opening, percent, quantity, sentence, signed, span
+
+LEAD = 240  # characters of the story above the verdict
 
 GOOD, BAD, OPEN = ("good", "✓"), ("bad", "✗"), ("open", "?")
 LOOK = {
@@ -56,6 +72,16 @@ def chips(record: Record, scenario: Scenario) -> Html:
     items.append(
         element("li", f"{count(record.replications, 'replication')} of each of {count(len(scenario.arms), 'arm')}")
     )
+    remains = [v for c in record.summary.get("controls", {}).values() for v in c["vanishes"] if v["holds"] is False]
+    if remains:
+        items.append(
+            element("li", f"{LOOK['remains'][1]} {count(len(remains), 'effect')} left by a control", css=BAD[0])
+        )
+    marks = [facts.score(row, record)[1] for row in scenario.scoreboard]
+    met, missed = marks.count("hit"), marks.count("miss") + marks.count("undefined")
+    if met + missed:
+        told = f"{LOOK['miss' if missed else 'hit'][1]} {met} of {count(met + missed, 'published figure')} met"
+        items.append(element("li", told, css=(BAD if missed else GOOD)[0]))
     for kind in ("diverged", "failed"):
         lost = sum((record.summary.get(kind) or {}).values())
         if lost:
@@ -69,9 +95,20 @@ def verdict_line(record: Record, scenario: Scenario) -> Html:
     return together([element("strong", first + semicolon), Html(safe(rest))])
 
 
+def controls_line(record: Record, scenario: Scenario) -> Html:
+    """What the headline comes to under the controls, in a line."""
+    said = told_by_controls(record.summary, scenario)
+    return paragraph(said, "controls") if said else Html("")
+
+
+def lead(scenario: Scenario) -> Html:
+    """What this is about, in a sentence or two."""
+    return prose(opening(scenario.story, LEAD), "lead") if scenario.story else Html("")
+
+
 def story(scenario: Scenario) -> Html:
     """What the scenario is about."""
-    return paragraph(scenario.story) if scenario.story else Html("")
+    return prose(scenario.story) if scenario.story else Html("")
 
 
 def numbers(record: Record, scenario: Scenario) -> Html:
@@ -136,8 +173,7 @@ def controls(record: Record, scenario: Scenario) -> Html:
         for v in found.get("vanishes", ()):
             word = "undecided" if v["holds"] is None else "vanishes" if v["holds"] else "remains"
             rows.append([human(v["measure"]), badge(word), v["evidence"]])
-        struck = (record.summary.get("harm") or {}).get("controls", {}).get(control.name, {})
-        under = {**found, "harm": {"arms": struck}}
+        under = under_control(record.summary, control.name)
         levels: list[Sequence[Cell]] = [
             [
                 arm.title,
@@ -178,17 +214,28 @@ def claims(record: Record) -> Html:
     return table(("verdict", "claim", "found", "because"), rows)
 
 
-def wiring(drawn: Sequence[tuple[Any, Drawing]]) -> Html:
-    """The wiring of each arm as a card: title, picture, and its depth and blast radius in words."""
-    cards = [together([element("h3", arm.title), picture(d, in_words(arm.trial.topology))]) for arm, d in drawn]
+def wiring(drawn: Sequence[tuple[Arm, Drawing]], alike: Mapping[str, Drawing], record: Record) -> Html:
+    """Each arm as a card: its wiring, what that means for failures, and how alike its models then answer."""
+    cards = []
+    for arm, one in drawn:
+        pieces = [element("h3", arm.title), picture(one, in_words(arm.trial.topology))]
+        if arm.name in alike:
+            agree = record.summary.get("arms", {}).get(arm.name, {}).get("agreement", {}).get("mean")
+            said = f"The predictions of two of its models correlate at {number(agree, 2)} on average."
+            pieces += [picture(alike[arm.name], said, "alike")]
+        cards.append(together(pieces))
     words = (
-        "Pools teach brains; brains and feature views serve models. The larger a part, the more models fail with it; "
-        "shared parts are filled in orange, with the number of models they serve."
+        "Pools of data teach brains; brains and feature views serve models. A part that serves several models is filled in orange; the "
+        "larger it is drawn, the more models fail with it, and the number in it says how many (its blast radius)."
     )
-    return together([paragraph(words, "soft"), grid(cards, "grid four")]) if cards else Html("")
+    models = {arm.trial.topology.models for arm, _ in drawn if arm.name in alike}
+    words = " ".join([words, *(matrix.in_words(m) for m in sorted(models))])
+    return together([paragraph(words, "soft caption"), grid(cards, "grid four")]) if cards else Html("")
 
 
-def events(record: Record, scenario: Scenario, drawn: Drawing | None, seen: Sequence[facts.Seen]) -> Html:
+def events(
+    record: Record, scenario: Scenario, drawn: tuple[Drawing, Drawing] | None, seen: Sequence[facts.Seen]
+) -> Html:
     """When things happened: a picture, and a table."""
     if drawn is None:
         return paragraph("Nothing was recorded as an event.", "soft")
@@ -208,10 +255,15 @@ def events(record: Record, scenario: Scenario, drawn: Drawing | None, seen: Sequ
                 span(float(np.median(one.first))),
             ]
         )
-    words = "A mark is the first time in one replication; the symbol is their median."
+    words = (
+        "Grey bands last as long as the shock. In each row a thin tick is the first time in one replication; the line holds "
+        "90% of them, its thick part the middle 50%, and the symbol is their median."
+    )
     return together(
         [
-            picture(drawn, words, "scroll"),
+            picture(drawn[0], css="wide"),
+            picture(drawn[1], css="narrow"),
+            paragraph(words, "soft caption"),
             table(("event", "of", "arm", "replications", "share", "events", "median first time"), rows, (3, 4, 5, 6)),
         ]
     )
@@ -225,12 +277,14 @@ def scoreboard(record: Record, scenario: Scenario) -> Html:
         figure, mark = facts.score(row, record)
         marks.append(mark)
         unit = unit_of(scenario, record, row.measure or "")
-        rows.append([row.what, row.published, quantity(figure, unit), badge(mark), row.source])
+        said = percent(figure) if "%" in row.published and unit == "1" else quantity(figure, unit)
+        where = f"{row.stat} in {row.arm}" if row.arm else ""
+        rows.append([row.what, row.published, said, where, badge(mark), row.source])
     if not rows:
         return Html("")
     predicted = sum(mark in ("hit", "miss", "undefined") for mark in marks)
     words = f"{marks.count('hit')} of {count(predicted, 'predicted figure')} hit. What was put in or fitted cannot be a hit."
-    return together([paragraph(words), table(("figure", "published", "model", "", "source"), rows)])
+    return together([paragraph(words), table(("figure", "published", "model", "which is", "", "source"), rows)])
 
 
 def record_box(scenario: Scenario) -> Html:

@@ -121,6 +121,11 @@ def shares(topology: Topology, base: Topology) -> tuple[str, ...]:
     return tuple(part for part in more if not (part == "data" and "brain" in more))
 
 
+def shares_more(arm: Arm, base: Arm) -> bool:
+    """Whether an arm shares something that the baseline does not: only then is it a surprise that it does better."""
+    return bool(shares(arm.trial.topology, base.trial.topology))
+
+
 def cause(arm: Arm, base: Arm) -> str:
     """What the arm does that the baseline does not: a seam where the wiring alone differs, else its title."""
     new, old = arm.trial.topology, base.trial.topology
@@ -173,7 +178,7 @@ def _different(scenario: Scenario, found: Sequence[Contrast]) -> str:
     arms = {arm.name: arm for arm in scenario.arms}
     most = _most([c for c in found if c.clear])
     up = (most.difference or 0.0) > 0
-    better = top.worse != "neither" and up == (top.worse == "lower")
+    better = top.worse != "neither" and up == (top.worse == "lower") and shares_more(arms[most.arm], base)
     said = (
         f"{cause(arms[most.arm], base)} {'raises' if up else 'lowers'} {top.label} from {top.say(most.there)} "
         f"({base.title}) to {top.say(most.here)} ({top.say_difference(most.difference, most.ci)})"
@@ -227,6 +232,34 @@ def _lost(summary: Mapping[str, Any]) -> str:
     lost = [(sum((summary.get(kind) or {}).values()), kind) for kind in ("diverged", "failed")]
     said = [f"{count(n, 'replication')} {kind}" for n, kind in lost if n]
     return f" ({listed(said)})" if said else ""
+
+
+def controls_line(summary: Mapping[str, Any], scenario: Scenario) -> str:
+    """What the headline is in the arms under each control, and what should have vanished there but did not; "" without controls."""
+    top = headline(scenario)
+    said: list[str] = []
+    for control in scenario.controls:
+        under = under_control(summary, control.name)
+        found = [level(under, top, arm.name) for arm in control.arms]
+        stayed = [human(v["measure"]) for v in under.get("vanishes", ()) if v["holds"] is False]
+        but = f", but {listed(stayed)} {'does' if len(stayed) == 1 else 'do'} not vanish" if stayed else ""
+        said.append(f"with “{control.title}”, {'' if said else f'{top.label} is '}{_in_all(top, found)}{but}")
+    return f"Compare the controls: {'; '.join(said)}." if said else ""
+
+
+def under_control(summary: Mapping[str, Any], control: str) -> dict[str, Any]:
+    """The summary of a control in the form of the whole: arms, contrasts, and how often harm came."""
+    struck = (summary.get("harm") or {}).get("controls", {}).get(control, {})
+    return {**summary.get("controls", {}).get(control, {}), "harm": {"arms": struck}}
+
+
+def _in_all(top: Headline, found: Sequence[float | None]) -> str:
+    known = sorted(x for x in found if x is not None)
+    if not known:
+        return "undefined"
+    low, high = top.say(known[0]), top.say(known[-1])
+    where = "" if len(found) == 1 else " in every arm" if len(known) == len(found) else " where it is defined"
+    return low + where if low == high else f"{low} to {high}, by arm"
 
 
 def claim_verdict(claim: Mapping[str, Any]) -> str:

@@ -88,7 +88,7 @@ def kept(topology: Topology) -> tuple[list[tuple[str, int]], Counter[str]]:
 
 
 def wiring(topology: Topology) -> Figure:
-    """Pools teach brains, brains and views serve models; a node's area grows with its blast radius. Call within `style()`."""
+    """Pools teach brains, brains and views serve models; a node grows with its blast radius, and says it. Call within `style()`."""
     graph: networkx.DiGraph = topology.graph()
     nodes, total = kept(topology)
     serves = served(topology)
@@ -133,7 +133,7 @@ def wiring(topology: Topology) -> Figure:
     for node in nodes:
         data = graph.nodes[node]
         hue = COLOURS[1] if serves[node] > 1 else (COLOURS[0] if node[0] == "model" else PAPER)
-        size = 7 + 17 * np.sqrt((data["reach"] - 1) / max(topology.models - 1, 1))
+        size = 7 + 21 * np.sqrt((data["reach"] - 1) / max(topology.models - 1, 1))
         axes.plot(
             *spot[node],
             marker="o" if node[0] == "model" else "s",
@@ -141,5 +141,17 @@ def wiring(topology: Topology) -> Figure:
             color=hue,
             markeredgecolor=INK,
             markeredgewidth=1.2,
+            zorder=5,
         )
+        if data["reach"] > 1 and size > 11:
+            axes.annotate(
+                str(data["reach"]),
+                spot[node],
+                color="#000000",
+                ha="center",
+                va="center",
+                fontsize=10,
+                fontweight="bold",
+                zorder=6,
+            )
     return figure

@@ -109,3 +109,13 @@ def span(seconds: float | None) -> str:
         return DASH
     length, name = clock(abs(seconds))
     return f"{number(seconds / length)} {name}"
+
+
+def opening(text: str, most: int) -> str:
+    """The first sentences of a text, as many as fit into so many characters; the first one is cut if it does not."""
+    said = ""
+    for one in re.split(r"(?<=[.!?])\s+", " ".join(text.split())):
+        if said and len(said) + 1 + len(one) > most:
+            break
+        said = f"{said} {one}".strip()
+    return short(said, most)

@@ -20,7 +20,8 @@ R = 4000
 def moment(r=R):
     luck = Streams(3, range(r))
     luck.clock.row = 0
-    return Moment("a world", None, luck, 0, lambda: None)
+    never = np.full((1, 1), 2**62)
+    return Moment("a world", None, luck, 0, lambda: None, never, never)
 
 
 def censored(p, r=R, seed=1):

@@ -31,6 +31,7 @@ class Toy(World[Place]):
     measures: ClassVar = {
         "total": Measure("1", "sum of mean outcomes", "higher", bound=1e6),
         "worst": Measure("1", "highest mean outcome so far", "higher", bound=1e6),
+        "latest": Measure("1", "mean outcome of the last tick", "higher", bound=1e6),
     }
     models: Annotated[int, Par("1", "models", low=1)] = 3
     pull: Annotated[float, Par("1", "how far the mean act moves the outcome")] = 0.5
@@ -72,7 +73,7 @@ class Toy(World[Place]):
         return Place(outcome, view, state.total + mean, np.maximum(state.worst, mean)), Feedback(outcome)
 
     def measure(self, state: Place) -> dict[str, Floats]:
-        return {"total": state.total, "worst": state.worst}
+        return {"total": state.total, "worst": state.worst, "latest": state.outcome.mean(axis=1)}
 
 
 class Averages(NamedTuple):

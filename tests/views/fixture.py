@@ -200,6 +200,7 @@ def outcome(scale: float, n: int, seed: int = 5, *, bad: int = 0) -> Outcome:
         events,
         diverged,
         {},
+        np.full((n, 8, 8), min(25 * scale, 1.0), np.float32),
     )
 
 

@@ -7,21 +7,22 @@ import numpy as np
 import pytest
 
 from simlab.base.errors import StorageError
+from simlab.views import pictures
 from simlab.views.report import compose, write
 from tests.views import fixture
 
 AWKWARD = '<script>alert("1")</script> $\\frac{$ & 市场'
 SECTIONS = [
     "What is simulated",
-    "How outcomes are spread",
-    "Differences between arms",
-    "Numbers",
-    "Controls: what must vanish",
+    "Who shares what, and how alike they answer",
     "Claims",
-    "Who shares what",
-    "Events",
-    "Scoreboard: the model against published figures",
+    "Controls: what must vanish",
+    "When things happen",
     "Retelling and record",
+    "Scoreboard: the model against published figures",
+    "Differences between arms",
+    "How outcomes are spread",
+    "Numbers",
     "Parameters",
     "Run it again",
 ]
@@ -71,7 +72,8 @@ def test_is_whole_and_in_order(page):
     assert not parsed.wrong
     assert not parsed.open
     assert re.findall(r"<h2>(.*?)</h2>", page) == SECTIONS
-    first = [page.index(mark) for mark in ('class="verdict"', 'class="chips"', "<svg", "<h2>")]
+    first = [page.index(f'class="{mark}"') for mark in ("lead", "verdict", "controls", "chips")]
+    first += [page.index(mark) for mark in ("<svg", "<h2>")]
     assert first == sorted(first)
 
 
@@ -127,7 +129,9 @@ def test_writes_page_and_figures(made, tmp_path):
         "difference_harm.svg",
         "distribution_drawdown.svg",
         "wiring_isolated.svg",
+        "alike_isolated.svg",
         "events.svg",
+        "events_narrow.svg",
     } <= names
     assert all(name.endswith(".svg") for name in names)
     assert "simlab run market --set world.market.impact=0.1" in out.read_text("utf-8")
@@ -170,6 +174,28 @@ def test_every_picture_is_described_by_its_numbers(page, made):
     record = fixture.record(made)
     share = record.summary["harm"]["arms"]["feature_store"]["share"]
     assert f"shared feature store: {100 * share:.0f}%" in described[0]
+
+
+def test_says_what_the_controls_say_below_the_verdict(page):
+    said = "with “feedback off”, P(drawdown > 3%) is 0% in every arm, but loss does not vanish."
+    assert f"Compare the controls: {said}" in text_of(page)
+
+
+def test_counts_the_first_replications_singly(made):
+    """The marks below each share are the harm of replications 0 to 19, the same luck in every arm."""
+    whole, torn = fixture.record(made, n=64), fixture.record(made, n=64, bad=50)
+    for arm in made.arms:
+        crossed = (whole.cells[arm.name].series["drawdown"][:, :20].max(axis=0) > fixture.EDGE).tolist()
+        assert pictures.came_to_harm(whole.cells[arm.name]) == tuple(crossed)
+        lost = [True if hit else None for hit in crossed[14:]]  # harm that came before a divergence is harm
+        assert pictures.came_to_harm(torn.cells[arm.name]) == (*crossed[:14], *lost)
+
+
+def test_what_is_between_backticks_is_code(made):
+    odd = replace(made, story="Try `--set a=<b>`. Then `this")
+    assert "<code>" not in compose(fixture.record(odd), odd)[0]
+    even = replace(made, story="Try `--set a=<b>`. Then this.")
+    assert "<code>--set a=&lt;b&gt;</code>" in compose(fixture.record(even), even)[0]
 
 
 def test_few_replications_and_lost_ones_are_said(made):

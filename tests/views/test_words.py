@@ -2,7 +2,20 @@ import math
 
 import pytest
 
-from simlab.views.words import clock, interval, listed, number, percent, points, quantity, short, signed, slug, span
+from simlab.views.words import (
+    clock,
+    interval,
+    listed,
+    number,
+    opening,
+    percent,
+    points,
+    quantity,
+    short,
+    signed,
+    slug,
+    span,
+)
 
 
 @pytest.mark.parametrize(
@@ -72,3 +85,10 @@ def test_names():
     assert short("abcdef", 4) == "abc…"
     assert slug("../../Etc/Passwd") == "etc-passwd"
     assert slug("$") == "unnamed"
+
+
+def test_the_opening_is_whole_sentences():
+    text = "One ball, 2.5 cm wide, falls.  It\nbounces! Does it? Nobody knows."
+    assert opening(text, 41) == "One ball, 2.5 cm wide, falls. It bounces!"
+    assert opening(text, 40) == "One ball, 2.5 cm wide, falls."
+    assert opening(text, 10) == "One ball,…"

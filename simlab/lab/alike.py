@@ -1,0 +1,67 @@
+"""How alike the models answer, pair by pair; for many models, block by block."""
+
+from __future__ import annotations
+
+from typing import final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from simlab.base.arrays import Floats
+
+BLOCKS = 8  # the most rows of the matrix
+
+
+def blocks(models: int) -> list[tuple[int, int]]:
+    """The rows of the matrix as [first, last): one a model, or blocks of at least two, where there are more than BLOCKS."""
+    k = models if models <= BLOCKS else min(BLOCKS, models // 2)
+    return [(i * models // k, (i + 1) * models // k) for i in range(k)]
+
+
+@final
+class Alike:
+    """Running sums of each block's mean answer over the recorded ticks.
+
+    The mean covariance between the models of two blocks is that of the blocks' means, so no pair of models is ever
+    looked at: the cost of a tick is the number of blocks squared, for each replication.
+    """
+
+    def __init__(self, r: int, m: int) -> None:
+        self.blocks, self.n = blocks(m), 0
+        k = len(self.blocks)
+        self._sum = np.zeros((r, k))
+        self._cross = np.zeros((r, k, k))
+        self._own, self._own_square = np.zeros((r, m)), np.zeros((r, m))
+
+    def take(self, said: Floats) -> None:
+        """Add what the models said at one recorded tick, `(r, m)`."""
+        mean = np.stack([said[:, a:b].mean(axis=1) for a, b in self.blocks], axis=1)
+        self.n += 1
+        self._sum += mean
+        self._cross += mean[:, :, None] * mean[:, None, :]
+        self._own += said
+        self._own_square += said * said
+
+    def matrix(self) -> NDArray[np.float32]:
+        """Mean correlation over time between a model of one block and another of the other, `(r, k, k)`.
+
+        Covariances are weighed by the blocks' mean variances, as in `agreement`. NaN where nothing was scored, or where
+        a block's answers never change; a model alone in its block is 1 with itself.
+        """
+        if self.n < 2:
+            return np.full(self._cross.shape, np.nan, dtype=np.float32)
+        mean = self._sum / self.n
+        between = self._cross / self.n - mean[:, :, None] * mean[:, None, :]
+        raw = self._own_square / self.n
+        each = raw - (self._own / self.n) ** 2
+        variance = np.stack([each[:, a:b].mean(axis=1) for a, b in self.blocks], axis=1)
+        floor = 1e-12 * np.stack([raw[:, a:b].mean(axis=1) for a, b in self.blocks], axis=1)
+        known = variance > floor
+        scale = np.sqrt(np.where(known, variance, np.nan))
+        found = between / (scale[:, :, None] * scale[:, None, :])
+        for i, (a, b) in enumerate(self.blocks):  # within a block: without each model's correlation with itself
+            size = b - a
+            found[:, i, i] = (
+                (found[:, i, i] * size - 1) / (size - 1) if size > 1 else np.where(known[:, i], 1.0, np.nan)
+            )
+        return np.asarray(found, dtype=np.float32)

@@ -1,0 +1,163 @@
+"""The index: one page over all runs in a folder, a row a run, with its verdict, its claims and its main figure.
+
+Like a report it runs nothing and asks nothing of the network. It shows only what lies in the folder itself: links that lead
+elsewhere are not followed. What cannot be read is a row that says why.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from html import escape
+from importlib import resources
+from pathlib import Path
+from string import Template
+from typing import Any, NamedTuple
+from urllib.parse import quote
+
+from simlab.base.errors import SimlabError, StorageError
+from simlab.results.disk import digest, directory, storage, text, unseal
+from simlab.results.disk import write as write_file
+from simlab.results.record import FORMAT
+from simlab.scenario.build import build
+from simlab.views.markup import Html, element, paragraph, together
+from simlab.views.sections import GOOD, LOOK
+from simlab.views.verdict import claim_counts, controls_line, verdict
+from simlab.views.words import count
+
+NAME = "index.html"
+MARK = '<meta name="generator" content="simlab index">'
+FIGURE = Path("figures", "main.svg")
+PATIENCE = 10.0  # seconds to wait for another simlab that writes the index of the same folder
+
+
+class Entry(NamedTuple):
+    """One run: where it lies, what it is called, what it found, and when it was finished (or "")."""
+
+    place: Path
+    title: str
+    verdict: str
+    controls: str = ""
+    claims: Mapping[str, int] | None = None
+    facts: str = ""
+    finished: str = ""
+
+
+def write(folder: str | Path) -> Path:
+    """Write `index.html` over the runs in `folder`, in one instant, and return its path.
+
+    Runs are `folder/<run>` and `folder/<scenario>/<run>`, the latest first. Raises StorageError where the folder is not there, cannot be
+    written, or holds an `index.html` of another origin.
+    """
+    from filelock import FileLock, Timeout
+
+    folder = directory(folder)
+    if not folder.is_dir():
+        raise StorageError(f"{folder}: no such directory")
+    if (folder / "manifest.json").exists():
+        raise StorageError(f"{folder}: one run; name the folder that holds the runs")
+    page = folder / NAME
+    try:
+        with storage(folder), FileLock(folder / ".lock", timeout=PATIENCE):
+            if page.is_symlink() or (page.exists() and MARK not in page.read_text("utf-8", errors="replace")):
+                raise StorageError(f"{page}: not written by simlab; move it away")
+            write_file(page, text(compose(folder)))
+    except Timeout:
+        raise StorageError(f"{folder}: busy, another simlab is writing there; wait for it") from None
+    return page
+
+
+def compose(folder: Path) -> str:
+    """The page."""
+    found = sorted(entries(folder), key=lambda one: str(one.place))
+    found.sort(key=lambda one: one.finished, reverse=True)
+    rows = together(_row(folder, one) for one in found)
+    listed = Html(f"<ol>\n{rows.text}\n</ol>") if found else paragraph("No finished runs yet: simlab run flash_crash")
+    template = resources.files("simlab.views").joinpath(NAME).read_text("utf-8")
+    return Template(template).substitute(title=f"simlab: {count(len(found), 'run')}", rows=listed.text)
+
+
+def entries(folder: Path) -> Iterator[Entry]:
+    """The finished runs in a folder."""
+    for path in _folders(folder):
+        for place in (path, *_folders(path)):
+            if _own(place / "manifest.json"):
+                yield _entry(place)
+
+
+def _folders(path: Path) -> list[Path]:
+    with storage(path):
+        return [inside for inside in path.iterdir() if inside.is_dir() and not inside.is_symlink()]
+
+
+def _own(path: Path) -> bool:
+    """Whether there is a file here, and no link to one elsewhere."""
+    return path.is_file() and not path.is_symlink() and not path.parent.is_symlink()
+
+
+def _entry(place: Path) -> Entry:
+    try:
+        manifest = unseal(place / "manifest.json")
+        if manifest.get("format") != FORMAT:
+            return Entry(
+                place, place.name, f"Stored in format {manifest.get('format')}; this simlab reads format {FORMAT}."
+            )
+        summary = _summary(place, manifest)
+        scenario = build(manifest["document"], manifest["scenario"])
+    except SimlabError as error:
+        return Entry(place, place.name, f"Cannot be read: {error}")
+    facts = f"{scenario.name}, {count(summary['replications'], 'replication')}, seed {summary['seed']}"
+    return Entry(
+        place,
+        scenario.title,
+        verdict(summary, scenario),
+        controls_line(summary, scenario),
+        claim_counts(summary["claims"]),
+        facts,
+        _finished(place),
+    )
+
+
+def _summary(place: Path, manifest: Mapping[str, Any]) -> dict[str, Any]:
+    file = place / "summary.json"
+    with storage(file):
+        if not _own(file) or digest(file) != manifest["files"].get(file.name):
+            raise StorageError(f"{file.name} is missing or damaged")
+        return dict(json.loads(file.read_bytes()))
+
+
+def _finished(place: Path) -> str:
+    file = place / "timings.json"
+    try:
+        found = json.loads(file.read_bytes()) if _own(file) else {}
+    except ValueError:
+        return ""
+    return str(found.get("finished", "")) if isinstance(found, dict) else ""
+
+
+def _row(folder: Path, one: Entry) -> Html:
+    """A run: title and link, verdict, controls, claims, facts; beside them its main figure."""
+    where = quote(one.place.relative_to(folder).as_posix())
+    heading = Html(escape(one.title))
+    if _own(one.place / "report.html"):
+        heading = Html(f'<a href="{escape(where)}/report.html">{heading.text}</a>')
+    inside = [element("h2", heading), paragraph(one.verdict)]
+    inside += [paragraph(one.controls, "soft")] if one.controls else []
+    inside += [_claims(one.claims)] if one.claims and any(one.claims.values()) else []
+    inside.append(
+        paragraph(" · ".join(filter(None, (one.facts, one.finished, str(one.place.relative_to(folder))))), "soft")
+    )
+    shown = Html("")
+    if _own(one.place / FIGURE):
+        alt = escape(f"Main figure. {one.verdict}")
+        shown = Html(f'<img loading="lazy" src="{escape(where)}/{FIGURE.as_posix()}" alt="{alt}">')
+    return element("li", element("div", together(inside)), shown)
+
+
+def _claims(counts: Mapping[str, int]) -> Html:
+    """How many claims turned out which way."""
+    said = []
+    for kind, n in counts.items():
+        css, sign = LOOK.get(kind, GOOD)
+        said.append(element("span", f"{sign} {n} {kind}", css=css if n else "soft"))
+    return element("p", "Claims: ", together(said), css="claims")

@@ -1,0 +1,135 @@
+"""The page over all runs: what is shown, and what must never be."""
+
+import json
+import re
+import shutil
+from html import unescape
+
+import pytest
+
+import simlab
+from simlab.base.errors import StorageError
+from simlab.views.index import write
+
+YAML = """\
+schema: 1
+title: "<script>alert(1)</script> & co"
+story: A small run.
+world: {flash_crash: {traders: 4}}
+brain: {ridge: {}}
+run: {replications: 2, horizon: 1 min}
+harm: {measure: drawdown, above: 0.03}
+arms: {isolated: {topology: isolated}, shared: {topology: shared}}
+controls: {feedback_off: {vanishes: []}, no_stressor: {vanishes: []}}
+claims:
+  - {measure: drawdown, stat: mean, arm: isolated, above: 0.5, because: nothing}
+"""
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("made")
+    (folder / "mine.yaml").write_text(YAML)
+    results = simlab.run(simlab.load(folder / "mine.yaml"), jobs=1, out=folder / "run")
+    results.report(folder / "run")
+    return results
+
+
+@pytest.fixture
+def folder(made, tmp_path):
+    shutil.copytree(made.path, tmp_path / "results" / "mine" / "one")
+    return tmp_path / "results"
+
+
+def rows(page):
+    return re.findall(r"<li>.*?</li>", page, re.DOTALL)
+
+
+def timed(run, finished):
+    (run / "timings.json").write_text(json.dumps({"finished": finished}))
+
+
+def test_a_row_holds_title_verdict_claims_figure_and_link(made, folder):
+    page = write(folder).read_text("utf-8")
+    (row,) = rows(page)
+    assert '<a href="mine/one/report.html">&lt;script&gt;alert(1)&lt;/script&gt; &amp; co</a>' in row
+    assert made.verdict in unescape(row)
+    assert "Compare the controls:" in row
+    assert "? 1 undecided" in row
+    assert 'src="mine/one/figures/main.svg"' in row
+    assert (folder / "mine/one/figures/main.svg").is_file()
+    assert "mine, 2 replications, seed 1" in row
+
+
+def test_runs_nothing_and_asks_nothing_of_the_network(folder):
+    page = write(folder).read_text("utf-8")
+    assert "<script" not in page
+    assert "default-src 'none'" in page
+    assert "//" not in page
+    assert not re.search(r"\son\w+=", page)
+
+
+def test_the_latest_comes_first_and_the_same_folder_gives_the_same_bytes(folder):
+    for name, when in (("two", "2030-01-02T00:00:00Z"), ("three", "2030-01-01T00:00:00Z")):
+        shutil.copytree(folder / "mine/one", folder / "mine" / name)
+        timed(folder / "mine" / name, when)
+    timed(folder / "mine/one", "2029-01-01T00:00:00Z")
+    before = write(folder).read_bytes()
+    found = [re.search(r'href="mine/(\w+)/', row)[1] for row in rows(before.decode())]
+    assert found == ["two", "three", "one"]
+    assert write(folder).read_bytes() == before
+    assert not [path for path in folder.iterdir() if path.name.endswith(".tmp")]
+
+
+def test_links_that_lead_elsewhere_are_not_followed(made, folder, tmp_path):
+    shutil.copytree(made.path, tmp_path / "elsewhere" / "secret")
+    (folder / "linked").symlink_to(tmp_path / "elsewhere")
+    (folder / "mine" / "too").symlink_to(tmp_path / "elsewhere" / "secret")
+    shutil.rmtree(folder / "mine/one/figures")
+    (folder / "mine/one/figures").symlink_to(tmp_path / "elsewhere/secret/figures")
+    (folder / "mine/one/report.html").unlink()
+    (folder / "mine/one/report.html").symlink_to(tmp_path / "elsewhere/secret/report.html")
+    (row,) = rows(write(folder).read_text("utf-8"))
+    assert "href" not in row
+    assert "<img" not in row
+
+
+def test_an_odd_name_stays_a_path(folder):
+    odd = 'javascript:alert("1")&#x3c;'
+    (folder / "mine").rename(folder / odd)
+    page = write(folder).read_text("utf-8")
+    assert 'href="javascript%3Aalert%28%221%22%29%26%23x3c%3B/one/report.html"' in page
+
+
+def test_what_cannot_be_read_says_why(folder):
+    for name in ("damaged", "older", "unfinished"):
+        shutil.copytree(folder / "mine/one", folder / name)
+    (folder / "damaged/summary.json").write_text("{}")
+    (folder / "older/manifest.json").write_text("{}")
+    (folder / "unfinished/manifest.json").unlink()
+    said = unescape(" ".join(rows(write(folder).read_text("utf-8"))))
+    assert "Cannot be read: " in said
+    assert "summary.json is missing or damaged" in said
+    assert "manifest.json: damaged, or not written by simlab" in said
+    assert "unfinished" not in said
+
+
+def test_a_page_of_another_origin_stays(folder, tmp_path):
+    (folder / "index.html").write_text("mine")
+    with pytest.raises(StorageError, match="not written by simlab"):
+        write(folder)
+    assert (folder / "index.html").read_text() == "mine"
+    (folder / "index.html").unlink()
+    (folder / "index.html").symlink_to(tmp_path / "target")
+    with pytest.raises(StorageError, match="not written by simlab"):
+        write(folder)
+    assert not (tmp_path / "target").exists()
+
+
+def test_where_there_is_nothing_to_list(folder, tmp_path):
+    (tmp_path / "empty").mkdir()
+    assert "No finished runs yet" in write(tmp_path / "empty").read_text("utf-8")
+    with pytest.raises(StorageError, match="no such directory"):
+        write(tmp_path / "nowhere")
+    with pytest.raises(StorageError, match="one run"):
+        write(folder / "mine/one")
