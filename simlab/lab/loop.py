@@ -70,7 +70,7 @@ class Loop:
         self.casts = assemble(trial.brains, trial.topology, self.world.spec, self.r, luck)
         self.switches = [Switch(hand, self.r, self.m) for hand in trial.hands]
         self.disturbances = Disturbances(self.m)
-        self.score = Score(self.r, self.m)
+        self.score = Score(self.r, self.world.spec)
         self.events: list[Event] = []
         self.harmed: Bools = np.zeros(self.r, dtype=bool)
         self.diverged: Floats = np.full(self.r, np.nan)

@@ -7,7 +7,7 @@ from typing import final
 import numpy as np
 
 from simlab.base.arrays import Array, Floats
-from simlab.base.world import Feedback, Measure
+from simlab.base.world import Feedback, Measure, Spec
 
 SCORES = {
     "prediction_error": Measure(
@@ -17,7 +17,10 @@ SCORES = {
         may_be_undefined=True,
     ),
     "agreement": Measure(
-        "1", "mean correlation over time between the predictions of two models", "neither", may_be_undefined=True
+        "1",
+        "how alike two models answer: their mean correlation over time, or how often their choices are the same",
+        "neither",
+        may_be_undefined=True,
     ),
 }
 
@@ -27,17 +30,24 @@ class Score:
     """Running sums over the recorded ticks, from which both scores are read at any time.
 
     The mean pairwise correlation needs no pairs: with unit-free deviations the variance of the models' mean is
-    (v + (m-1) c) / m, where v is their mean variance and c their mean covariance.
+    (v + (m-1) c) / m, where v is their mean variance and c their mean covariance. A choice is a name, not a number: it has no
+    error, and two models agree as often as a question to one and a question to the other of the same tick end in the same choice.
     """
 
-    def __init__(self, r: int, m: int) -> None:
-        self.m, self.n = m, 0
+    def __init__(self, r: int, spec: Spec) -> None:
+        self.m, self.n = spec.models, 0
+        m = spec.models
+        self._choices = spec.choices if spec.asks == "choice" else 0
+        self._alike = np.zeros(r)
         self._sum, self._square = np.zeros((r, m)), np.zeros((r, m))
         self._mean_square = np.zeros(r)
         self._error, self._weight = np.zeros(r), np.zeros(r)
 
     def take(self, said: Array, feedback: Feedback) -> None:
         """Add one recorded tick; questions with cases are scored by their mean over cases."""
+        if self._choices:
+            self._take_choices(said)
+            return
         outcome, weight = feedback.outcome, feedback.weight
         if feedback.x is None and outcome.shape == said.shape:
             square = (outcome - said) ** 2
@@ -54,10 +64,22 @@ class Score:
         self._square += said**2
         self._mean_square += said.mean(axis=1) ** 2
 
+    def _take_choices(self, said: Array) -> None:
+        """Pairs of questions to different models, and those of them that got the same answer."""
+        flat = said.reshape(len(said), self.m, -1)
+        same = np.zeros(len(said))
+        for choice in range(self._choices):
+            often = (flat == choice).sum(axis=2)
+            same += often.sum(axis=1) ** 2 - (often**2).sum(axis=1)
+        self._alike += same / max(self.m * (self.m - 1) * flat.shape[2] ** 2, 1)
+        self.n += 1
+
     def measures(self) -> dict[str, Floats]:
         """Both scores now, `(r,)`; NaN before anything was scored, and agreement also with one model or constant answers."""
         with np.errstate(invalid="ignore"):
             error = np.sqrt(self._error / self._weight)
+        if self._choices and self.n and self.m > 1:
+            return {"prediction_error": error, "agreement": self._alike / self.n}
         if self.n < 2 or self.m < 2:
             return {"prediction_error": error, "agreement": np.full(len(error), np.nan)}
         mean = self._sum / self.n
