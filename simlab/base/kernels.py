@@ -75,13 +75,13 @@ def _serve(comes: Floats, key: Array, work: Floats, free: Floats, out: Floats, b
     row = np.arange(r)[:, None]
     at += row * j
     seat = key + row * free.shape[1]
-    done = np.cumsum(work.take(at), axis=1)  # C
+    work = work.take(at)
+    done = np.cumsum(work, axis=1)  # C
     reach = np.maximum(comes.take(at), free.take(seat))
-    lift = key * (done[:, -1:] + reach.max(axis=1, keepdims=True))
-    reach[:, 1:] -= done[:, :-1]
-    reach += lift
+    done -= key * (done[:, -1:] + reach.max(axis=1, keepdims=True))  # less the lift
+    reach -= done
+    reach += work
     np.maximum.accumulate(reach, axis=1, out=reach)
-    reach -= lift
     reach += done
     out.reshape(-1)[at] = reach  # rows of a C-ordered array
     last = np.ones((r, j), dtype=bool)
@@ -100,22 +100,26 @@ def sum_by_choice(action: Array, choices: int, *values: Array) -> list[Floats]:
     Answers pooled by choice, whose last axis is the choice itself (`np.arange(choices)`, broadcast), need no scattering.
     """
     r, p = action.shape[:2]
-    if (
-        action.shape[-1] == choices
-        and not any(action.strides[:-1])
-        and (action[0, 0].reshape(-1, choices)[0] == np.arange(choices)).all()
-    ):
-        return [np.asarray(v.reshape(r, p, -1, choices).sum(axis=2), dtype=np.float64) for v in values]
+    once_each = [step for step, size in zip(action.strides, action.shape, strict=True) if size > 1][:-1]
+    if action.shape[-1] == choices > 1 and not any(once_each) and (once(action).ravel() == np.arange(choices)).all():
+        return [_slices(v.reshape(r, p, -1, choices)) for v in values]
     cell = action.reshape(r * p, -1) + np.arange(r * p)[:, None] * choices
     found = []
     for v in values:
         total = np.zeros(r * p * choices)
-        np.add.at(total, cell.ravel(), np.ascontiguousarray(v, dtype=np.float64).ravel())
+        np.add.at(total, cell.ravel(), np.asarray(v, dtype=np.float64).ravel())
         found.append(total.reshape(r, p, choices))
     return found
 
 
-BINS_OCTAVE = 16
+def _slices(a: Array) -> Floats:
+    """The sum over the third axis, slice by slice: several times faster than a reduction over a short axis in the middle."""
+    total = a[:, :, 0].astype(np.float64)
+    for i in range(1, a.shape[2]):
+        total += a[:, :, i]
+    return total
+
+
 _SHIFT = 52 - 4  # of the 52 bits of a float64's mantissa, the first 4 choose one of 16 bins an octave
 
 
@@ -154,7 +158,7 @@ def beta_odds(a: Floats, b: Floats, z: Floats) -> Floats:
     root of G_a / a is nearly normal with mean 1 - 1/(9a) and variance 1/(9a). The cube root keeps the order, so none is undone;
     a root below 0 (3 in 1000 draws at a = 1) counts as a tiny one. The number of normals does not depend on a and b.
     """
-    up, down = (_root(shape, z[..., i, :]) for i, shape in enumerate((a, b)))
+    up, down = _root(a, z[..., 0, :]), _root(b, z[..., 1, :])
     return np.divide(up, down, out=up)
 
 
@@ -164,3 +168,17 @@ def _root(shape: Floats, z: Floats) -> Floats:
     root = z * (scale * third)
     root += scale * (1 - third * third)
     return np.maximum(root, 1e-3, out=root)
+
+
+def turned(at: Floats, dt: float, tick: Ints, size: int, stride: int) -> Ints:
+    """Where on a wheel of `size` ticks, `stride` cells each, the instants `at` are kept; those too far ahead in its last tick.
+
+    `at` counts from the beginning of `tick` `(r,)`, the same in all replications. What is due after tick t stands at t modulo `size`.
+    """
+    ahead = np.minimum(at * (1 / dt), size - 1).astype(np.int64)
+    return np.asarray(((int(tick[0]) + np.arange(size)) % size * stride).take(ahead))
+
+
+def add_at(where: Floats, cell: Ints, what: Array | float) -> None:
+    """Add to the cells of a C-ordered array, in place, each as often as it is named."""
+    np.add.at(where.reshape(-1), cell.ravel(), what if isinstance(what, float) else what.ravel())

@@ -57,7 +57,7 @@ class EpsilonGreedy(Brain[Averages]):
         explored = u < self.explore
         chosen = (u * (k / max(self.explore, 1e-300)) * explored).astype(np.int64)
         chosen += best.reshape(*best.shape, *(1,) * (u.ndim - 2)) * ~explored
-        return np.minimum(chosen, k - 1, out=chosen)
+        return np.asarray(np.minimum(chosen, k - 1))
 
     def witness(self, mind: Averages, x: Array, action: Array, feedback: Feedback, then: Array) -> None:
         """Move the averages of the choices that were answered."""

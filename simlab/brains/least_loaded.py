@@ -56,4 +56,4 @@ def _pick(table: Ints, at: Ints) -> Ints:
     """`table[..., at]` with the leading axes broadcast."""
     k = table.shape[-1]
     row = np.arange(table.size // k).reshape(table.shape[:-1]) * k
-    return table.reshape(-1).take(row + at)
+    return np.asarray(table.reshape(-1).take(row + at))

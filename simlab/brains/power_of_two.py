@@ -55,7 +55,7 @@ class PowerOfTwo(Brain[Nothing]):
             better = number < least
             best += (other - best) * better
             least = np.minimum(least, number)
-        return best
+        return np.asarray(best)
 
     def witness(self, mind: Nothing, x: Array, action: Array, feedback: Feedback, then: Array) -> None:
         """Learns nothing."""

@@ -50,8 +50,8 @@ class Thompson(Brain[Beliefs]):
         """The choice with the highest draw for each question, `(r, b, g, *c)`."""
         asked, k = x.shape[:-1], mind.good.shape[2]
         z = luck.noise("draw", (*asked, 2, k))
-        beliefs = (a.reshape(*a.shape[:2], *(1,) * (len(asked) - 2), k) + self.prior for a in mind)
-        return beta_odds(*beliefs, z).argmax(axis=-1)
+        good, bad = (a.reshape(*a.shape[:2], *(1,) * (len(asked) - 2), k) + self.prior for a in mind)
+        return np.asarray(beta_odds(good, bad, z).argmax(axis=-1))
 
     def witness(self, mind: Beliefs, x: Array, action: Array, feedback: Feedback, then: Array) -> None:
         """Count successes and failures, after fading what was counted before."""

@@ -21,15 +21,16 @@ from typing import Annotated, ClassVar, NamedTuple, final
 
 import numpy as np
 
-from simlab.base.arrays import Array, Floats, Ints
+from simlab.base.arrays import Floats, Ints
 from simlab.base.errors import ParameterError
-from simlab.base.kernels import fifo, log_bin, log_quantiles
+from simlab.base.kernels import add_at, fifo, log_bin, log_quantiles, turned
 from simlab.base.luck import Luck
 from simlab.base.par import Par
 from simlab.base.world import Action, Feedback, Measure, Spec, World
 
 FASTEST, BINS = 2.0**-14, 16 * 26  # the histogram of latencies: 61 us to 68 min
 LEVELS = {"p50": 0.5, "p95": 0.95, "p99": 0.99}
+BACKENDS = (160.0, 160.0, 80.0, 80.0, 80.0, 80.0, 40.0, 40.0)
 RULES = ("random", "weighted", "round_robin")
 
 
@@ -37,11 +38,13 @@ class Tally(NamedTuple):
     """What is accumulated for the measures, `(r,)` and one histogram; requests are booked when they are sent."""
 
     time: Floats  # seconds
-    sent: Floats
     waited: Floats  # seconds, of all requests from arrival to the end of service
-    herd: Floats  # requests that went to the tick's most chosen backend
+    crowd: Floats  # requests that went to the tick's most chosen backend
+    same: Floats  # ordered pairs of requests of one tick to one backend
+    pairs: Floats  # ordered pairs of requests of one tick
     uneven: Floats  # integral of (longest - mean) backlog, s^2
     served: Floats  # requests that left a backend
+    sent: Floats  # (r, k) requests to each backend
     counts: Floats  # (r, 3, bins) latencies of good, erroneous and late requests
 
 
@@ -58,7 +61,6 @@ class Cluster(NamedTuple):
     spent: Floats  # the same shape: the seconds that those requests took, at most the deadline
     leaving: Floats  # (r, ticks', k+1) requests that will leave a backend
     heard: Floats  # (r, 2) good and bad answers of the last `window`, fading
-    took: Floats  # (r,) seconds that those took
     total: Tally
 
 
@@ -68,16 +70,7 @@ class LoadBalancer(World[Cluster]):
     """Balancers that each send their requests to one of the same backends."""
 
     balancers: Annotated[int, Par("1", "balancers, each with its model", low=1, high=4096)] = 16
-    rates: Annotated[tuple[float, ...], Par("1/s", "service rate of each backend", above=0)] = (
-        160.0,
-        160.0,
-        80.0,
-        80.0,
-        80.0,
-        80.0,
-        40.0,
-        40.0,
-    )
+    rates: Annotated[tuple[float, ...], Par("1/s", "service rate of each backend", above=0)] = BACKENDS
     load: Annotated[float, Par("1", "offered load: arrivals over the sum of rates", above=0, below=1)] = 0.6
     step_time: Annotated[float, Par("s", "time between two readings of answers", above=0)] = 0.5
     deadline: Annotated[float, Par("s", "a later answer is a failure", above=0)] = 1.0
@@ -86,7 +79,7 @@ class LoadBalancer(World[Cluster]):
     faulty: Annotated[float, Par("1", "share that fails at the first", low=0, high=1, live=True)] = 0.0
     brownout: Annotated[float, Par("1", "rate the first has left, of its own", above=0, high=1, live=True)] = 1.0
     refresh: Annotated[float, Par("s", "time between two readings of a board; 0 for every tick", low=0)] = 0.0
-    window: Annotated[float, Par("s", "memory of the measures `failing` and `waiting`", above=0)] = 5.0
+    window: Annotated[float, Par("s", "memory of the measure `failing`", above=0)] = 5.0
     reach: Annotated[float, Par("s", "boards and throughput count a longer backlog as this long", above=0)] = 60.0
     fallback_rule: Annotated[str, Par("1", "the plain rule without a model", choices=RULES)] = "weighted"
 
@@ -99,22 +92,21 @@ class LoadBalancer(World[Cluster]):
         "timeouts": Measure("1", "share of requests so far that came late", "higher"),
         "lost": Measure("1", "requests so far that erred or came late", "higher"),
         "failing": Measure("1", "share of bad answers among those of the last window", "higher"),
-        "waiting": Measure("s", "mean time to those answers, at most the deadline", "higher"),
-        "herding": Measure("1", "share of requests so far that went to the tick's most chosen backend"),
+        "crowd": Measure("1", "share of requests so far that went to the tick's most chosen backend"),
+        "herding": Measure("1", "how much likelier two requests of a tick share a backend than any two", "higher"),
         "imbalance": Measure("s", "longest backlog of a backend less the mean, averaged over time", "higher"),
         "throughput": Measure("1/s", "requests served a second so far", "lower"),
     }
 
     def check(self) -> None:
-        """Raise ParameterError where the backends cannot keep up, or no answer could be read in time."""
-        if len(self.rates) < 1:
-            raise ParameterError("LoadBalancer.rates must name at least one backend")
-        left = sum(self.rates) - self.rates[0] * (1 - self.brownout)
-        if self.load * sum(self.rates) >= left:
-            at = self.load * sum(self.rates) / left
-            raise ParameterError(f"LoadBalancer.load: with this brownout the offered load is {at:.3g}; below 1 needed")
-        if self.slots * self.balancers * len(self.rates) > 10_000_000:
-            raise ParameterError("LoadBalancer.step_time: over 10 million requests x backends a tick; shorten it")
+        """Raise ParameterError where the backends cannot keep up, or a tick is too long."""
+        if not 1 <= len(self.rates) <= 1000:
+            raise ParameterError(f"LoadBalancer.rates must name 1 to 1000 backends, not {len(self.rates)}")
+        at = self.arrivals / (sum(self.rates) - self.rates[0] * (1 - self.brownout))
+        if at >= 1:
+            raise ParameterError(f"LoadBalancer.load is {at:.3g} of what the brownout leaves; it must be below 1")
+        if self.slots * self.balancers > 1_000_000:
+            raise ParameterError("LoadBalancer.step_time must be shorter: over a million requests come in a tick")
 
     @property
     def arrivals(self) -> float:
@@ -145,26 +137,17 @@ class LoadBalancer(World[Cluster]):
         phase = (luck.uniform("phase", (r, m)) * self._every).astype(np.int64)
         turn = (luck.uniform("turn", (r, m)) * k).astype(np.int64)
         due, leaving = np.zeros((r, ticks, m, 2, k + 1)), np.zeros((r, math.ceil(self.reach / self.tick) + 1, k + 1))
-        idle, heard, nothing = np.zeros((r, k)), np.zeros((r, 2)), np.zeros(r)
-        board = np.zeros((r, m, k))
-        return Cluster(
+        idle, board, nothing = np.zeros((r, k)), np.zeros((r, m, k)), np.zeros(r)
+        now, heard, tally = (
             np.zeros(r, np.int64),
-            idle,
-            idle,
-            board,
-            phase,
-            turn,
-            due,
-            np.zeros_like(due),
-            leaving,
-            heard,
-            nothing,
-            _none(r),
+            np.zeros((r, 2)),
+            Tally(*(nothing,) * 7, idle, np.zeros((r, 3, BINS))),
         )
+        return Cluster(now, idle, idle, board, phase, turn, due, due.copy(), leaving, heard, tally)
 
     def settle(self, state: Cluster) -> Cluster:
         """Tallies begin anew; queues and answers on their way stay."""
-        return state._replace(total=_none(len(state.tick)))
+        return state._replace(total=Tally(*(np.zeros_like(a) for a in state.total)))
 
     def observe(self, state: Cluster) -> Floats:
         """`(r, m, slots, k)`: the board of each view, the same for all requests of a tick (broadcast, not copied)."""
@@ -186,10 +169,10 @@ class LoadBalancer(World[Cluster]):
         """One tick: requests come and queue; then what was answered meanwhile is read."""
         s, total, dt, k = state, state.total, self.step_time, len(self.rates)
         shape = r, m, n = action.value.shape
-        j, row = m * n, np.arange(r)[:, None]
+        j, row, wide = m * n, np.arange(r)[:, None], k + 1
         rate = np.array([*self.rates, 1e9])
         rate[0] *= self.brownout
-        error = np.full(k + 1, self.error)
+        error = np.full(wide, self.error)
         error[0] += self.faulty * (1 - self.error)
 
         comes = np.cumsum(luck.exponential("gaps", shape).reshape(r, j), axis=1)
@@ -202,48 +185,49 @@ class LoadBalancer(World[Cluster]):
         late = spent > self.deadline
         bad = luck.uniform("errors", shape).reshape(r, j) < error.take(server)
         bad |= late
-        kind = np.add(bad, late, dtype=np.int64)
 
         known = np.minimum(spent, self.deadline)
-        when = _ticks(comes + known + self.lag, dt, s.due.shape[1] - 1)
-        cell = _turned(when, s.tick, s.due.shape[1])
-        cell = (((row * s.due.shape[1] + cell) * m + np.tile(np.arange(m), n)) * 2 + bad) * (k + 1) + server
-        np.add.at(s.due.reshape(-1), cell.ravel(), 1.0)
-        np.add.at(s.spent.reshape(-1), cell.ravel(), known.ravel())
-        seat = row * (k + 1) + server
-        sent = np.zeros((r, k + 1))
-        np.add.at(sent.reshape(-1), seat.ravel(), 1.0)
-        gone = _turned(_ticks(leaves, dt, s.leaving.shape[1] - 1), s.tick, s.leaving.shape[1])
-        np.add.at(s.leaving.reshape(-1), ((row * s.leaving.shape[1] + gone) * (k + 1) + server).ravel(), 1.0)
-        counts = total.counts
-        cell = (row * 3 + kind) * BINS + log_bin(spent, FASTEST, BINS)
-        np.add.at(counts.reshape(-1), cell.ravel(), here.ravel() * 1.0)
+        comes += known + self.lag  # now: when the answer is read
+        due, spots, size = s.due.shape[1], m * 2 * wide, s.leaving.shape[1]
+        cell = turned(comes, dt, s.tick, due, spots)
+        cell += row * (due * spots) + np.tile(np.arange(m) * (2 * wide), n)
+        cell += np.multiply(bad, wide, dtype=np.int64) + server
+        add_at(s.due, cell, 1.0)
+        add_at(s.spent, cell, known)
+        cell = np.add(bad, late, dtype=np.int64)
+        cell += row * 3
+        cell *= BINS
+        cell += log_bin(spent, FASTEST, BINS)
+        add_at(total.counts, cell, here * 1.0)
+        sent = np.zeros((r, wide))
+        add_at(sent, server + row * wide, 1.0)
+        server += turned(leaves, dt, s.tick, size, wide) + row * (size * wide)  # now: where its departure is kept
+        add_at(s.leaving, server, 1.0)
 
-        now, slot = int(s.tick[0]) % s.leaving.shape[1], int(s.tick[0]) % s.due.shape[1]
+        now, slot = int(s.tick[0]) % size, int(s.tick[0]) % due
         left, sent = s.leaving[:, now, :k].copy(), sent[:, :k]
         weight, took = s.due[:, slot, ..., :k].copy(), s.spent[:, slot, ..., :k].copy()
         s.leaving[:, now], s.due[:, slot], s.spent[:, slot] = 0, 0, 0
         queue, backlog = s.queue + sent - left, np.maximum(free - dt, 0.0)
-        tick = s.tick + 1
+        tick, count = s.tick + 1, sent.sum(axis=1)
         read = (tick[:, None] + s.phase) % self._every == 0
         fade = math.exp(-dt / self.window)
-        count = sent.sum(axis=1)
         then = s._replace(
             tick=tick,
             backlog=backlog,
             queue=queue,
             board=np.where(read[..., None], queue[:, None], s.board),
-            turn=(s.turn + here.reshape(r, n, m).sum(axis=1)) % k,
-            heard=s.heard * fade + weight.sum(axis=(1, 3)),
-            took=s.took * fade + took.reshape(r, -1).sum(axis=1),
-            total=Tally(
+            turn=(s.turn + np.einsum("rnm->rm", here.reshape(r, n, m), dtype=np.int64)) % k,
+            heard=s.heard * fade + np.einsum("rmfk->rf", weight),
+            total=total._replace(
                 time=total.time + dt,
-                sent=total.sent + count,
                 waited=total.waited + np.einsum("rj,rj->r", spent, here),
-                herd=total.herd + sent.max(axis=1),
+                crowd=total.crowd + sent.max(axis=1),
+                same=total.same + (sent * (sent - 1)).sum(axis=1),
+                pairs=total.pairs + count * (count - 1),
                 uneven=total.uneven + (backlog.max(axis=1) - backlog.mean(axis=1)) * dt,
                 served=total.served + left.sum(axis=1),
-                counts=counts,
+                sent=total.sent + sent,
             ),
         )
         took /= np.maximum(weight, 1.0)
@@ -253,14 +237,13 @@ class LoadBalancer(World[Cluster]):
     def measure(self, state: Cluster) -> dict[str, Floats]:
         """The measures now; 0 before anything was sent or heard."""
         s, t = state, state.total
-        sent, heard = np.maximum(t.sent, 1.0), s.heard.sum(axis=1)
+        sent, time = np.maximum(t.sent.sum(axis=1), 1.0), np.maximum(t.time, self.tick)
+        ever = (t.sent * (t.sent - 1)).sum(axis=1) / np.maximum(sent * (sent - 1), 1.0)
         _, wrong, late = t.counts.sum(axis=2).T
         now = dict(zip(LEVELS, log_quantiles(t.counts.sum(axis=1), FASTEST, tuple(LEVELS.values())), strict=True))
         now |= {"latency": t.waited / sent, "failed": (wrong + late) / sent, "timeouts": late / sent}
-        now |= {"lost": wrong + late, "herding": t.herd / sent}
-        heard = np.where(heard > 1e-9, heard, 1.0)
-        now |= {"failing": s.heard[:, 1] / heard, "waiting": s.took / heard}
-        time = np.maximum(t.time, self.tick)
+        now |= {"lost": wrong + late, "failing": s.heard[:, 1] / np.maximum(s.heard.sum(axis=1), 1e-9)}
+        now |= {"crowd": t.crowd / sent, "herding": t.same / np.maximum(t.pairs, 1.0) - ever}
         now |= {"imbalance": t.uneven / time, "throughput": t.served / time}
         return {name: now[name] for name in self.measures}
 
@@ -268,19 +251,3 @@ class LoadBalancer(World[Cluster]):
     def _every(self) -> int:
         """Ticks between two readings of a board."""
         return max(round(self.refresh / self.tick), 1)
-
-
-def _ticks(at: Floats, dt: float, most: int) -> Ints:
-    """In how many ticks the instants `at` lie, at most `most`."""
-    return np.minimum(at * (1 / dt), most).astype(np.int64)
-
-
-def _turned(ahead: Ints, tick: Ints, size: int) -> Array:
-    """Where on a wheel of `size` ticks the things that lie `ahead` are kept."""
-    at = ahead + tick[:, None] % size
-    at -= (at >= size) * size
-    return at
-
-
-def _none(r: int) -> Tally:
-    return Tally(*(np.zeros(r) for _ in range(6)), np.zeros((r, 3, BINS)))
