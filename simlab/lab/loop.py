@@ -81,7 +81,7 @@ class Loop:
         }
         self._rungs = trial.topology.rungs() if trial.topology.reads and not trial.topology.lag else None
         self._views = np.array(trial.topology.view_of)
-        self._last_said: Floats = np.zeros((self.r, self.m))
+        self._last_said: Floats = np.zeros((self.r, self.m, *self.world.spec.case))
         self._x = self._viewed(self.world.observe(self.state))
         if self.tick == 0:
             self._begin()
@@ -144,9 +144,8 @@ class Loop:
 
     def _with_upstream(self, x: Array, said: Floats) -> Array:
         upstream = np.array(self.trial.topology.reads)
-        read = said[:, upstream] * (upstream >= 0)
         case = self.world.spec.case
-        read = read.reshape(self.r, self.m, *(1,) * len(case), -1)
+        read = np.moveaxis(said[:, upstream], 2, -1) * (upstream >= 0).reshape(self.m, *(1,) * len(case), -1)
         whole = (self.r, self.m, *case)
         return np.concatenate(
             [np.broadcast_to(x, (*whole, x.shape[-1])), np.broadcast_to(read, (*whole, read.shape[-1]))], -1

@@ -102,7 +102,13 @@ class Site:
         brownout: tuple[int, float] = (1 << 60, 1.0),
     ) -> None:
         p = self.p = SimpleNamespace(**parameters)
-        self.noise, self.deciders, self.brain_of, self.view_of, self.brownout = noise, deciders, brain_of, view_of, brownout
+        self.noise, self.deciders, self.brain_of, self.view_of, self.brownout = (
+            noise,
+            deciders,
+            brain_of,
+            view_of,
+            brownout,
+        )
         self.env = simpy.Environment()
         self.rates = list(p.rates)
         self.backends = [simpy.Resource(self.env) for _ in p.rates]

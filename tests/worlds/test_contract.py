@@ -8,6 +8,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from simlab.base.errors import InputError
 from simlab.brains.topology import wire
 from simlab.lab.cohort import join, play
 from simlab.lab.score import SCORES
@@ -69,8 +70,12 @@ def test_finite_and_the_same_at_any_cohort_size(name, arm):
         again = join([play(trial, 11, range(first, min(first + size, 9))) for first in range(0, 9, size)])
         assert again.events == whole.events
         for measure in whole.measures:
-            np.testing.assert_array_equal(again.measures[measure], whole.measures[measure], err_msg=f"{measure}, cohorts of {size}")
-            np.testing.assert_array_equal(again.series[measure], whole.series[measure], err_msg=f"{measure}, cohorts of {size}")
+            np.testing.assert_array_equal(
+                again.measures[measure], whole.measures[measure], err_msg=f"{measure}, cohorts of {size}"
+            )
+            np.testing.assert_array_equal(
+                again.series[measure], whole.series[measure], err_msg=f"{measure}, cohorts of {size}"
+            )
 
 
 @pytest.mark.parametrize("name", shipped())
@@ -102,6 +107,10 @@ def test_every_wiring_can_be_played(name):
     m = trial.topology.models
     for wiring in ("isolated", "feature_store", "shared_data", "shared_brain", "shared", "bulkheads(1)"):
         topology = wire(wiring, m, kinds=len(trial.brains)).canonical(trial.world.spec)
+        if wiring == "shared_data" and m > 1 and any(brain.online for brain in trial.brains):
+            with pytest.raises(InputError, match="no evidence to share"):
+                play(replace(trial, topology=topology), 1, range(2))
+            continue
         assert not play(replace(trial, topology=topology), 1, range(2)).failed, wiring
     if m > 2:
         ragged = wire("bulkheads(3)", m).canonical(trial.world.spec)

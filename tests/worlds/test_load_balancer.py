@@ -43,7 +43,13 @@ def noise_of(world, brain, seed, number, ticks):
     own = luck.named("brain")
     dealt = {name: luck.uniform(name, (1, m))[0].tolist() for name in ("phase", "turn")}
     dealt["start"] = own.uniform("ties", (1, m, k))[0].tolist()
-    dealt |= {"gaps": [], "work": [], "errors": [], "fallback": [], "decide": {name: [] for name in DECIDE[type(brain)]}}
+    dealt |= {
+        "gaps": [],
+        "work": [],
+        "errors": [],
+        "fallback": [],
+        "decide": {name: [] for name in DECIDE[type(brain)]},
+    }
     for tick in range(ticks):
         luck.clock.row = tick
         dealt["gaps"].append(luck.exponential("gaps", (1, m, n)).ravel().tolist())
@@ -73,14 +79,20 @@ def twin_of(set_up, seed, number, ticks, brownout=(1 << 60, 1.0)):
     return Site(asdict(world), noise, deciders, wiring.brain_of, wiring.view_of, brownout)
 
 
-SMALL = LoadBalancer(balancers=6, rates=(40.0, 20.0, 20.0, 10.0), load=0.7, refresh=1.5, lag=0.2, error=0.02, faulty=0.05)
+SMALL = LoadBalancer(
+    balancers=6, rates=(40.0, 20.0, 20.0, 10.0), load=0.7, refresh=1.5, lag=0.2, error=0.02, faulty=0.05
+)
 
 
 @pytest.mark.parametrize("wiring", ["isolated", "feature_store", "shared"])
-@pytest.mark.parametrize("brain", [EpsilonGreedy(), Thompson(forget=0.05), LeastLoaded(), PowerOfTwo()], ids=lambda b: type(b).__name__)
+@pytest.mark.parametrize(
+    "brain", [EpsilonGreedy(), Thompson(forget=0.05), LeastLoaded(), PowerOfTwo()], ids=lambda b: type(b).__name__
+)
 def test_kernel_equals_its_twin(brain, wiring):
     """On equal noise, through a brownout, request by request: the same choices, so the same queues, to rounding."""
-    against_twin(trial(SMALL, brain, wiring, shocks=(Shock("brownout", "world", "set", start=20.0, values={"brownout": 0.5}),)))
+    against_twin(
+        trial(SMALL, brain, wiring, shocks=(Shock("brownout", "world", "set", start=20.0, values={"brownout": 0.5}),))
+    )
 
 
 @pytest.mark.parametrize("rule", ["random", "weighted", "round_robin"])
