@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import asdict, replace
 
 import numpy as np
 import pytest
 
-from simlab.base.errors import ParameterError
 from simlab.brains.epsilon_greedy import EpsilonGreedy
 from simlab.brains.least_loaded import LeastLoaded
 from simlab.brains.power_of_two import PowerOfTwo
