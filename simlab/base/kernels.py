@@ -151,15 +151,19 @@ def log_quantiles(counts: Floats, low: float, levels: tuple[float, ...]) -> list
     return found
 
 
-def beta_odds(a: Floats, b: Floats, z: Floats) -> Floats:
-    """Something that is ordered as draws from Beta(a, b) are, from standard normals `z` `(..., 2, k)`; `a` and `b` at least 1.
+def best_beta(a: Floats, b: Floats, z: Floats) -> Ints:
+    """Which of `k` draws from Beta(a, b) is the highest, `(r, ...)`, from standard normals `z` `(r, ..., 2, k)`; `a` and `b` at least 1.
 
     A Beta is G_a / (G_a + G_b) with independent gammas, and so ordered as the odds G_a / G_b. Wilson & Hilferty (1931, PNAS 17): the cube
     root of G_a / a is nearly normal with mean 1 - 1/(9a) and variance 1/(9a). The cube root keeps the order, so none is undone;
     a root below 0 (3 in 1000 draws at a = 1) counts as a tiny one. The number of normals does not depend on a and b.
     """
+    r = len(z)
+    if r > _ROWS // 2:
+        parts = (slice(first, first + _ROWS // 2) for first in range(0, r, _ROWS // 2))
+        return np.concatenate([best_beta(a[part], b[part], z[part]) for part in parts])
     up, down = _root(a, z[..., 0, :]), _root(b, z[..., 1, :])
-    return np.divide(up, down, out=up)
+    return np.asarray(np.divide(up, down, out=up).argmax(axis=-1))
 
 
 def _root(shape: Floats, z: Floats) -> Floats:

@@ -12,7 +12,7 @@ from typing import Annotated, ClassVar, NamedTuple, final
 import numpy as np
 
 from simlab.base.arrays import Array, Floats, Ints
-from simlab.base.kernels import beta_odds, sum_by_choice
+from simlab.base.kernels import best_beta, sum_by_choice
 from simlab.base.luck import Luck
 from simlab.base.par import Par
 from simlab.base.world import Asks, Feedback, Spec
@@ -31,7 +31,7 @@ class Beliefs(NamedTuple):
 class Thompson(Brain[Beliefs]):
     """A Beta belief for each choice: an answer adds 1 to its successes, or to its failures where it is `censored`.
 
-    Draws come from the Wilson-Hilferty approximation on table noise (see `beta_odds`): a choice's
+    Draws come from the Wilson-Hilferty approximation on table noise (see `best_beta`): a choice's
     probability is off by at most about 0.01.
     """
 
@@ -51,7 +51,7 @@ class Thompson(Brain[Beliefs]):
         asked, k = x.shape[:-1], mind.good.shape[2]
         z = luck.noise("draw", (*asked, 2, k))
         good, bad = (a.reshape(*a.shape[:2], *(1,) * (len(asked) - 2), k) + self.prior for a in mind)
-        return np.asarray(beta_odds(good, bad, z).argmax(axis=-1))
+        return best_beta(good, bad, z)
 
     def witness(self, mind: Beliefs, x: Array, action: Array, feedback: Feedback, then: Array) -> None:
         """Count successes and failures, after fading what was counted before."""

@@ -90,7 +90,9 @@ class Trial:
             wrong = brain.why_not(spec)
             if wrong:
                 raise InputError(f"brain {type(brain).__name__} {wrong}")
-        if spec.asks != "number":  # a choice is a name, and shares are several numbers: neither can be read or shifted as one
+        if (
+            spec.asks != "number"
+        ):  # a choice is a name, and shares are several numbers: neither can be read or shifted as one
             if self.topology.reads:
                 raise InputError(f"models that read each other pass on numbers, and this world asks for {spec.asks}")
             for shock in self.shocks:

@@ -8,8 +8,8 @@ deadline; it is learnt when it comes, a late one when the deadline passes, both 
 is about (its question is not kept). Each feature view is a board of queue lengths, read anew every `refresh` at
 a phase of its own (Mitzenmacher 2000, IEEE TPDS 11: "periodic update"; Dahlin 2000, IEEE TPDS 11).
 
-Luck is dealt to requests, so every arm meets the same requests with the same amounts of work. At most `slots` requests a
-balancer and tick come through, 5.5 standard deviations above the mean: one tick in 10^7 loses some.
+Luck is dealt to requests, so every arm meets the same requests with the same work. In a brownout what comes to the first backend
+takes longer, not what waits. Over `slots` requests a balancer and tick, 5.5 standard deviations (one tick in 10^7), are lost.
 """
 
 from __future__ import annotations
@@ -77,7 +77,7 @@ class LoadBalancer(World[Cluster]):
     lag: Annotated[float, Par("s", "time from an answer to its reading", low=0)] = 0.0
     error: Annotated[float, Par("1", "share of requests that fail at any backend", low=0, below=1)] = 0.001
     faulty: Annotated[float, Par("1", "share that fails at the first", low=0, high=1, live=True)] = 0.0
-    brownout: Annotated[float, Par("1", "rate the first has left, of its own", above=0, high=1, live=True)] = 1.0
+    brownout: Annotated[float, Par("1", "speed the first has left for what comes", above=0, high=1, live=True)] = 1.0
     refresh: Annotated[float, Par("s", "time between two readings of a board; 0 for every tick", low=0)] = 0.0
     window: Annotated[float, Par("s", "memory of the measure `failing`", above=0)] = 5.0
     reach: Annotated[float, Par("s", "boards and throughput count a longer backlog as this long", above=0)] = 60.0
@@ -85,9 +85,7 @@ class LoadBalancer(World[Cluster]):
 
     measures: ClassVar[Mapping[str, Measure]] = {
         "latency": Measure("s", "mean time from arrival to the end of service, of requests so far", "higher"),
-        "p50": Measure("s", "median of that time", "higher"),
-        "p95": Measure("s", "95th percentile of that time", "higher"),
-        "p99": Measure("s", "99th percentile of that time", "higher"),
+        **{name: Measure("s", f"{level:.0%} of those times are shorter", "higher") for name, level in LEVELS.items()},
         "failed": Measure("1", "share of requests so far that erred or came late", "higher"),
         "timeouts": Measure("1", "share of requests so far that came late", "higher"),
         "lost": Measure("1", "requests so far that erred or came late", "higher"),
@@ -102,8 +100,7 @@ class LoadBalancer(World[Cluster]):
         """Raise ParameterError where the backends cannot keep up, or a tick is too long."""
         if not 1 <= len(self.rates) <= 1000:
             raise ParameterError(f"LoadBalancer.rates must name 1 to 1000 backends, not {len(self.rates)}")
-        at = self.arrivals / (sum(self.rates) - self.rates[0] * (1 - self.brownout))
-        if at >= 1:
+        if (at := self.arrivals / (sum(self.rates) - self.rates[0] * (1 - self.brownout))) >= 1:
             raise ParameterError(f"LoadBalancer.load is {at:.3g} of what the brownout leaves; it must be below 1")
         if self.slots * self.balancers > 1_000_000:
             raise ParameterError("LoadBalancer.step_time must be shorter: over a million requests come in a tick")
@@ -211,14 +208,13 @@ class LoadBalancer(World[Cluster]):
         queue, backlog = s.queue + sent - left, np.maximum(free - dt, 0.0)
         tick, count = s.tick + 1, sent.sum(axis=1)
         read = (tick[:, None] + s.phase) % self._every == 0
-        fade = math.exp(-dt / self.window)
         then = s._replace(
             tick=tick,
             backlog=backlog,
             queue=queue,
             board=np.where(read[..., None], queue[:, None], s.board),
             turn=(s.turn + np.einsum("rnm->rm", here.reshape(r, n, m), dtype=np.int64)) % k,
-            heard=s.heard * fade + np.einsum("rmfk->rf", weight),
+            heard=s.heard * math.exp(-dt / self.window) + np.einsum("rmfk->rf", weight),
             total=total._replace(
                 time=total.time + dt,
                 waited=total.waited + np.einsum("rj,rj->r", spent, here),
