@@ -85,7 +85,7 @@ class LoadBalancer(World[Cluster]):
 
     measures: ClassVar[Mapping[str, Measure]] = {
         "latency": Measure("s", "mean time from arrival to the end of service, of requests so far", "higher"),
-        **{name: Measure("s", f"{level:.0%} of those times are shorter", "higher") for name, level in LEVELS.items()},
+        **{name: Measure("s", f"time in which {part:.0%} were served", "higher") for name, part in LEVELS.items()},
         "failed": Measure("1", "share of requests so far that erred or came late", "higher"),
         "timeouts": Measure("1", "share of requests so far that came late", "higher"),
         "lost": Measure("1", "requests so far that erred or came late", "higher"),
