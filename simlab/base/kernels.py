@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from functools import cache
+from typing import NamedTuple
 
 import numpy as np
 
-from simlab.base.arrays import Floats, Ints
+from simlab.base.arrays import Array, Floats, Ints
 
 CELLS = 65_536
+_ROWS = 32  # replications at a time where several arrays must fit the cache; the bits do not depend on it
 
 
 @cache
@@ -46,3 +48,160 @@ def poisson(u: Floats, rate: float) -> Ints:
     Inverse CDF: the smallest n with u < P(N <= n). The same uniforms give, at a higher rate, nowhere smaller a number.
     """
     return np.searchsorted(poisson_cells(rate), u, side="right")
+
+
+class Served(NamedTuple):
+    """When each customer leaves, `(r, j)`, and until when each server is then busy, `(r, k)`."""
+
+    leaves: Floats
+    free: Floats
+
+
+def fifo(comes: Floats, server: Ints, work: Floats, free: Floats) -> Served:
+    """First come, first served at `k` servers at once, without a loop over customers: a segmented Lindley scan.
+
+    `comes` `(r, j)` are non-negative instants that do not decrease along a row, `server` `(r, j)` the server of each customer
+    or `k` for nobody (whose `leaves` means nothing), `work` the service times, and `free` `(r, k)` until when each
+    server is busy with earlier customers.
+
+    Customer i of a server leaves at d_i = max(d_{i-1}, a_i) + s_i (Lindley 1952, Proc. Camb. Phil. Soc. 48). With C_i the
+    sum of s up to i this unrolls to d_i = C_i + max_{h<=i} (max(a_h, F) - C_{h-1}), where F = d_0: one cumulative sum and one
+    running maximum. All servers of a row share both: sorted by server, then by arrival, C may run on from server to server
+    since only differences count, and the running maximum is kept from looking back by lifting server q by q times a
+    bound on the spread of what is maximised. Keys `server * 2^p + customer` are distinct, so any sort gives the one right order.
+    Costs rounding: about k times the span of a row, in units of 1e-16.
+    """
+    r, j = comes.shape
+    k = free.shape[1]
+    bits = max(j - 1, 1).bit_length()
+    small = np.uint16 if (k + 1) << bits <= 1 << 16 else np.int64
+    out, then = np.empty((r, j)), np.empty((r, k + 1))
+    then[:, :k], then[:, k] = free, 0.0
+    for first in range(0, r, _ROWS):
+        rows = slice(first, min(first + _ROWS, r))
+        _serve(comes[rows], server[rows].astype(small), work[rows], then[rows], out[rows], bits)
+    return Served(out, then[:, :k])
+
+
+def _serve(comes: Floats, key: Array, work: Floats, free: Floats, out: Floats, bits: int) -> None:
+    """Rows of `fifo` that fit the cache; `free` and `out` are written."""
+    r, j = comes.shape
+    key <<= bits
+    key += np.arange(j, dtype=key.dtype)
+    key.sort(axis=1)
+    at = (key & ((1 << bits) - 1)).astype(np.int64)
+    key >>= bits
+    row = np.arange(r)[:, None]
+    at += row * j
+    seat = key + row * free.shape[1]
+    work = work.take(at)
+    done = np.cumsum(work, axis=1)  # C
+    reach = np.maximum(comes.take(at), free.take(seat))
+    done -= key * (done[:, -1:] + reach.max(axis=1, keepdims=True))  # less the lift
+    reach -= done
+    reach += work
+    np.maximum.accumulate(reach, axis=1, out=reach)
+    reach += done
+    out.reshape(-1)[at] = reach  # rows of a C-ordered array
+    last = np.ones((r, j), dtype=bool)
+    np.not_equal(key[:, 1:], key[:, :-1], out=last[:, :-1])
+    free.reshape(-1)[seat[last]] = reach[last]
+
+
+def once(a: Array) -> Array:
+    """`a` with every axis along which it is broadcast cut to length 1: what is the same for all is then computed once."""
+    return a[tuple(slice(0, 1) if step == 0 else slice(None) for step in a.strides)]
+
+
+def sum_by_choice(action: Array, choices: int, *values: Array) -> list[Floats]:
+    """Each of `values` `(r, p, ...)` summed by the choice it is about, `(r, p, choices)`; `action` names the choices.
+
+    Answers pooled by choice, whose last axis is the choice itself (`np.arange(choices)`, broadcast), need no scattering.
+    """
+    r, p = action.shape[:2]
+    once_each = [step for step, size in zip(action.strides, action.shape, strict=True) if size > 1][:-1]
+    if action.shape[-1] == choices > 1 and not any(once_each) and (once(action).ravel() == np.arange(choices)).all():
+        return [_slices(v.reshape(r, p, -1, choices)) for v in values]
+    cell = action.reshape(r * p, -1) + np.arange(r * p)[:, None] * choices
+    found = []
+    for v in values:
+        total = np.zeros(r * p * choices)
+        np.add.at(total, cell.ravel(), np.asarray(v, dtype=np.float64).ravel())
+        found.append(total.reshape(r, p, choices))
+    return found
+
+
+def _slices(a: Array) -> Floats:
+    """The sum over the third axis, slice by slice: several times faster than a reduction over a short axis in the middle."""
+    total = a[:, :, 0].astype(np.float64)
+    for i in range(1, a.shape[2]):
+        total += a[:, :, i]
+    return total
+
+
+_SHIFT = 52 - 4  # of the 52 bits of a float64's mantissa, the first 4 choose one of 16 bins an octave
+
+
+def log_bin(value: Floats, low: float, bins: int) -> Ints:
+    """The bin of each positive `value`, 16 bins to an octave from `low` (a power of two) up, the ends open.
+
+    Read off the float itself: exponent and leading mantissa bits, as an integer, count bins whose edges
+    lie evenly within an octave (the layout of HdrHistogram). No logarithm is taken.
+    """
+    at = value.view(np.int64) >> _SHIFT
+    at -= np.float64(low).view(np.int64) >> _SHIFT
+    np.maximum(at, 0, out=at)
+    np.minimum(at, bins - 1, out=at)
+    return at
+
+
+def log_quantiles(counts: Floats, low: float, levels: tuple[float, ...]) -> list[Floats]:
+    """Quantiles from counts by `log_bin`, `(r, bins)`, each `(r,)`: linear within a bin (at most 6% wide); 0 where nothing was counted."""
+    first = np.float64(low).view(np.int64) >> _SHIFT
+    edges = ((first + np.arange(counts.shape[1] + 1)) << _SHIFT).view(np.float64)
+    total = np.cumsum(counts, axis=1)
+    row, found = np.arange(len(counts)), []
+    for level in levels:
+        want = level * total[:, -1]
+        at = np.minimum((total < want[:, None]).sum(axis=1), counts.shape[1] - 1)
+        inside = counts[row, at]
+        part = 1 - (total[row, at] - want) / np.where(inside > 0, inside, 1.0)
+        found.append(np.where(total[:, -1] > 0, edges[at] + part * (edges[at + 1] - edges[at]), 0.0))
+    return found
+
+
+def best_beta(a: Floats, b: Floats, z: Floats) -> Ints:
+    """Which of `k` draws from Beta(a, b) is the highest, `(r, ...)`, from standard normals `z` `(r, ..., 2, k)`; `a` and `b` at least 1.
+
+    A Beta is G_a / (G_a + G_b) with independent gammas, and so ordered as the odds G_a / G_b. Wilson & Hilferty (1931, PNAS 17): the cube
+    root of G_a / a is nearly normal with mean 1 - 1/(9a) and variance 1/(9a). The cube root keeps the order, so none is undone;
+    a root below 0 (3 in 1000 draws at a = 1) counts as a tiny one. The number of normals does not depend on a and b.
+    """
+    r = len(z)
+    if r > _ROWS // 2:
+        parts = (slice(first, first + _ROWS // 2) for first in range(0, r, _ROWS // 2))
+        return np.concatenate([best_beta(a[part], b[part], z[part]) for part in parts])
+    up, down = _root(a, z[..., 0, :]), _root(b, z[..., 1, :])
+    return np.asarray(np.divide(up, down, out=up).argmax(axis=-1))
+
+
+def _root(shape: Floats, z: Floats) -> Floats:
+    third = 1 / (3 * np.sqrt(shape))
+    scale = np.cbrt(shape)
+    root = z * (scale * third)
+    root += scale * (1 - third * third)
+    return np.maximum(root, 1e-3, out=root)
+
+
+def turned(at: Floats, dt: float, tick: Ints, size: int, stride: int) -> Ints:
+    """Where on a wheel of `size` ticks, `stride` cells each, the instants `at` are kept; those too far ahead in its last tick.
+
+    `at` counts from the beginning of `tick` `(r,)`, the same in all replications. What is due after tick t stands at t modulo `size`.
+    """
+    ahead = np.minimum(at * (1 / dt), size - 1).astype(np.int64)
+    return np.asarray(((int(tick[0]) + np.arange(size)) % size * stride).take(ahead))
+
+
+def add_at(where: Floats, cell: Ints, what: Array | float) -> None:
+    """Add to the cells of a C-ordered array, in place, each as often as it is named."""
+    np.add.at(where.reshape(-1), cell.ravel(), what if isinstance(what, float) else what.ravel())

@@ -127,6 +127,7 @@ class World(ABC, Generic[S]):
     def observe(self, state: S) -> Array:
         """The features now: `(r, v, *c, f)` float64, or an integer state `(r, v, *c)`.
 
+        What is the same for all cases may be broadcast over them (`np.broadcast_to`): it costs nothing.
         Any noise in them is part of the state (drawn in `start` and `step`). What is returned must stay
         as it is until the next call: models learn from it after the next `step`.
         """

@@ -76,7 +76,7 @@ class Loop:
             self._cast_of[cast.ids], self._place_in_cast[cast.ids] = number, np.arange(len(cast.ids))
         self.switches = [Switch(h, self.r, self.m, luck.named(f"hand {h.name}")) for h in trial.hands]
         self.disturbances = Disturbances(self.m)
-        self.score = Score(self.r, self.m, self.world.spec.asks)
+        self.score = Score(self.r, self.world.spec)
         self.events: list[Event] = []
         self.harmed: Bools = np.zeros(self.r, dtype=bool)
         self.diverged: Floats = np.full(self.r, np.nan)
@@ -87,7 +87,7 @@ class Loop:
         }
         self._rungs = trial.topology.rungs() if trial.topology.reads and not trial.topology.lag else None
         self._views = np.array(trial.topology.view_of)
-        self._last_said: Floats = np.zeros((self.r, self.m))
+        self._last_said: Floats = np.zeros((self.r, self.m, *self.world.spec.case))
         self._x = self._viewed(self.world.observe(self.state))
         if self.tick == 0:
             self._begin()
@@ -152,9 +152,8 @@ class Loop:
 
     def _with_upstream(self, x: Array, said: Floats) -> Array:
         upstream = np.array(self.trial.topology.reads)
-        read = said[:, upstream] * (upstream >= 0)
         case = self.world.spec.case
-        read = read.reshape(self.r, self.m, *(1,) * len(case), -1)
+        read = np.moveaxis(said[:, upstream], 2, -1) * (upstream >= 0).reshape(self.m, *(1,) * len(case), -1)
         whole = (self.r, self.m, *case)
         return np.concatenate(
             [np.broadcast_to(x, (*whole, x.shape[-1])), np.broadcast_to(read, (*whole, read.shape[-1]))], -1

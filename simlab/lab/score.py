@@ -7,7 +7,7 @@ from typing import final
 import numpy as np
 
 from simlab.base.arrays import Array, Floats
-from simlab.base.world import Asks, Feedback, Measure
+from simlab.base.world import Feedback, Measure, Spec
 from simlab.lab.alike import Alike
 
 SCORES = {
@@ -19,7 +19,7 @@ SCORES = {
     ),
     "agreement": Measure(
         "1",
-        "intraclass correlation over time: the share of the predictions' variance that models have in common",
+        "how alike two models answer: the share of their variance over time that is common, or how often they choose the same",
         "neither",
         may_be_undefined=True,
     ),
@@ -32,12 +32,16 @@ class Score:
 
     Agreement is c / v, the mean covariance of two models over their mean variance (intraclass correlation), and needs no
     pairs: the variance of the models' mean is (v + (m-1) c) / m. With models of equal variance it is the mean correlation.
-    Shares are as many answers `a` as there are choices, whose variances and covariances are added up.
+    Shares are as many answers `a` as there are choices, whose variances and covariances are added up. A choice is a name, not a
+    number: it has no error, and two models agree as often as a question to one and a question to the other of the same tick
+    end in the same choice.
     """
 
-    def __init__(self, r: int, m: int, asks: Asks = "number") -> None:
-        self.m, self.n, self._asks = m, 0, asks
-        self.alike = Alike(r, m)
+    def __init__(self, r: int, spec: Spec) -> None:
+        self.m, self.n, self._asks = spec.models, 0, spec.asks
+        self.alike = Alike(r, spec.models)
+        self._choices = spec.choices if spec.asks == "choice" else 0
+        self._same = np.zeros(r)
         # these three begin as nothing and take the shape (r, a, m) or (r, a) of what comes
         self._sum: Floats | float = 0.0
         self._square: Floats | float = 0.0
@@ -46,6 +50,9 @@ class Score:
 
     def take(self, said: Array, feedback: Feedback) -> None:
         """Add one recorded tick; questions with cases are scored by their mean over cases, shares choice by choice."""
+        if self._choices:
+            self._take_choices(said)
+            return
         outcome, weight = feedback.outcome, feedback.weight
         if self._asks == "number" and feedback.x is None and outcome.shape == said.shape:
             square = (outcome - said) ** 2
@@ -67,10 +74,22 @@ class Score:
         self._mean_square += said.mean(axis=2) ** 2
         self.alike.take(said[:, 0])  # of shares, that of the first choice
 
+    def _take_choices(self, said: Array) -> None:
+        """Pairs of questions to different models, and those of them that got the same answer."""
+        flat = said.reshape(len(said), self.m, -1)
+        same = np.zeros(len(said))
+        for choice in range(self._choices):
+            often = (flat == choice).sum(axis=2)
+            same += often.sum(axis=1) ** 2 - (often**2).sum(axis=1)
+        self._same += same / max(self.m * (self.m - 1) * flat.shape[2] ** 2, 1)
+        self.n += 1
+
     def measures(self) -> dict[str, Floats]:
         """Both scores now, `(r,)`; NaN before anything was scored, and agreement also with one model or constant answers."""
         with np.errstate(invalid="ignore"):
             error = np.sqrt(self._error / self._weight)
+        if self._choices and self.n and self.m > 1:
+            return {"prediction_error": error, "agreement": self._same / self.n}
         if self.n < 2 or self.m < 2:
             return {"prediction_error": error, "agreement": np.full(len(error), np.nan)}
         mean, square = np.asarray(self._sum) / self.n, np.asarray(self._square) / self.n

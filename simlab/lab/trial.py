@@ -98,6 +98,9 @@ class Trial:
         for hand in self.hands:
             if hand.intervention.ends and not math.isfinite(hand.trigger.lasts):
                 raise InputError(f"hand `{hand.name}` must end: say how long it lasts, e.g. `lasts: 5 min`")
+        for shock in self.shocks:  # a choice is a name, and shares are several numbers: neither can be shifted as one
+            if spec.asks != "number" and shock.effect == "biased":
+                raise InputError(f"shock `{shock.name}` shifts numbers, and this world asks for {spec.asks}")
         for used in [
             self.harm.measure if self.harm else None,
             self.harm.cost if self.harm else None,

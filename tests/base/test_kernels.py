@@ -4,9 +4,20 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from scipy.stats import kstest
+from scipy.stats import beta, kstest
 
-from simlab.base.kernels import normal_cells, poisson
+from simlab.base.kernels import (
+    add_at,
+    best_beta,
+    fifo,
+    log_bin,
+    log_quantiles,
+    normal_cells,
+    once,
+    poisson,
+    sum_by_choice,
+    turned,
+)
 from simlab.lab.streams import Streams
 
 
@@ -43,3 +54,88 @@ def test_poisson_keeps_arms_paired():
     """The same luck at a higher rate gives nowhere fewer."""
     u = np.random.default_rng(2).random(5000)
     assert (poisson(u, 3.0) <= poisson(u, 3.5)).all()
+
+
+def queues(r, j, k, seed=1):
+    g = np.random.default_rng(seed)
+    comes = g.exponential(size=(r, j)).cumsum(axis=1)
+    return comes, g.integers(0, k + 1, (r, j)), g.exponential(2.0, (r, j)), g.exponential(3.0, (r, k))
+
+
+@pytest.mark.parametrize(("r", "j", "k"), [(1, 1, 1), (3, 2, 1), (5, 64, 4), (70, 65, 9), (2, 40, 2000)])
+def test_fifo_equals_lindleys_recursion_customer_by_customer(r, j, k):
+    comes, server, work, free = queues(r, j, k)
+    served = fifo(comes, server, work, free)
+    for i in range(r):
+        busy = free[i].tolist()
+        for c in range(j):
+            at = server[i, c]
+            if at < k:
+                busy[at] = max(busy[at], comes[i, c]) + work[i, c]
+                assert served.leaves[i, c] == pytest.approx(busy[at], rel=1e-9)
+        np.testing.assert_allclose(served.free[i], busy, rtol=1e-9)
+
+
+def test_fifo_leaves_its_input_alone_and_its_bits_to_the_row():
+    given = queues(100, 30, 5)
+    before = [a.copy() for a in given]
+    whole = fifo(*given)
+    for a, b in zip(given, before, strict=True):
+        np.testing.assert_array_equal(a, b)
+    for first, last in ((0, 1), (1, 50), (50, 100)):
+        part = fifo(*(a[first:last] for a in given))
+        np.testing.assert_array_equal(part.leaves, whole.leaves[first:last])
+        np.testing.assert_array_equal(part.free, whole.free[first:last])
+
+
+def test_what_is_broadcast_is_taken_once():
+    a = np.arange(6.0).reshape(2, 3)
+    seen = once(np.broadcast_to(a[:, None, :], (2, 7, 3)))
+    assert seen.shape == (2, 1, 3)
+    np.testing.assert_array_equal(seen[:, 0], a)
+    assert once(a).shape == a.shape
+
+
+@pytest.mark.parametrize("pooled", [True, False])
+def test_sums_by_choice(pooled):
+    g = np.random.default_rng(2)
+    shape = (3, 2, 4, 2, 5)
+    action = np.broadcast_to(np.arange(5), shape) if pooled else g.integers(0, 5, shape)
+    values = [g.normal(size=shape), np.broadcast_to(True, shape)]
+    for found, value in zip(sum_by_choice(action, 5, *values), values, strict=True):
+        expected = np.stack([(value * (action == c)).reshape(3, 2, -1).sum(axis=2) for c in range(5)], axis=-1)
+        np.testing.assert_allclose(found, expected, rtol=1e-12)
+
+
+def test_log_bins_and_quantiles():
+    """A uniform sample: quantiles to a bin's width (1/16 of an octave), the ends to what lies beyond them."""
+    value = np.random.default_rng(3).uniform(0.5, 4.0, (2, 20_000))
+    counts = np.zeros((2, 16 * 6))
+    add_at(counts, log_bin(value, 2.0**-3, 96) + np.arange(2)[:, None] * 96, np.ones(value.shape))
+    assert counts.sum() == value.size
+    for level, found in zip((0.01, 0.5, 0.99), log_quantiles(counts, 2.0**-3, (0.01, 0.5, 0.99)), strict=True):
+        np.testing.assert_allclose(found, np.quantile(value, level, axis=1), rtol=0.01)
+    ends = log_bin(np.array([[1e-9, 0.125, 0.1329, 1e9]]), 2.0**-3, 96)
+    assert ends.tolist() == [[0, 0, 1, 95]]
+    assert (log_quantiles(np.zeros((2, 96)), 2.0**-3, (0.5,))[0] == 0).all()
+
+
+def test_a_wheel_keeps_what_is_due_until_its_tick_comes():
+    at = np.array([[0.0, 0.49, 0.5, 1.3, 99.0]])
+    assert turned(at, 0.5, np.array([0]), 4, 10).tolist() == [[0, 0, 10, 20, 30]]
+    assert turned(at, 0.5, np.array([6]), 4, 10).tolist() == [[20, 20, 30, 0, 10]]
+
+
+@pytest.mark.parametrize(
+    "beliefs", [((1, 1), (1, 1), (1, 1)), ((20, 1), (12, 2)), ((100, 3), (60, 1), (300, 20)), ((4, 9), (3, 5), (1, 1))]
+)
+def test_draws_are_the_best_as_often_as_betas_are(beliefs):
+    """Against quadrature of the exact law, P(k is best) = integral of f_k times the others' F: within 0.01 (see `Thompson`)."""
+    a, b = (np.array(side, dtype=float) for side in zip(*beliefs, strict=True))
+    x = (np.arange(200_000) + 0.5) / 200_000
+    below = np.stack([beta.cdf(x, *belief) for belief in beliefs])
+    exact = [np.mean(beta.pdf(x, a[k], b[k]) * np.delete(below, k, axis=0).prod(axis=0)) for k in range(len(a))]
+    z = np.random.default_rng(4).normal(size=(20, 20_000, 2, len(a)))
+    sides = (np.broadcast_to(side, (20, 1, len(a))) for side in (a, b))
+    found = np.bincount(best_beta(*sides, z).ravel(), minlength=len(a)) / 400_000
+    assert np.abs(found - exact).max() < 0.01 + 4 * 0.5 / np.sqrt(400_000)

@@ -2,9 +2,9 @@
 
     python -m tests.bench [--json]
 
-Nanoseconds per agent-step of one process, each the median of `ROUNDS` rounds played in turn, and the ratios to quote.
-Noise is drawn inside the kernels' time and before the twin's. Bare SimPy is what the twin cannot go below:
-one process per agent that only waits.
+Nanoseconds per agent-step (or per request) of one process, each the median of `ROUNDS` rounds played in turn, and the ratios to
+quote. Noise is drawn inside the kernels' time and before the twin's. Bare SimPy is what the twin cannot go below:
+one process per agent that only waits, or one per request that only queues.
 """
 
 from __future__ import annotations
@@ -15,20 +15,21 @@ import time
 from collections.abc import Callable
 from dataclasses import asdict, replace
 from statistics import median
+from typing import NamedTuple
 
 import simpy
 from threadpoolctl import threadpool_limits
 
 from simlab.lab.cohort import play
 from simlab.lab.trial import Trial
-from simlab.scenario.load import load, shipped
+from simlab.scenario.load import load
 from simlab.studies.runner import COHORT
 from tests.twins.flash_crash import Exchange
 from tests.twins.policing import City
 from tests.worlds import test_flash_crash, test_policing
+from tests.worlds.test_load_balancer import twin_of
 
 ROUNDS = 5
-TICKS = 2400
 
 
 def flash_crash_twin(trial: Trial, ticks: int) -> Callable[[], None]:
@@ -54,10 +55,13 @@ def policing_twin(trial: Trial, ticks: int) -> Callable[[], None]:
     return lambda: twin.run(ticks)
 
 
-TWINS = {"flash_crash": flash_crash_twin, "policing": policing_twin}
+def load_balancer_twin(trial: Trial, ticks: int) -> Callable[[], None]:
+    """The twin of one replication, ready to go."""
+    twin = twin_of(trial, 1, 0, ticks)
+    return lambda: twin.run(ticks)
 
 
-def bare_simpy(agents: int, ticks: int) -> None:
+def bare_agents(trial: Trial, ticks: int) -> None:
     """One process per agent that does nothing but wait for the next tick."""
     env = simpy.Environment()
 
@@ -65,47 +69,90 @@ def bare_simpy(agents: int, ticks: int) -> None:
         while True:
             yield env.timeout(1)
 
-    for _ in range(agents):
+    for _ in range(trial.topology.models):
         env.process(agent())
     env.run(until=ticks)
 
 
-def nanoseconds(work: Callable[[], object], agent_steps: int) -> float:
+def bare_requests(trial: Trial, ticks: int) -> None:
+    """One process per request that waits until it comes, queues for a backend and is served; nobody decides or learns anything."""
+    env, world = simpy.Environment(), trial.world
+    count = round(world.arrivals * world.tick)
+    backends = [simpy.Resource(env) for _ in world.rates]
+
+    def request(i):
+        yield env.timeout(i / count)
+        env.timeout(world.deadline / world.tick)
+        with backends[i % len(backends)].request() as turn:
+            yield turn
+            yield env.timeout(0.5 * len(backends) / count)
+
+    def source():
+        while True:
+            for i in range(count):
+                env.process(request(i))
+            yield env.timeout(1)
+
+    env.process(source())
+    env.run(until=ticks)
+
+
+class Case(NamedTuple):
+    """How a world is measured: its twin, bare SimPy, over how many ticks, and how many units of what a tick holds."""
+
+    twin: Callable[[Trial, int], Callable[[], None]]
+    bare: Callable[[Trial, int], None]
+    ticks: int
+    unit: str
+    units: Callable[[Trial], float]
+
+
+TWINS = {
+    "flash_crash": Case(flash_crash_twin, bare_agents, 2400, "agent-step", lambda trial: trial.topology.models),
+    "load_balancer": Case(
+        load_balancer_twin, bare_requests, 240, "request", lambda trial: trial.world.arrivals * trial.world.tick
+    ),
+    "policing": Case(policing_twin, bare_agents, 1000, "agent-step", lambda trial: trial.topology.models),
+}
+
+
+def nanoseconds(work: Callable[[], object], units: float) -> float:
     began = time.perf_counter()
     work()
-    return (time.perf_counter() - began) / agent_steps * 1e9
+    return (time.perf_counter() - began) / units * 1e9
 
 
 def measure(name: str) -> dict[str, float]:
-    """Nanoseconds per agent-step of a shipped scenario's first arm."""
+    """Nanoseconds per unit of a shipped scenario's first arm."""
+    case = TWINS[name]
     trial = load(name).arms[0].trial
-    trial = replace(trial, horizon=TICKS * trial.world.tick)
-    agents = trial.topology.models
+    trial = replace(trial, horizon=case.ticks * trial.world.tick, warmup=0.0)
+    units = case.units(trial) * case.ticks
     found: dict[str, list[float]] = {}
     for _ in range(ROUNDS):
-        twin = TWINS[name](trial, TICKS)
+        twin = case.twin(trial, case.ticks)
         works = {
             f"kernel, {COHORT} replications": (lambda: play(trial, 1, range(COHORT)), COHORT),
             "one replication at a time": (lambda: [play(trial, 1, [i]) for i in range(2)], 2),
             "twin": (twin, 1),
-            "bare SimPy": (lambda: bare_simpy(agents, TICKS), 1),
+            "bare SimPy": (lambda: case.bare(trial, case.ticks), 1),
         }
         for what, (work, replications) in works.items():
-            found.setdefault(what, []).append(nanoseconds(work, agents * TICKS * replications))
+            found.setdefault(what, []).append(nanoseconds(work, units * replications))
     return {what: median(times) for what, times in found.items()}
 
 
 def main() -> None:
     table = {}
     with threadpool_limits(1):
-        for name in shipped():
+        for name in TWINS:
             table[name] = measure(name)
     if "--json" in sys.argv:
         print(json.dumps(table, indent=1))
         return
     for name, times in table.items():
         kernel, *_ = times.values()
-        print(f"{name}, ns per agent-step, median of {ROUNDS}:")
+        print(f"{name}, ns per {TWINS[name].unit}, median of {ROUNDS}:")
         for what, time_ in times.items():
             print(f"  {what:28s} {time_:10.1f}   {time_ / kernel:7.1f} x the kernel")
         print(f"  the twin costs {times['twin'] / times['bare SimPy']:.1f} x bare SimPy processes")

@@ -127,7 +127,7 @@ def test_agreement_of_shares_is_taken_choice_by_choice():
 def test_agreement_of_two_choices_is_the_correlation_of_one():
     said = np.random.default_rng(2).random((50, 3, 2)) * [1, 0.5] + [0, 0.1]
     said[..., 1] += 0.3 * said[..., 0]
-    score = Score(3, 2, "shares")
+    score = Score(3, Spec(models=2, asks="shares", choices=2))
     for now in said:
         score.take(np.stack([now, 1 - now], axis=-1), Feedback(np.zeros((3, 2))))
     for i, found in enumerate(score.measures()["agreement"]):

@@ -8,6 +8,7 @@ from typing import Annotated, ClassVar, NamedTuple, final
 import numpy as np
 
 from simlab.base.arrays import Array, Floats
+from simlab.base.kernels import sum_by_choice
 from simlab.base.luck import Luck
 from simlab.base.par import Par
 from simlab.base.world import Action, Feedback, Measure, Spec, World
@@ -131,3 +132,69 @@ def trial(world: Toy | None = None, wiring: str = "isolated", **given: object) -
     fields: dict = {"brains": (Mean(),), "horizon": 40.0, "stride": 5.0} | given
     topology = fields.pop("topology", None) or wire(wiring, world.models).canonical(world.spec)
     return Trial(world=world, topology=topology, **fields)
+
+
+class Doors(NamedTuple):
+    late: Floats  # (r, m, k) how many answers come a tick later
+    total: Floats  # (r,)
+
+
+@final
+@dataclass(frozen=True)
+class Choices(World[Doors]):
+    """Asks for choices, `cases` at a time; answers come a tick late, pooled by choice, with the choice they are about."""
+
+    measures: ClassVar = {"total": Measure("1", "sum of the choices' numbers")}
+    models: Annotated[int, Par("1", "models", low=1)] = 3
+    cases: Annotated[int, Par("1", "questions to a model in a tick", low=1)] = 5
+    doors: Annotated[int, Par("1", "what can be chosen", low=1)] = 4
+
+    @property
+    def spec(self) -> Spec:
+        return Spec(self.models, "choice", self.models, (self.cases,), features=self.doors, choices=self.doors)
+
+    @property
+    def tick(self) -> float:
+        return 1.0
+
+    def start(self, luck: Luck) -> Doors:
+        return Doors(np.zeros((luck.replications, self.models, self.doors)), np.zeros(luck.replications))
+
+    def observe(self, state: Doors) -> Array:
+        r, m, k = state.late.shape
+        return np.broadcast_to(np.arange(k, dtype=float)[::-1], (r, m, self.cases, k))
+
+    def fallback(self, state: Doors, luck: Luck) -> Array:
+        return np.zeros((*state.late.shape[:2], self.cases), dtype=np.int64)
+
+    def step(self, state: Doors, action: Action, luck: Luck) -> tuple[Doors, Feedback]:
+        k = self.doors
+        often = (action.value[..., None] == np.arange(k)).sum(axis=2).astype(float)
+        about = np.broadcast_to(np.arange(k), often.shape)
+        answer = Feedback(about * 1.0, weight=state.late, action=about)
+        return Doors(often, state.total + action.value.sum(axis=(1, 2))), answer
+
+    def measure(self, state: Doors) -> dict[str, Floats]:
+        return {"total": state.total}
+
+
+@final
+@dataclass(frozen=True)
+class Picks(Brain[Averages]):
+    """Always picks `pick`, or at random; counts in `level` what it was told about each choice."""
+
+    answers: ClassVar = frozenset({"choice"})
+    online: ClassVar = True
+    pick: Annotated[int, Par("1", "what it picks, -1 for any", low=-1)] = -1
+
+    def start(self, r: int, b: int, p: int, spec: Spec, luck: Luck) -> Averages:
+        return Averages(np.zeros((r, b, spec.choices)), np.zeros((r, p)), np.zeros((r, p)))
+
+    def predict(self, mind: Averages, x: Array, luck: Luck) -> Array:
+        if self.pick >= 0:
+            return np.full(x.shape[:-1], self.pick)
+        return (luck.uniform("pick", x.shape[:-1]) * mind.level.shape[2]).astype(np.int64)
+
+    def witness(self, mind: Averages, x: Array, action: Array, feedback: Feedback, then: Array) -> None:
+        [told] = sum_by_choice(action, mind.level.shape[2], feedback.weight)
+        mind.level[:] += told

@@ -8,6 +8,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from simlab.base.errors import InputError
 from simlab.brains.topology import wire
 from simlab.lab.cohort import join, play
 from simlab.lab.score import SCORES
@@ -104,8 +105,12 @@ def test_the_contract_meets_models_that_have_learnt(name):
 @pytest.mark.parametrize("name", shipped())
 def test_the_same_at_any_cohort_size_in_any_wiring(name, wiring):
     trial = short(load(name).arms[0])
-    if trial.world.spec.asks != "number" and wiring == "chain":
-        pytest.skip("models that answer other than with a number cannot be read by others")
+    numberless = trial.world.spec.asks != "number" and wiring == "chain"
+    pooled = wiring == "shared_data" and any(brain.online for brain in trial.brains)
+    if numberless or pooled:
+        with pytest.raises(InputError, match=r"read each other|no evidence to share"):
+            play(rewired(trial, wiring), 1, range(2))
+        return
     assert_same_at_any_size(rewired(trial, "shared", share=0.5) if wiring == "half" else rewired(trial, wiring))
 
 
@@ -143,6 +148,10 @@ def test_every_wiring_can_be_played(name):
     m = trial.topology.models
     for wiring in ("isolated", "feature_store", "shared_data", "shared_brain", "shared", "bulkheads(1)"):
         topology = wire(wiring, m, kinds=len(trial.brains)).canonical(trial.world.spec)
+        if wiring == "shared_data" and m > 1 and any(brain.online for brain in trial.brains):
+            with pytest.raises(InputError, match="no evidence to share"):
+                play(replace(trial, topology=topology), 1, range(2))
+            continue
         assert not play(replace(trial, topology=topology), 1, range(2)).failed, wiring
     if m > 2:
         ragged = wire("bulkheads(3)", m).canonical(trial.world.spec)
