@@ -124,7 +124,7 @@ def main_figure(
         left,
         36,
         room[0] - left - (18 if narrow else 14),
-        chart - 64 if narrow else min(72 * len(levels), high),
+        chart - 64 if narrow else min(72 * len(levels), (rows - 1) * step + high),
     )
     _levels(axes, levels, heading, scale.say_level)
     return figure

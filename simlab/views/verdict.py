@@ -194,11 +194,16 @@ def _different(scenario: Scenario, found: Sequence[Contrast]) -> str:
         if group:
             said += (
                 "; "
-                + listed([_small(arms[c.arm], base, c, top) for c in group])
+                + listed(_most_of([_small(arms[c.arm], base, c, top) for c in group]))
                 + f" {verb if len(group) == 1 else verb.replace('s it', ' it')}"
             )
     none = [cause(arms[c.arm], base) for c in rest if not c.clear]
-    return said + (f"; {listed(none)}: no difference found" if none else "")
+    return said + (f"; {listed(_most_of(none))}: no difference found" if none else "")
+
+
+def _most_of(things: Sequence[str]) -> list[str]:
+    """The first three, and how many more: a sentence is not a table."""
+    return [*things] if len(things) <= 3 else [*things[:2], f"{len(things) - 2} more"]
 
 
 def _small(arm: Arm, base: Arm, c: Contrast, top: Headline) -> str:
@@ -259,7 +264,7 @@ def _in_all(top: Headline, found: Sequence[float | None]) -> str:
         return "undefined"
     low, high = top.say(known[0]), top.say(known[-1])
     where = "" if len(found) == 1 else " in every arm" if len(known) == len(found) else " where it is defined"
-    return low + where if low == high else f"{low} to {high}, by arm"
+    return low + where if low == high else f"still {low} to {high}, by arm"
 
 
 def claim_verdict(claim: Mapping[str, Any]) -> str:

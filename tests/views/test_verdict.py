@@ -164,7 +164,7 @@ def under(levels, vanishes=()):
     ("shares", "vanishes", "said"),
     [
         ((0.0, 0.0), (), "0% in every arm."),
-        ((0.02, 0.1), (("loss", True),), "2% to 10%, by arm."),
+        ((0.02, 0.1), (("loss", True),), "still 2% to 10%, by arm."),
         ((0.0, None), (), "0% where it is defined."),
         ((None, None), (), "undefined."),
         (
