@@ -10,7 +10,7 @@ from simlab.brains.topology import Schedule, Topology, schedule, wire
 
 OWN, ONE = (0, 1, 2, 3), (0, 0, 0, 0)
 
-# HOUSE.md's table: brains, views, pools
+# the table in topology.py: brains, views, pools
 PRESETS = {
     "isolated": (OWN, OWN, OWN),
     "feature_store": (OWN, ONE, OWN),
