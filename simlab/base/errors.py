@@ -22,22 +22,10 @@ class ParameterError(InputError):
     """A parameter outside its declared type or bounds."""
 
 
-class ReplicationError(SimlabError):
-    """Replications that failed, or diverged beyond `run.allow_diverged`."""
-
-    exit_code = 3
-
-
 class StorageError(SimlabError):
     """A run directory that is full, busy, corrupt, or holds another run."""
 
     exit_code = 4
-
-
-class PluginError(SimlabError):
-    """A third-party package that could not be used."""
-
-    exit_code = 5
 
 
 def nearest(word: str, known: Iterable[str]) -> str | None:

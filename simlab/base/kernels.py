@@ -205,3 +205,9 @@ def turned(at: Floats, dt: float, tick: Ints, size: int, stride: int) -> Ints:
 def add_at(where: Floats, cell: Ints, what: Array | float) -> None:
     """Add to the cells of a C-ordered array, in place, each as often as it is named."""
     np.add.at(where.reshape(-1), cell.ravel(), what if isinstance(what, float) else what.ravel())
+
+
+def planes(r: int, rows: int, *features: int) -> Array:
+    """Zeros `(r, rows, *features)`, stored so that one feature of all rows lies together: learning goes plane by plane."""
+    flat = np.zeros((*features, r, rows))
+    return flat.transpose(*range(len(features), flat.ndim), *range(len(features)))

@@ -7,7 +7,7 @@ Shapes: `r` replications, `b` brains, `p` evidence pools, `g` seats (the models 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from typing import Any, ClassVar, Generic, TypeVar
+from typing import Any, ClassVar, Generic, NamedTuple, TypeVar
 
 import numpy as np
 
@@ -17,6 +17,15 @@ from simlab.base.par import check_parameters
 from simlab.base.world import Asks, Feedback, Spec
 
 M = TypeVar("M")
+
+
+class Nothing(NamedTuple):
+    """The mind of a brain that learns nothing: no weights, no evidence."""
+
+
+def no_board(spec: Spec) -> str | None:
+    """What is wrong where a brain reads a board: it needs one feature for each choice."""
+    return None if spec.features == spec.choices else "needs a board with one number for each choice"
 
 
 class Brain(ABC, Generic[M]):
@@ -38,6 +47,10 @@ class Brain(ABC, Generic[M]):
         """Why this brain cannot serve a world with this `spec`, or None when it can."""
         if spec.asks not in self.answers:
             return f"answers {' or '.join(sorted(self.answers))}, and the world asks for {spec.asks}"
+        return self.lacks(spec)
+
+    def lacks(self, spec: Spec) -> str | None:
+        """What else this brain needs that a world with this `spec` does not offer, or None."""
         return None
 
     @abstractmethod

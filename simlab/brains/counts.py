@@ -13,6 +13,7 @@ from typing import Annotated, ClassVar, NamedTuple, final
 import numpy as np
 
 from simlab.base.arrays import Array, Floats, Ints
+from simlab.base.kernels import planes
 from simlab.base.luck import Luck
 from simlab.base.par import Par
 from simlab.base.world import Asks, Feedback, Spec
@@ -38,17 +39,15 @@ class Counts(Brain[Urn]):
     forget: Annotated[float, Par("1", "share of the balls that is lost each tick", low=0, below=1)] = 0.0
     floor: Annotated[float, Par("1", "balls that a choice keeps at least", low=0)] = 1.0
 
-    def why_not(self, spec: Spec) -> str | None:
+    def lacks(self, spec: Spec) -> str | None:
         """Counts need as many choices as there are entries in the prior."""
-        if spec.asks not in self.answers:
-            return f"answers shares, and the world asks for {spec.asks}"
         if spec.choices != len(self.prior):
             return f"has a prior for {len(self.prior)} choices, and the world offers {spec.choices}"
         return None
 
     def start(self, r: int, b: int, p: int, spec: Spec, luck: Luck) -> Urn:
         """The prior in every urn, and its shares in every brain."""
-        mind = Urn(_planes(r, b, len(self.prior)), _planes(r, p, len(self.prior)))
+        mind = Urn(planes(r, b, len(self.prior)), planes(r, p, len(self.prior)))
         mind.balls[:] = self.prior
         mind.shares[:] = np.array(self.prior) / sum(self.prior)
         return mind
@@ -77,8 +76,3 @@ class Counts(Brain[Urn]):
         shares, balls = (leaf.transpose(2, 0, 1).reshape(k, -1) for leaf in mind)  # a choice a row, as they are stored
         urns = balls.take(row * p + taught_by[brain], axis=1)
         shares[:, row * b + brain] = urns / urns.sum(axis=0)
-
-
-def _planes(r: int, rows: int, choices: int) -> Floats:
-    """Zeros `(r, rows, choices)`, stored so that one choice of all rows lies together: counting goes plane by plane."""
-    return np.zeros((choices, r, rows)).transpose(1, 2, 0)

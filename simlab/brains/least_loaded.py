@@ -7,7 +7,7 @@ servers) and the classic herd with stale ones (Mitzenmacher 2000, Dahlin 2000, I
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import ClassVar, NamedTuple, final
+from typing import ClassVar, final
 
 import numpy as np
 
@@ -15,11 +15,7 @@ from simlab.base.arrays import Array, Ints
 from simlab.base.kernels import once
 from simlab.base.luck import Luck
 from simlab.base.world import Asks, Feedback, Spec
-from simlab.brains.brain import Brain
-
-
-class Nothing(NamedTuple):
-    """No weights, no evidence."""
+from simlab.brains.brain import Brain, Nothing, no_board
 
 
 @final
@@ -29,10 +25,9 @@ class LeastLoaded(Brain[Nothing]):
 
     answers: ClassVar[frozenset[Asks]] = frozenset({"choice"})
 
-    def why_not(self, spec: Spec) -> str | None:
+    def lacks(self, spec: Spec) -> str | None:
         """It needs a board: one feature for each choice."""
-        wrong = super().why_not(spec)
-        return wrong or (None if spec.features == spec.choices else "needs a board with one number for each choice")
+        return no_board(spec)
 
     def start(self, r: int, b: int, p: int, spec: Spec, luck: Luck) -> Nothing:
         """Nothing to start from."""

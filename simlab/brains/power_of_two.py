@@ -7,7 +7,7 @@ as looking at all; with stale ones far better, since the crowd does not gather a
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Annotated, ClassVar, NamedTuple, final
+from typing import Annotated, ClassVar, final
 
 import numpy as np
 
@@ -16,11 +16,7 @@ from simlab.base.kernels import once
 from simlab.base.luck import Luck
 from simlab.base.par import Par
 from simlab.base.world import Asks, Feedback, Spec
-from simlab.brains.brain import Brain
-
-
-class Nothing(NamedTuple):
-    """No weights, no evidence."""
+from simlab.brains.brain import Brain, Nothing, no_board
 
 
 @final
@@ -32,10 +28,9 @@ class PowerOfTwo(Brain[Nothing]):
 
     choices: Annotated[int, Par("1", "how many are looked at, d", low=1, high=16, source="Mitzenmacher 2001")] = 2
 
-    def why_not(self, spec: Spec) -> str | None:
+    def lacks(self, spec: Spec) -> str | None:
         """It needs a board: one feature for each choice."""
-        wrong = super().why_not(spec)
-        return wrong or (None if spec.features == spec.choices else "needs a board with one number for each choice")
+        return no_board(spec)
 
     def start(self, r: int, b: int, p: int, spec: Spec, luck: Luck) -> Nothing:
         """Nothing to start from."""

@@ -13,6 +13,7 @@ from typing import Annotated, ClassVar, NamedTuple, final
 import numpy as np
 
 from simlab.base.arrays import Array, Floats, Ints
+from simlab.base.kernels import planes
 from simlab.base.luck import Luck
 from simlab.base.par import Par
 from simlab.base.world import Asks, Feedback, Spec
@@ -41,16 +42,14 @@ class Ridge(Brain[Fit]):
     penalty: Annotated[float, Par("1", "ridge penalty, in answers to a question of size 1", above=0)] = 10.0
     memory: Annotated[float, Par("1", "ticks with an answer after which evidence counts 1/e", low=1)] = 1200.0
 
-    def why_not(self, spec: Spec) -> str | None:
-        """A ridge needs numbers to predict and features to predict them from."""
-        if spec.asks not in self.answers:
-            return f"answers number, and the world asks for {spec.asks}"
+    def lacks(self, spec: Spec) -> str | None:
+        """A ridge needs features to predict from."""
         return None if spec.features else "needs features, and the world offers none"
 
     def start(self, r: int, b: int, p: int, spec: Spec, luck: Luck) -> Fit:
         """No evidence; every prediction is 0 until the first retraining."""
         f = spec.features
-        return Fit(_planes(r, b, f), _planes(r, p, f, f), _planes(r, p, f))
+        return Fit(planes(r, b, f), planes(r, p, f, f), planes(r, p, f))
 
     def predict(self, mind: Fit, x: Array, luck: Luck) -> Array:
         """The weighted sum of the features, `(r, b, g, *c)`."""
@@ -88,12 +87,6 @@ class Ridge(Brain[Fit]):
             lower = mind.xx[row, pool]
             whole = lower + np.tril(lower, -1).swapaxes(1, 2) + self.penalty * np.eye(lower.shape[-1])
             mind.weights[row, brain] = np.linalg.solve(whole, mind.xy[row, pool, :, None])[..., 0]
-
-
-def _planes(r: int, rows: int, *features: int) -> Array:
-    """Zeros `(r, rows, *features)`, stored so that one feature of all rows lies together: learning goes plane by plane."""
-    flat = np.zeros((*features, r, rows))
-    return flat.transpose(*range(len(features), flat.ndim), *range(len(features)))
 
 
 def _average(a: Array, pools: tuple[int, ...]) -> Array:

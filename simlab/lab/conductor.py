@@ -77,14 +77,12 @@ class Conductor:
         if trial.topology.average_every:
             self._add("federated rounds", self._rounds)
 
-    def play(self, progress: Callable[[int], None] | None = None) -> None:
+    def play(self) -> None:
         """Run to the horizon."""
         loop, env = self.loop, self.env
         while True:
             due = min(env.peek(), loop.horizon)
             loop.run(int(due) - loop.tick)
-            if progress:
-                progress(loop.tick)
             if due >= loop.horizon:
                 return
             for _ in range(_ZENO):

@@ -87,6 +87,8 @@ class Loop:
         }
         self._rungs = trial.topology.rungs() if trial.topology.reads and not trial.topology.lag else None
         self._views = np.array(trial.topology.view_of)
+        self._own_views, self._one_view = bool((self._views == np.arange(self.m)).all()), not self._views.any()
+        self._upstream = np.array(trial.topology.reads)
         self._last_said: Floats = np.zeros((self.r, self.m, *self.world.spec.case))
         self._x = self._viewed(self.world.observe(self.state))
         if self.tick == 0:
@@ -151,8 +153,7 @@ class Loop:
         return said
 
     def _with_upstream(self, x: Array, said: Floats) -> Array:
-        upstream = np.array(self.trial.topology.reads)
-        case = self.world.spec.case
+        upstream, case = self._upstream, self.world.spec.case
         read = np.moveaxis(said[:, upstream], 2, -1) * (upstream >= 0).reshape(self.m, *(1,) * len(case), -1)
         whole = (self.r, self.m, *case)
         return np.concatenate(
@@ -161,10 +162,9 @@ class Loop:
 
     def _viewed(self, x: Array) -> Array:
         """The features each model sees, `(r, m, ...)`, or `(r, 1, ...)` where all see the same."""
-        views = self._views
-        if x.shape[1] == 1 or (views == np.arange(self.m)).all():
+        if x.shape[1] == 1 or self._own_views:
             return x
-        return x[:, :1] if (views == 0).all() else x.take(views, axis=1)  # always C order: sums keep their bits
+        return x[:, :1] if self._one_view else x.take(self._views, axis=1)  # always C order: sums keep their bits
 
     def _learn(self, x: Array, said: Array, action: Action, feedback: Feedback, then: Array, moment: At) -> None:
         feedback = self._seam("feedback", feedback, moment)
