@@ -24,11 +24,11 @@ class Course(NamedTuple):
     """The reference, and where the recent past stands against it; `f` features (or answers of reality)."""
 
     scrapes: Ints  # (1,)
-    last: Floats  # (r, 3, f) mean of a scrape: at first (the origin), at the last scrape, NaN before
-    past: Floats  # (r, 6, f) sums over all scrapes of 1, u, x, uu, ux, xx, with u the mean a scrape before x
+    last: Floats  # (r, 2, f) mean of a scrape: at first (the origin), at the last scrape, NaN before
+    past: Floats  # (r, f, 6) sums over all scrapes of 1, u, x, uu, ux, xx, with u the mean a scrape before x
     walk: Floats  # (r, 2, f) CUSUM upwards and downwards
     kept: list[Floats]  # samples of the reference, (r, f, k) each, until it is complete
-    edges: Floats  # (r, f, c-1) quantiles of the reference
+    edges: Floats  # (r, f, c) where its cells begin: -inf, then quantiles
     norm: Floats  # (r, f, c) its share in each cell
     size: Floats  # (r, f) its known samples
     recent: Sliding  # (recent, r, f, c) counts in each cell
@@ -102,10 +102,10 @@ class DriftAcceleration(Detector[Course]):
         return Course(
             np.zeros(1, dtype=np.int64),
             np.full((r, 2, f), np.nan),
-            np.zeros((r, 6, f)),
+            np.zeros((r, f, 6)),
             np.zeros((r, 2, f)),
             [],
-            np.zeros((r, f, cells - 1)),
+            np.zeros((r, f, cells)),
             np.zeros((r, f, cells)),
             np.zeros((r, f)),
             sliding(self.recent, r, f, cells),
@@ -132,7 +132,7 @@ class DriftAcceleration(Detector[Course]):
             return Reading(nothing, nothing.copy())
         distance, seed = self._distance(state, beyond)
         if self.method == "cusum":
-            distance = cusum(state.walk, z, self.slack).max(axis=1)
+            distance = cusum(state.walk, z, self.slack)
         elif self.method == "adwin":
             distance = _cuts(state.adwin, z)
         return Reading(np.fmax.reduce(distance, axis=1) * (self.limit / self._bar(f)), seed)
@@ -143,7 +143,7 @@ class DriftAcceleration(Detector[Course]):
         mean = np.minimum(np.maximum(mean, -1e100), 1e100)  # squares stay finite; NaN stays NaN
         np.copyto(origin, mean, where=np.isnan(origin))
         u, x = last - origin, mean - origin
-        n, su, sx, suu, sux, sxx = state.past.swapaxes(0, 1)
+        n, su, sx, suu, sux, sxx = np.ascontiguousarray(np.moveaxis(state.past, 2, 0))
         cu, cx, cuu = su / n, sx / n, suu - su * su / n
         slope = (sux - su * cx) / cuu
         left = sxx - sx * cx - slope * (sux - su * cx)
@@ -151,8 +151,8 @@ class DriftAcceleration(Detector[Course]):
         spread = np.maximum(left, 1e-12 * sxx) / (n - 2) * (1 + 1 / n + off * off / cuu)
         z = normal_from_student((x - cx - slope * off) / np.sqrt(spread), n - 2)
         known = np.isfinite(u + x)
-        fresh = np.stack([np.ones_like(u), u, x, u * u, u * x, x * x], axis=1)
-        np.add(state.past, fresh if known.all() else np.where(known[:, None], fresh, 0.0), out=state.past)
+        fresh = np.stack([np.ones_like(u), u, x, u * u, u * x, x * x], axis=2)
+        np.add(state.past, fresh if known.all() else np.where(known[..., None], fresh, 0.0), out=state.past)
         np.copyto(last, mean)
         return np.where(np.isfinite(z) & (n >= 4), np.minimum(np.maximum(z, -CLIP), CLIP), 0.0)
 
@@ -161,10 +161,9 @@ class DriftAcceleration(Detector[Course]):
         if beyond <= 0:
             state.kept.append(x.copy())
             if beyond == 0:
-                whole = np.concatenate(state.kept, axis=2)
+                _quantiles(np.concatenate(state.kept, axis=2), state.edges)
+                counts = np.add.reduce([_cells(part, state.edges) for part in state.kept])
                 state.kept.clear()
-                _quantiles(whole, state.edges)
-                counts = _cells(whole, state.edges)
                 state.size[:] = counts.sum(axis=2)
                 state.norm[:] = _shares(counts)
             return
@@ -205,22 +204,20 @@ def _means(x: Floats) -> Floats:
 
 
 def _quantiles(x: Floats, edges: Floats) -> None:
-    """Quantiles of the known samples that part them into cells of equal probability, in place, `(r, f, c-1)`."""
-    cells = edges.shape[2] + 1
+    """Where the cells of equal probability of the known samples `(r, f, k)` begin, in place, `(r, f, c)`."""
+    cells = edges.shape[2]
     x = np.sort(x, axis=2)  # NaN comes last
     known = x.shape[2] - np.isnan(x).sum(axis=2)
-    at = (np.arange(1, cells) * known[..., None]) // cells
-    edges[:] = np.take_along_axis(x, np.maximum(at, 1) - 1, axis=2)
+    edges[..., 0] = -np.inf
+    edges[..., 1:] = np.take_along_axis(x, (np.arange(1, cells) * known[..., None]) // cells, axis=2)
 
 
 def _cells(x: Floats, edges: Floats) -> Floats:
-    """How many of the samples `(r, f, k)` lie in each cell `(r, f, c)`, each up to and with its upper edge."""
-    above = np.empty((*edges.shape[:2], edges.shape[2] + 2))
-    above[..., 0] = x.shape[2] - np.isnan(x).sum(axis=2)
-    above[..., -1] = 0.0
-    for i in range(edges.shape[2]):
-        np.sum(x > edges[..., i, None], axis=2, out=above[..., i + 1])
-    return above[..., :-1] - above[..., 1:]
+    """How many of the samples `(r, f, k)` lie in each cell `(r, f, c)`; the unknown in none."""
+    reached = (x[:, :, None] >= edges[..., None]).astype(np.float32)
+    counts = (reached @ np.ones(x.shape[2], dtype=np.float32)).astype(np.float64)  # whole numbers: exact in any order
+    counts[..., :-1] -= counts[..., 1:].copy()
+    return counts
 
 
 def _shares(counts: Floats) -> Floats:
@@ -238,13 +235,15 @@ def _cuts(watchers: list[Any], z: Floats) -> Floats:
 
 
 def cusum(walk: Floats, z: Floats, slack: float) -> Floats:
-    """One step of both walks `(r, 2, ...)`, in place: S+ = max(0, S+ + z - slack), S- = max(0, S- - z - slack) (Page 1954)."""
+    """One step of both walks `(r, 2, ...)`, in place, and the higher of them: S = max(0, S + z - slack), and with -z (Page 1954)."""
     walk[:, 0] += z
     walk[:, 1] -= z
     walk -= slack
-    return np.maximum(walk, 0.0, out=walk)
+    np.maximum(walk, 0.0, out=walk)
+    return np.maximum(walk[:, 0], walk[:, 1])
 
 
+@cache
 def cusum_limit(run_length: float, slack: float) -> float:
     """The limit at which a two-sided CUSUM of independent standard normals alarms every `run_length` steps.
 
@@ -313,7 +312,7 @@ def distances(reference: ArrayLike, recent: ArrayLike, bins: int = 10) -> Distan
     n, m = len(a), len(b)
     if min(n, m) < bins:
         raise InputError(f"samples of {n} and {m} cases are too few for {bins} bins")
-    edges = np.empty((1, 1, bins - 1))
+    edges = np.empty((1, 1, bins))
     _quantiles(a[None, None], edges)
     p, q = (_shares(_cells(x[None, None], edges)) for x in (a, b))
     psi = float(((q - p) * np.log(q / p)).sum())
