@@ -12,11 +12,12 @@ from numpy.typing import ArrayLike
 from simlab.base.arrays import Array, Floats, Ints
 from simlab.base.errors import InputError
 from simlab.base.par import Par
-from simlab.detectors.detector import Detector, Frame, Reading, Sliding, Subject, slide, sliding
+from simlab.detectors.detector import Detector, Frame, Reading, Sliding, Subject, held, slide, sliding
 
 PER_INSTANT = 16  # samples of a feature that are binned, evenly spread, where there are more
 SPAN = 10  # scrapes over which the popular rule takes its derivative
 FINE = 6  # cells a bin for the Kolmogorov-Smirnov distance
+CROWD = 5  # samples a bin, in the reference and in the recent past, below which no distance is told (Cochran 1954)
 CLIP = 4.0  # standard deviations; an outlier counts as this
 
 
@@ -56,10 +57,10 @@ class DriftAcceleration(Detector[Course]):
     at a scrape where the window is cut, one Python object a replication and feature.
 
     The popular rule names neither distance nor unit. It is read as the increase of the population stability index (the largest of the
-    features) over the last 10 scrapes.
+    features) over the last 10 scrapes. No distance is told from fewer than 5 samples a bin.
     """
 
-    shows: ClassVar[str] = "how far the features have drifted, as a share of what chance allows at the limit"
+    shows: ClassVar[str] = "drift of the feature that drifted most (cusum: standard deviations, summed up since the reference)"
     seed_rule: ClassVar[str] = "derivative(feature_distribution_distance[10m]) > 0.1"
     seed_threshold: ClassVar[float] = 0.1
 
@@ -145,16 +146,17 @@ class DriftAcceleration(Detector[Course]):
         u, x = last - origin, mean - origin
         n, su, sx, suu, sux, sxx = np.ascontiguousarray(np.moveaxis(state.past, 2, 0))
         cu, cx, cuu = su / n, sx / n, suu - su * su / n
-        slope = (sux - su * cx) / cuu
-        left = sxx - sx * cx - slope * (sux - su * cx)
-        off = u - cu
+        cuu = np.where(cuu > 1e-12 * suu, cuu, np.inf)  # a mean that never changed has no slope
+        both, off = sux - su * cx, u - cu
+        slope = both / cuu
+        left = sxx - sx * cx - slope * both
         spread = np.maximum(left, 1e-12 * sxx) / (n - 2) * (1 + 1 / n + off * off / cuu)
         z = normal_from_student((x - cx - slope * off) / np.sqrt(spread), n - 2)
         known = np.isfinite(u + x)
         fresh = np.stack([np.ones_like(u), u, x, u * u, u * x, x * x], axis=2)
         np.add(state.past, fresh if known.all() else np.where(known[..., None], fresh, 0.0), out=state.past)
         np.copyto(last, mean)
-        return np.where(np.isfinite(z) & (n >= 4), np.minimum(np.maximum(z, -CLIP), CLIP), 0.0)
+        return np.where(np.isnan(z) | (n < 4), 0.0, np.minimum(np.maximum(z, -CLIP), CLIP))
 
     def _count(self, state: Course, x: Floats, beyond: int) -> None:
         """Keep the samples `(r, f, k)` for the reference, or count them in its cells."""
@@ -174,15 +176,16 @@ class DriftAcceleration(Detector[Course]):
         nothing = np.full(state.size.shape, np.nan)
         if beyond < self.recent:
             return nothing, nothing[:, 0].copy()
-        counts = state.recent.running + state.recent.ring[int(state.recent.at[0])]
+        counts = held(state.recent)
         size = counts.sum(axis=2)
+        size = np.where(np.minimum(size, state.size) >= CROWD * self.bins, size, np.nan)
         coarse, norm = counts, state.norm
         if self.method == "ks":
             r, f = size.shape
             coarse = counts.reshape(r, f, self.bins, FINE).sum(axis=3)
             norm = norm.reshape(r, f, self.bins, FINE).sum(axis=3)
         now = _shares(coarse)
-        psi = ((now - norm) * np.log(now / norm)).sum(axis=2)
+        psi = np.einsum("rfc,rfc->rf", now - norm, np.log(now / norm))
         largest = np.fmax.reduce(np.where(size > 0, psi, np.nan), axis=1)
         wheel = state.distances[beyond % SPAN]
         seed = largest - wheel
@@ -213,11 +216,11 @@ def _quantiles(x: Floats, edges: Floats) -> None:
 
 
 def _cells(x: Floats, edges: Floats) -> Floats:
-    """How many of the samples `(r, f, k)` lie in each cell `(r, f, c)`; the unknown in none."""
-    reached = (x[:, :, None] >= edges[..., None]).astype(np.float32)
-    counts = (reached @ np.ones(x.shape[2], dtype=np.float32)).astype(np.float64)  # whole numbers: exact in any order
-    counts[..., :-1] -= counts[..., 1:].copy()
-    return counts
+    """How many of the samples `(r, f, k)` lie in each cell `(r, f, c)`; the unknown in none. Samples and cells go plane by plane."""
+    x, edges = np.ascontiguousarray(np.moveaxis(x, 2, 0)), np.ascontiguousarray(np.moveaxis(edges, 2, 0))
+    reached = (x >= edges[:, None]).view(np.uint8).sum(axis=1, dtype=np.uint8 if len(x) < 256 else np.int64)
+    reached[:-1] -= reached[1:].copy()
+    return np.ascontiguousarray(np.moveaxis(reached, 0, 2), dtype=np.float64)
 
 
 def _shares(counts: Floats) -> Floats:

@@ -17,6 +17,7 @@ from numpy.typing import ArrayLike
 
 from simlab.base.arrays import Array, Bools, Floats, Ints
 from simlab.base.errors import InputError
+from simlab.base.kernels import once
 from simlab.base.par import Par
 from simlab.detectors.detector import (
     Detector,
@@ -169,7 +170,7 @@ class FeedbackSpiral(Detector[Spiral]):
         """Add the instants at which a probe was on, centred over models and about the centre."""
         noise = frame.nudges
         state.quiet[0] += 1
-        if not noise.any():
+        if not once(noise).any():
             rest(state.together, int(state.quiet[0]))
             rest(state.apart, int(state.quiet[0]))
             return
@@ -193,12 +194,14 @@ class FeedbackSpiral(Detector[Spiral]):
 
 
 _PAIRS = ((0, 0), (0, 1), (1, 1), (0, 2), (1, 2), (2, 2))
+_ONE = np.array([0, 0, 0, 0, *(i + 1 for i, _ in _PAIRS)])
+_OTHER = np.array([0, 1, 2, 3, *(j + 1 for _, j in _PAIRS)])
 
 
 def _moments(x: Floats, z: Floats, y: Floats) -> Floats:
     """1, x, z, y, xx, xz, zz, xy, zy, yy as a last axis; all 0 where any of the three is unknown."""
-    three = (x, z, y)
-    found = np.stack([np.ones_like(x), x, z, y, *(three[i] * three[j] for i, j in _PAIRS)], axis=-1)
+    four = np.stack([np.ones_like(x), x, z, y], axis=-1)
+    found = four.take(_ONE, axis=-1) * four.take(_OTHER, axis=-1)
     known = np.isfinite(x + z + y)
     return found if known.all() else np.where(known[..., None], found, 0.0)
 
@@ -251,9 +254,9 @@ def _mean(x: Floats) -> Floats:
     """The mean over instants and models of what is known, `(n, r, m)` to `(r,)`."""
     flat = x[0] if len(x) == 1 else np.ascontiguousarray(np.moveaxis(x, 0, -1)).reshape(x.shape[1], -1)
     mean = flat.sum(axis=1) / flat.shape[1]
-    known = np.isfinite(flat)
     if np.isfinite(mean).all():
         return np.asarray(mean)
+    known = np.isfinite(flat)
     count = known.sum(axis=1)
     return np.asarray(np.where(known, flat, 0.0).sum(axis=1) / np.where(count, count, np.nan))
 
@@ -269,7 +272,7 @@ def explosive(level: float, freedom: Floats) -> Floats:
 
 def _student(level: float, freedom: Floats) -> Floats:
     """What Student's t with so many degrees of freedom exceeds with chance `level`, NaN where there are none."""
-    known = np.where(freedom >= 1, np.minimum(freedom, 1000), 0).astype(np.int64)
+    known = np.where(freedom >= 1, np.minimum(freedom, 1000.0), 0.0).astype(np.int64)
     return _students(level)[known]
 
 
