@@ -193,19 +193,21 @@ class FeedbackSpiral(Detector[Spiral]):
         first = state.path[:, :1]
         plain, came = frame.predictions[..., 0] - noise - first, frame.reality[..., 0] - first
         known = np.isfinite(noise + plain + came)
-        known &= (np.where(known, noise, 0.0) != 0).any(axis=2, keepdims=True)
-        models = known.sum(axis=2)
+        whole = bool(known.all())
+        models = known.sum(axis=2) * 1.0
         means, beside = [], []
         for x in (noise, plain, came):
-            x = np.where(known, x, 0.0)
-            mean = x.sum(axis=2) / models
+            known_x = x if whole else np.where(known, x, 0.0)
+            mean = known_x.sum(axis=2) / models
             means.append(mean)
-            beside.append(np.where(known, x - mean[..., None], 0.0))
-        slide(state.together, over_instants(_moments(*means)))
+            rest_x = known_x - mean[..., None]
+            beside.append(rest_x if whole else np.where(known, rest_x, 0.0))
         crossed = [np.einsum("nrm,nrm->nr", beside[i], beside[j]) for i, j in _PAIRS]
-        free = np.maximum(models - 1.0, 0.0)
-        nil = np.zeros_like(free)
-        slide(state.apart, over_instants(np.stack([free, nil, nil, nil, *crossed], axis=-1)))
+        nil = np.zeros_like(models)
+        apart = np.stack([np.maximum(models - 1, 0.0), nil, nil, nil, *crossed], axis=-1)
+        probed = ((noise != 0) & known).any(axis=2)[..., None]
+        slide(state.together, over_instants(np.where(probed, _moments(*means), 0.0)))
+        slide(state.apart, over_instants(np.where(probed, apart, 0.0)))
 
 
 _PAIRS = ((0, 0), (0, 1), (1, 1), (0, 2), (1, 2), (2, 2))

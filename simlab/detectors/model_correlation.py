@@ -110,9 +110,9 @@ class ModelCorrelation(Detector[Likeness]):
     def _largest(self, state: Likeness, d: Floats, each: Floats, count: Floats) -> Floats:
         """The largest correlation of two different models, `(r,)`."""
         i, j = _pairs(d.shape[3])
-        products = slide(state.pairs, over_instants(np.einsum("nrap,nrap->nrp", d[..., i], d[..., j])))
+        products = slide(state.pairs, over_instants(np.einsum("nrap,nrap->nrp", d.take(i, axis=3), d.take(j, axis=3))))
         raw = products / count[:, None]
-        covariance = raw - np.einsum("rap,rap->rp", each[..., i], each[..., j]) / count[:, None] ** 2
+        covariance = raw - np.einsum("rap,rap->rp", each.take(i, axis=2), each.take(j, axis=2)) / count[:, None] ** 2
         own = i == j
         variance = np.where(covariance[:, own] > 1e-12 * raw[:, own], covariance[:, own], np.nan)
         i, j = i[~own], j[~own]
