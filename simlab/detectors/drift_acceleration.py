@@ -35,7 +35,7 @@ class Course(NamedTuple):
     edges: Floats  # (r, f, c) where its cells begin: -inf, then quantiles
     norm: Floats  # (r, f, c) its share in each cell
     size: Floats  # (r, f) its known samples
-    recent: Sliding  # (recent, r, f, c) counts in each cell
+    recent: Sliding  # (recent scrapes, r, f, c) counts in each cell
     distances: Floats  # (SPAN, r) the distances of the last scrapes, on a wheel
     adwin: list[Any]  # river's detectors, r times f
 
@@ -62,7 +62,8 @@ class DriftAcceleration(Detector[Course]):
     standard deviations of the reference: 1 at a scrape where its window is cut; one Python object a replication and feature, so slow.
 
     The popular rule names neither distance nor unit. It is read as the increase of the population stability index (the largest of the
-    features) over the last 10 scrapes. No distance is told from fewer than 5 samples a bin.
+    features) over the last 10 scrapes. Recent are as many scrapes as make
+    5 samples a bin; from fewer no distance is told.
     """
 
     shows: ClassVar[str] = (
@@ -72,7 +73,7 @@ class DriftAcceleration(Detector[Course]):
     seed_threshold: ClassVar[float] = 0.1
 
     window: Annotated[int, Par("1", "scrapes of the reference", low=10)] = 60
-    recent: Annotated[int, Par("1", "scrapes compared with it", low=2)] = 20
+    recent: Annotated[int, Par("1", "scrapes compared with it, or more where samples are few", low=2)] = 20
     method: Annotated[str, Par("1", "how drift is found", choices=("cusum", "psi", "ks", "adwin"))] = "cusum"
     false_alarm_every: Annotated[float, Par("1", "scrapes from one false alarm to the next", low=20, high=1e9)] = (
         10_000.0
@@ -100,6 +101,7 @@ class DriftAcceleration(Detector[Course]):
         """No reference yet."""
         r = subject.replications
         f = subject.features or subject.answers
+        samples = min(max(subject.samples if subject.features else subject.models, 1), PER_INSTANT)
         cells = self.bins * (FINE if self.method == "ks" else 1)
         watchers: list[Any] = []
         if self.method == "adwin":
@@ -119,13 +121,13 @@ class DriftAcceleration(Detector[Course]):
             np.moveaxis(np.zeros((cells, r, f)), 0, 2),
             np.zeros((r, f, cells)),
             np.zeros((r, f)),
-            sliding(self.recent, r, f, cells),
+            sliding(max(self.recent, -(-CROWD * self.bins // samples)), r, f, cells),
             np.full((SPAN, r), np.nan),
             watchers,
         )
 
     def read(self, state: Course, frame: Frame) -> Reading:
-        """Add what came in; NaN until the reference is complete and, for distances, `recent` scrapes more."""
+        """Add what came in; NaN until the reference is complete and, for distances, the recent past too."""
         with np.errstate(all="ignore"):
             return self._read(state, frame)
 
@@ -186,7 +188,7 @@ class DriftAcceleration(Detector[Course]):
     def _distance(self, state: Course, beyond: int) -> tuple[Floats, Floats]:
         """The distance that the method asks for, `(r, f)`, and the increase of the largest stability index, `(r,)`."""
         nothing = np.full(state.size.shape, np.nan)
-        if beyond < self.recent:
+        if beyond < len(state.recent.ring):
             return nothing, nothing[:, 0].copy()
         counts = held(state.recent)
         size = np.einsum("rfc->rf", counts)

@@ -187,11 +187,15 @@ def test_the_popular_rule_is_the_increase_of_the_index():
     assert (seed[95, 1] > 0.1).all()
 
 
-def test_from_too_few_samples_no_distance_is_told():
-    x = np.random.default_rng(12).normal(size=(150, 3, 1, 1))
+def test_no_distance_is_told_from_fewer_than_five_samples_a_bin():
+    """One sample a scrape: 50 scrapes after the reference, and 10 more for the derivative; never where most are unknown."""
+    x = np.random.default_rng(12).normal(size=(150, 2, 1, 1))
+    x[60:, 1] = np.where(np.arange(90)[:, None, None] % 2 == 0, np.nan, x[60:, 1])
     value, seed, _ = played(DriftAcceleration(method="psi"), seen(x))
-    assert np.isnan(value).all()
-    assert np.isnan(seed).all()
+    assert np.isfinite(value[:, 0]).tolist() == [t >= 109 for t in range(150)]
+    assert np.isfinite(seed[:, 0]).tolist() == [t >= 119 for t in range(150)]
+    assert np.isnan(value[:, 1]).all()
+    assert np.isnan(seed[:, 1]).all()
 
 
 def test_reality_is_watched_where_there_are_no_features():
