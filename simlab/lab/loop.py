@@ -76,7 +76,7 @@ class Loop:
         for number, cast in enumerate(self.casts):
             self._cast_of[cast.ids], self._place_in_cast[cast.ids] = number, np.arange(len(cast.ids))
         self.switches = [Switch(h, self.r, self.m, luck.named(f"hand {h.name}")) for h in trial.hands]
-        self.disturbances = Disturbances(self.m)
+        self.disturbances = Disturbances(self.world.spec)
         self.score = Score(self.r, self.world.spec)
         self.events: list[Event] = []
         self.harmed: Bools = np.zeros(self.r, dtype=bool)
