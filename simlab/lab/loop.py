@@ -35,6 +35,7 @@ class Switch:
 
     def __init__(self, hand: Hand, r: int, models: int, luck: Streams) -> None:
         self.hand, self.luck = hand, luck
+        self.fixed, self.kept = luck.fixed(), dict[str, Array]()
         self.since: Ints = np.full((r, models), _NEVER)
         self.until: Ints = np.full((r, models), _NEVER)
         self.first, self.last = _NEVER, -_NEVER
@@ -113,7 +114,11 @@ class Loop:
             return drawn[0]
 
         def moment(switch: Switch) -> Moment:
-            return Moment(world, state, switch.luck, self.tick, fallback, switch.since, switch.until)
+            since, until, fixed, kept = switch.since, switch.until, switch.fixed, switch.kept
+            return Moment(world, self.state, switch.luck, self.tick, fallback, since, until, fixed, kept, doubt)
+
+        def doubt() -> Array:
+            return self._doubt(x)
 
         shaken = self.disturbances
         seen = self._seam("features", shaken.features(self._x), moment)
@@ -155,6 +160,13 @@ class Loop:
         for cast in self.casts[1:]:
             said = cast.predict(x, said)
         return said
+
+    def _doubt(self, x: Array) -> Array:
+        """How unsure every brain is of what it says of `x`, `(r, m, *c)`; 0 where it cannot tell."""
+        doubt: Array = np.zeros((self.r, self.m, *self.world.spec.case))
+        for cast in self.casts:
+            doubt = cast.doubt(x, doubt)
+        return doubt
 
     def _with_upstream(self, x: Array, said: Floats) -> Array:
         upstream, case = self._upstream, self.world.spec.case

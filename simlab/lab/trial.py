@@ -14,7 +14,7 @@ from simlab.base.world import Measure, World
 from simlab.brains.brain import Brain
 from simlab.brains.topology import Schedule, Topology
 from simlab.detectors.detector import Detector
-from simlab.interventions.intervention import Intervention
+from simlab.interventions.intervention import Intervention, Setting
 from simlab.lab.score import SCORES
 from simlab.lab.shocks import Shock
 
@@ -125,6 +125,7 @@ class Trial:
             if wrong:
                 raise InputError(f"brain {type(brain).__name__} {wrong}")
         for hand in self.hands:
+            self._suits(hand)
             if hand.intervention.ends and not math.isfinite(hand.trigger.lasts):
                 raise InputError(f"hand `{hand.name}` must end: say how long it lasts, e.g. `lasts: 5 min`")
         for shock in self.shocks:  # a choice is a name, and shares are several numbers: neither can be shifted as one
@@ -154,6 +155,16 @@ class Trial:
     def measures(self) -> dict[str, Measure]:
         """Everything that is recorded: the world's measures, the models' scores, the detectors' readings."""
         return {**self.world.measures, **SCORES, **self.readings}
+
+    def _suits(self, hand: Hand) -> None:
+        """Raise InputError where a hand cannot act."""
+        models = range(self.topology.models) if hand.models is None else hand.models
+        kinds = sorted({self.topology.kind_of[self.topology.brain_of[m]] for m in models})
+        wrong = hand.intervention.why_not(
+            Setting(self.world, self.topology, tuple(self.brains[kind] for kind in kinds))
+        )
+        if wrong:
+            raise InputError(f"hand `{hand.name}` {wrong}")
 
     def times(self) -> Floats:
         """The recorded instants, `(t,)` seconds: 0, stride, 2 stride, ... up to the horizon."""
