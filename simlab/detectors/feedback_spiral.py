@@ -86,7 +86,10 @@ class FeedbackSpiral(Detector[Spiral]):
 
     window: Annotated[int, Par("1", "scrapes looked back on", low=3)] = 60
     method: Annotated[str, Par("1", "how the gain is found", choices=("auto", "probe", "passive"))] = "auto"
-    level: Annotated[float, Par("1", "chance of a false alarm at a scrape, at a gain of 1", above=0, high=0.2)] = 0.002
+    level: Annotated[
+        float,
+        Par("1", "chance of a false alarm at a scrape, at a gain of 1; 1 shows the slope itself", above=0, high=1),
+    ] = 0.002
     least: Annotated[int, Par("1", "known instants or scrapes before it says anything", low=6)] = 20
 
     @property

@@ -61,6 +61,7 @@ def schema(registry: Registry = HOUSE) -> Json:
         shocks=_named(_shock(registry.worlds)),
         arms={**_named(arm), "minProperties": 1},
         controls={**_named(control), "required": list(keys.CONTROLS)},
+        readiness=_table(keys.READINESS),
         scoreboard=_list(_table(keys.ROW)),
         claims=_list(claim),
     )

@@ -54,7 +54,7 @@ def _row(instrument: Instrument, name: str, rule: str, arm: str | None, outcomes
     calm = np.sum([t.counts * np.isinf(t.harm) for t, _ in told], axis=0)
     false = np.sum([t.counts * np.isinf(t.harm) * np.isfinite(t.alarm) for t, _ in told], axis=0)
     early = [(t.counts > 0) & (t.alarm < t.harm) & np.isfinite(t.harm) for t, _ in told]
-    lead = np.concatenate([(t.harm - t.alarm)[here] for (t, _), here in zip(told, early, strict=True)])
+    lead = np.concatenate([t.harm[here] - t.alarm[here] for (t, _), here in zip(told, early, strict=True)])
     owner = np.concatenate([np.flatnonzero(here) for here in early])
     return {
         "detector": instrument.name,

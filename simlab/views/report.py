@@ -5,10 +5,7 @@ The page asks nothing of the network, runs nothing, and shows every text it is g
 
 from __future__ import annotations
 
-from html import escape
-from importlib import resources
 from pathlib import Path
-from string import Template
 
 from simlab.base.errors import StorageError
 from simlab.results.disk import storage, text
@@ -19,6 +16,7 @@ from simlab.views import facts, pictures, scorecard, sections
 from simlab.views.figures import COUNTED, SHOWN
 from simlab.views.ink import Drawing, style
 from simlab.views.markup import Html, grid, paragraph, picture, section, together
+from simlab.views.page import page
 from simlab.views.words import human
 
 
@@ -29,7 +27,7 @@ def write(record: Record, scenario: Scenario, directory: str | Path, command: st
     the same bytes. Raises StorageError where the directory cannot be written, or `figures` leads out of it.
     """
     folder = Path(directory)
-    page, drawn = compose(record, scenario, command)
+    whole, drawn = compose(record, scenario, command)
     with storage(folder):
         beside = folder / "figures"
         if beside.is_symlink():
@@ -37,7 +35,7 @@ def write(record: Record, scenario: Scenario, directory: str | Path, command: st
         beside.mkdir(parents=True, exist_ok=True)
     for one in drawn:
         write_file(beside / f"{one.name}.svg", text(one.file()))
-    write_file(folder / "report.html", text(page))
+    write_file(folder / "report.html", text(whole))
     return folder / "report.html"
 
 
@@ -94,13 +92,13 @@ def compose(record: Record, scenario: Scenario, command: str | None = None) -> t
         )
         if item.text
     )
-    page = Template(resources.files("simlab.views").joinpath("page.html").read_text("utf-8")).substitute(
-        title=escape(scenario.title),
-        lead=sections.lead(scenario).text,
-        verdict=sections.verdict_line(record, scenario).text,
-        controls=sections.controls_line(record, scenario).text,
-        chips=sections.chips(record, scenario).text,
-        main=body.text,
+    whole = page(
+        title=scenario.title,
+        lead=sections.lead(scenario),
+        verdict=sections.verdict_line(record, scenario),
+        controls=sections.controls_line(record, scenario),
+        chips=sections.chips(record, scenario),
+        main=body,
     )
     drawn = [
         wide,
@@ -112,4 +110,4 @@ def compose(record: Record, scenario: Scenario, command: str | None = None) -> t
         *apart,
         *(d for _, d in spread),
     ]
-    return page, drawn
+    return whole, drawn

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from simlab.scenario.describe import Section
+from simlab.scenario.scenario import Scenario
 from simlab.views.ink import COLOURS, INK, PAPER, Drawing, canvas, drawing, frame, label
 from simlab.views.markup import Cell, Html, paragraph, picture, table, together
 from simlab.views.words import DASH, human, interval, number, percent, span
@@ -14,6 +16,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 RULES = {"record": "method of record", "seed": "popular rule"}
+SHORT = {"record": "record", "seed": "popular"}
 
 Row = Mapping[str, Any]
 
@@ -134,6 +137,23 @@ def section(card: Sequence[Row] | None, drawn: tuple[Drawing, Drawing] | None, t
     )
     pictures = [picture(drawn[0], css="wide"), picture(drawn[1], css="narrow")] if drawn else []
     return together([*pictures, paragraph(words, "soft caption"), table(heads, rows, (2, 3, 4, 5, 6, 7, 8), groups)])
+
+
+def sections(scenario: Scenario, card: Sequence[Row] | None) -> Iterator[Section]:
+    """The scorecard over all arms for a terminal."""
+    if card is None:
+        yield Section(scenario.title, "No harm is declared, so there is nothing to warn of.")
+        return
+    columns = ("detector", "rule", "above", "warned", "lead", "false alarms")
+    rows = []
+    for row in card:
+        if row["arm"] is None:
+            warned, false = (" ".join((part, f"({ci})")) for part, ci in (_share(row, "warned"), _share(row, "false")))
+            told = (warned, span(row["lead"]), false) if row["reads"] else ("cannot tell", "", "")
+            rows.append((human(row["detector"]), SHORT[row["rule"]], number(row["limit"]), *told))
+    first = card[0]
+    harmed = f"{first['harmed']:,} replications came to harm and {first['calm']:,} did not, in all arms and controls"
+    yield Section(f"{scenario.title}: how early would you have known?", harmed, columns, tuple(rows))
 
 
 def _share(row: Row, name: str) -> tuple[str, str]:
