@@ -187,7 +187,10 @@ class FeedbackSpiral(Detector[Spiral]):
             x = np.where(known, x, 0.0)
             mean = x.sum(axis=2) / models
             means.append(mean)
-            beside.append(np.where(known, x - mean[..., None], 0.0))
+            own = x - mean[..., None]
+            beside.append(
+                np.where(known & (np.abs(own) > 1e-9 * np.abs(x)), own, 0.0)
+            )  # what is alike differs by rounding
         slide(state.together, over_instants(_moments(*means)))
         crossed = [np.einsum("nrm,nrm->nr", beside[i], beside[j]) for i, j in _PAIRS]
         free = np.maximum(models - 1.0, 0.0)

@@ -105,7 +105,8 @@ def wilson(p: float, n: float) -> tuple[float, float]:
     """Wilson's interval for a probability of which `p` was seen in `n` trials (an effective number, if they are not independent)."""
     centre = (p + _Z**2 / (2 * n)) / (1 + _Z**2 / n)
     half = _Z * np.sqrt(p * (1 - p) / n + _Z**2 / (4 * n**2)) / (1 + _Z**2 / n)
-    return max(0.0, float(centre - half)), min(1.0, float(centre + half))
+    low, high = max(0.0, float(centre - half)), min(1.0, float(centre + half))
+    return (low if p > 0 else 0.0), (high if p < 1 else 1.0)
 
 
 def share_of(hits: Floats, tries: Floats) -> Estimate:
