@@ -7,6 +7,7 @@ import os
 import sys
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
+from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, final
 
@@ -22,16 +23,31 @@ if TYPE_CHECKING:
     from simlab.studies.trace import Step
 
 
+ROOMS = {"readiness": "judging", "score": "judging"}  # commands that live in the door's rooms
+
+
 @final
 class Group(click.Group):
-    """A group that suggests the nearest command."""
+    """A group that suggests the nearest command, and opens the room of a command when it is called."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """All commands."""
+        return sorted({*self.commands, *ROOMS})
+
+    def get_command(self, ctx: click.Context, name: str) -> click.Command | None:
+        """The command of that name."""
+        if name in ROOMS:
+            return getattr(import_module(f"simlab._door.{ROOMS[name]}"), name)  # type: ignore[no-any-return]
+        return self.commands.get(name)
 
     def resolve_command(
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
         """The command that was meant; raises UsageError with the nearest one."""
         if not args[0].startswith("-") and self.get_command(ctx, args[0]) is None:
-            raise click.UsageError(f"unknown command `{args[0]}`; {did_you_mean(args[0], self.commands)}", ctx)
+            raise click.UsageError(
+                f"unknown command `{args[0]}`; {did_you_mean(args[0], self.list_commands(ctx))}", ctx
+            )
         return super().resolve_command(ctx, args)
 
 

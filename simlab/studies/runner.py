@@ -13,7 +13,6 @@ from typing import NamedTuple
 
 from simlab.base.errors import InputError
 from simlab.lab.outcome import Outcome
-from simlab.lab.score import SCORES
 from simlab.lab.trial import Trial
 from simlab.results.disk import Hook, unwatched
 from simlab.results.parts import Stretch
@@ -23,6 +22,7 @@ from simlab.results.store import Run, Store, run_directory
 from simlab.scenario.scenario import Scenario
 from simlab.studies.workers import Answer, Crew, Task, can_travel, perform
 
+ASIDE = ("readiness",)  # keys that decide nothing of a run
 COHORT = 256  # replications stepped together; tuned to the cache, and never changes a bit
 
 Play = Callable[[Trial, int, Sequence[int]], Outcome]
@@ -45,13 +45,13 @@ def run_of(scenario: Scenario, version: str | None = None) -> Run:
     """What names a scenario's run; `version` is by default that of the code which decides its numbers."""
     return Run(
         scenario=scenario.name,
-        document=scenario.resolved,
+        document={key: value for key, value in scenario.resolved.items() if key not in ASIDE},
         seed=scenario.seed,
         replications=scenario.replications,
         version=version or code_version(),
         arms=tuple(arm.name for arm in scenario.arms),
         controls={control.name: tuple(arm.name for arm in control.arms) for control in scenario.controls},
-        measures={**scenario.arms[0].trial.world.measures, **SCORES},
+        measures=scenario.arms[0].trial.measures,
     )
 
 
@@ -121,8 +121,8 @@ def play_all(
     lost: dict[Stretch, str] = {}
     if progress and units:
         progress(Progress(done, total, units[0].cell, 0.0, 0))
-    with closing(_answers(tasks, jobs)) as answers:  # an error here must not leave workers behind
-        for index, answer in answers:
+    with closing(answers(tasks, jobs)) as played:  # an error here must not leave workers behind
+        for index, answer in played:
             unit = units[index]
             if answer.refused is not None:
                 raise answer.refused
@@ -151,7 +151,8 @@ def play_all(
     return record
 
 
-def _answers(tasks: Sequence[Task], jobs: int) -> Generator[tuple[int, Answer], None, None]:
+def answers(tasks: Sequence[Task], jobs: int) -> Generator[tuple[int, Answer], None, None]:
+    """What became of each task, with its index, in the order they are done: by so many workers, or here."""
     jobs = min(jobs, len(tasks))
     if jobs <= 1 or not can_travel(tasks[0]):
         for index, task in enumerate(tasks):
