@@ -6,7 +6,7 @@ import io
 import os
 import sys
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, final
 
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from simlab.scenario.scenario import Scenario
     from simlab.studies.runner import Progress
     from simlab.studies.trace import Step
+    from simlab.views.studied import Told
 
 
 @final
@@ -54,22 +55,32 @@ def _with_overrides(command: Callable[..., Any]) -> Callable[..., Any]:
     )(command)
 
 
+def _with_plan(command: Callable[..., Any]) -> Callable[..., Any]:
+    """What `run`, `sweep` and `study` can be told of how, and where to."""
+    where = "The run directory; with several scenarios, one in it each."
+    for option in (
+        click.option("--quiet", is_flag=True, help="No progress and no words; the exit code and the files tell."),
+        click.option(
+            "as_json", "--json", is_flag=True, help="One JSON object a scenario on stdout, all else on stderr."
+        ),
+        click.option("--out", type=click.Path(path_type=Path), metavar="DIR", help=where),
+        click.option(
+            "--jobs",
+            type=click.IntRange(min=1),
+            metavar="N",
+            help="Processes; by default one a CPU. Never changes a bit.",
+        ),
+        click.option("--seed", type=int, metavar="N", help="What every random number depends on."),
+        click.option("--replications", type=int, metavar="N", help="Replications of every arm."),
+    ):
+        command = option(command)
+    return command
+
+
 @cli.command()
 @click.argument("scenarios", nargs=-1, required=True, metavar="SCENARIO...")
 @_with_overrides
-@click.option("--replications", type=int, metavar="N", help="Replications of every arm.")
-@click.option("--seed", type=int, metavar="N", help="What every random number depends on.")
-@click.option(
-    "--jobs", type=click.IntRange(min=1), metavar="N", help="Processes; by default one a CPU. Never changes a bit."
-)
-@click.option(
-    "--out",
-    type=click.Path(path_type=Path),
-    metavar="DIR",
-    help="The run directory; with several scenarios, one in it each.",
-)
-@click.option("as_json", "--json", is_flag=True, help="One JSON object a scenario on stdout, all else on stderr.")
-@click.option("--quiet", is_flag=True, help="No progress and no words; the exit code and the files tell.")
+@_with_plan
 def run(
     scenarios: tuple[str, ...],
     settings: tuple[str, ...],
@@ -92,6 +103,102 @@ def run(
         except SimlabError as error:
             _tell(f"{scenario.name}: {error}" if len(scenarios) > 1 else str(error))
             worst = max(worst, error.exit_code)
+    return worst
+
+
+@cli.command()
+@click.argument("scenario")
+@click.argument("axes", nargs=-1, required=True, metavar="PATH=VALUES...")
+@click.option("--arms", metavar="A,B,...", help="The arms to play, the baseline first; all by default.")
+@click.option("--measure", metavar="NAME", help="The measure that is asked for; by default the scenario's headline.")
+@click.option(
+    "--stat", metavar="STAT", help="harm, mean, median, p95 or '{exceeds: x}'; harm by default for the headline."
+)
+@click.option(
+    "--design", metavar="grid|lhs|sobol", default="grid", help="All combinations, a Latin hypercube, or Sobol indices."
+)
+@click.option(
+    "--points", type=int, metavar="N", help="How many points lhs draws; sobol plays N x (axes + 2), N a power of two."
+)
+@_with_overrides
+@_with_plan
+def sweep(
+    scenario: str,
+    axes: tuple[str, ...],
+    arms: str | None,
+    measure: str | None,
+    stat: str | None,
+    design: str,
+    points: int | None,
+    settings: tuple[str, ...],
+    replications: int | None,
+    seed: int | None,
+    jobs: int | None,
+    out: Path | None,
+    as_json: bool,
+    quiet: bool,
+) -> int:
+    """Play a scenario at many points, all on the same luck, and map where the order of its arms turns.
+
+    PATH=VALUES is a list `a,b,c`, or a range `low:high:count` or `log:low:high:count` (without a count for lhs and sobol).
+    The same command resumes what was interrupted.
+    """
+    from simlab.scenario.axes import arguments, statistic
+    from simlab.studies.points import plan
+    from simlab.views.studied import play_sweep
+
+    found = _load_all((scenario,), settings, replications, seed)[0]
+    study = plan(
+        found,
+        arguments(axes),
+        arms=arms.split(",") if arms is not None else None,
+        measure=measure,
+        stat=statistic(stat) if stat is not None else None,
+        design=design,
+        points=points,
+    )
+    given = (("arms", arms), ("measure", measure), ("stat", stat), ("design", design), ("points", points))
+    more = [part for name, value in given if value is not None for part in (f"--{name}", str(value))]
+    command = _command(found, settings, "sweep", (*axes, *more))
+    with _stopping():
+        told = play_sweep(found, study, jobs, out, lambda name: _progress(name, quiet), command)
+    return _say(told, as_json, quiet)
+
+
+@cli.command()
+@click.argument("scenarios", nargs=-1, required=True, metavar="SCENARIO...")
+@click.option("--only", multiple=True, metavar="NAME", help="This study alone; may be given several times.")
+@_with_overrides
+@_with_plan
+def study(
+    scenarios: tuple[str, ...],
+    only: tuple[str, ...],
+    settings: tuple[str, ...],
+    replications: int | None,
+    seed: int | None,
+    jobs: int | None,
+    out: Path | None,
+    as_json: bool,
+    quiet: bool,
+) -> int:
+    """Play the studies of scenarios into their runs, which are played first if they are not there, and add them to the reports.
+
+    --replications is for the run and for every point. Exit codes are those of `run`.
+    """
+    from simlab.studies.points import study_of
+    from simlab.views.studied import play_studies
+
+    found = _load_all(scenarios, settings, replications, seed)
+    chosen = [
+        [study_of(one, name, replications) for name in only or [s.name for s in one.studies] or [""]] for one in found
+    ]
+    worst = 0
+    for one, studies in zip(found, chosen, strict=True):
+        place = out / one.name if out is not None and len(scenarios) > 1 else out
+        with _stopping():
+            told = play_studies(one, studies, jobs, place, lambda name: _progress(name, quiet), _command(one, settings))
+        index = [] if out is not None else [_refreshed(told.page.parents[2])]
+        worst = max(worst, _say(told._replace(lines=told.lines + index), as_json, quiet))
     return worst
 
 
@@ -168,6 +275,7 @@ def trace(
     settings: tuple[str, ...],
 ) -> None:
     """One replication, tick by tick: observe, predict, act, react, learn. Bit-equal to the study."""
+    from simlab.studies.trace import line
     from simlab.studies.trace import trace as play_again
 
     first, last = _ticks(ticks)
@@ -175,7 +283,7 @@ def trace(
 
     def see(step: Step) -> None:
         if first <= step.tick <= last:
-            click.echo(_stage(step, as_json))
+            click.echo(line(step, as_json))
 
     play_again(found, arm, replication, see, control)
 
@@ -229,6 +337,23 @@ def _play(scenario: Scenario, jobs: int | None, out: Path | None, as_json: bool,
     return exit_code(scenario, record.summary)
 
 
+def _say(told: Told, as_json: bool, quiet: bool) -> int:
+    """Print what was found; returns the exit code."""
+    import json
+
+    for line in () if quiet else told.lines:
+        click.echo(line, err=as_json)
+    if as_json:
+        click.echo(json.dumps(told.document, allow_nan=False))
+    return told.code
+
+
+def _stopping() -> AbstractContextManager[None]:
+    from simlab.studies.runner import stop_on_sigterm
+
+    return stop_on_sigterm()
+
+
 def _refreshed(folder: Path) -> str:
     """Refresh the index of the results folder; a run that is done does not fail because its index cannot be written."""
     from simlab.views.index import write
@@ -239,7 +364,7 @@ def _refreshed(folder: Path) -> str:
         return f"index: not written ({error})"
 
 
-def _command(scenario: Scenario, settings: tuple[str, ...]) -> str:
+def _command(scenario: Scenario, settings: tuple[str, ...], what: str = "run", more: tuple[str, ...] = ()) -> str:
     """The command that reproduces a run; processes and directory change nothing, so they are left out."""
     import shlex
 
@@ -249,7 +374,7 @@ def _command(scenario: Scenario, settings: tuple[str, ...]) -> str:
     name = scenario.name if shipped().get(scenario.name) == path else str(path)
     sets = [part for setting in settings for part in ("--set", setting)]
     plan = ["--replications", str(scenario.replications), "--seed", str(scenario.seed)]
-    return shlex.join(["simlab", "run", name, *sets, *plan])
+    return shlex.join(["simlab", what, name, *more, *sets, *plan])
 
 
 @contextmanager
@@ -298,30 +423,6 @@ def _ticks(text: str | None) -> tuple[int, float]:
         return int(first or 0), (int(last) if last else float("inf")) if colon else int(first)
     except ValueError:
         raise click.BadParameter(f"`{text}`; write e.g. `100:120`", param_hint="--ticks") from None
-
-
-def _stage(step: Step, as_json: bool) -> str:
-    """One stage of a tick as a line."""
-    import json
-    import math
-
-    import numpy as np
-
-    if not as_json:
-        value = step.value
-        shown = value if isinstance(value, dict) else np.array2string(value, precision=6, threshold=12, edgeitems=4)
-        return f"{step.tick:8d}  {step.time:12.6g} s  {step.stage:8s}  {' '.join(str(shown).split())}"
-
-    def plain(value: Any) -> Any:
-        if isinstance(value, dict):
-            return {key: plain(inside) for key, inside in value.items()}
-        if isinstance(value, list):
-            return [plain(inside) for inside in value]
-        if isinstance(value, np.ndarray | np.generic):
-            return plain(value.tolist())
-        return None if isinstance(value, float) and not math.isfinite(value) else value
-
-    return json.dumps({"tick": step.tick, "time": step.time, "stage": step.stage, "value": plain(step.value)})
 
 
 def _print(sections: Iterable[Section]) -> None:

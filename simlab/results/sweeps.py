@@ -112,6 +112,14 @@ def read(path: str | Path) -> dict[str, Any]:
     return found
 
 
+def place_of(run: Path, name: str) -> Path:
+    """Where a run keeps a sweep of its own. Raises StorageError where that leads out of it."""
+    folder = run / STUDIES
+    if folder.is_symlink():
+        raise StorageError(f"{folder}: is a link; studies are kept only in the run's own directory")
+    return folder / name
+
+
 def of_run(run: Path | None) -> dict[str, Path]:
     """The finished sweeps that a run keeps, by name; links that lead elsewhere are not followed."""
     folder = None if run is None else run / STUDIES

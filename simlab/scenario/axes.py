@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from fractions import Fraction
 from typing import Any
 
@@ -135,6 +135,22 @@ def argument(text: str) -> tuple[str, Node]:
         return path.strip(), Node(values.strip(), Mark(source, 0, start, len(values)), key)
     entries = [read_text(piece, source, shift=start + shift) for shift, piece in _pieces(values)]
     return path.strip(), Node(entries, Mark(source, 0, start, len(values)), key)
+
+
+def arguments(texts: Sequence[str]) -> dict[str, Node]:
+    """The axes of a command line, by path. Raises ScenarioError when one cannot be read, or is given twice."""
+    found: dict[str, Node] = {}
+    for path, node in map(argument, texts):
+        if path in found:
+            raise ScenarioError([Problem(node.key, path, "given twice", "write all its values at once, e.g. `1,2,4`")])
+        found[path] = node
+    return found
+
+
+def statistic(text: str) -> Node:
+    """The value of a command line's `--stat`. Raises ScenarioError when it cannot be read."""
+    source = Source(f"--stat {text[:200]}", (text,), numbered=False)
+    return read_text(text, source)._replace(key=Mark(source, 0, 0, max(len(text), 1)))
 
 
 def _pieces(text: str) -> Iterator[tuple[int, str]]:

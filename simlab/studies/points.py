@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from itertools import product
 from typing import Any, NamedTuple
 
-from simlab.base.errors import InputError
+from simlab.base.errors import InputError, did_you_mean
 from simlab.base.par import Par, parameters
 from simlab.base.units import seconds
 from simlab.scenario import axes as reading
 from simlab.scenario import keys
-from simlab.scenario.build import build_point
+from simlab.scenario.build import build_point, read_study
 from simlab.scenario.problems import Mark, Problem, ScenarioError, Source
-from simlab.scenario.reader import Node, plant
+from simlab.scenario.reader import Node, plain, plant
 from simlab.scenario.registry import HOUSE, Registry
 from simlab.scenario.scenario import Axis, Scenario, Study
 from simlab.scenario.studying import document, ready
@@ -29,6 +29,56 @@ class Point(NamedTuple):
 
     values: tuple[Any, ...]
     scenario: Scenario
+
+
+def plan(
+    scenario: Scenario,
+    axes: Mapping[str, Any],
+    *,
+    arms: Sequence[str] | None = None,
+    measure: str | None = None,
+    stat: Any = None,
+    design: str = "grid",
+    points: int | None = None,
+    registry: Registry = HOUSE,
+) -> Study:
+    """A study that is not in the scenario's file, checked as if it were; values are as in YAML. Raises ScenarioError."""
+    title = f"{scenario.title}: {' and '.join(short(path) for path in axes)}"[: keys.TITLE]
+    document = {
+        "title": title,
+        "because": "",
+        "sweep": {path: _as_written(path, values) for path, values in axes.items()},
+        "arms": None if arms is None else list(arms),
+        "measure": measure,
+        "stat": stat,
+        "design": design,
+        "points": points,
+    }
+    return read_study(scenario, "sweep", {key: value for key, value in document.items() if value is not None}, registry)
+
+
+def study_of(scenario: Scenario, name: str, replications: int | None = None) -> Study:
+    """One of a scenario's own studies, with another number of replications if one is given. Raises InputError for an unknown one."""
+    known = {study.name: study for study in scenario.studies}
+    if name not in known:
+        what = (
+            f"unknown study `{name}`; {did_you_mean(name, known)}"
+            if known
+            else "no `studies:` there; `simlab sweep` needs none"
+        )
+        raise InputError(f"{scenario.name}: {what}")
+    return known[name] if replications is None else known[name]._replace(replications=None)
+
+
+def _as_written(path: str, values: Any) -> Node:
+    """The values of an axis with a place: the argument that they came from."""
+    if isinstance(values, Node):
+        return values
+    tree = plant(list(values) if isinstance(values, tuple | range) else values, path)
+    if not isinstance(tree.value, list):
+        return tree._replace(mark=_mark(path, tree.value), key=_mark(path, tree.value))
+    inside = [entry._replace(mark=_mark(path, plain(entry))) for entry in tree.value]
+    return Node(inside, _mark(path, plain(tree)), Mark(Source(path, numbered=False)))
 
 
 def base_of(scenario: Scenario, study: Study, registry: Registry = HOUSE) -> Scenario:
@@ -99,8 +149,12 @@ def _refuse_the_endless(found: list[Point]) -> None:
 
 
 def _planted(path: str, value: Any) -> Node:
-    mark = Mark(Source(f"{path}={value}"[:200], numbered=False))
+    mark = _mark(path, value)
     return Node(plant(value, path).value, mark, mark)
+
+
+def _mark(path: str, value: Any) -> Mark:
+    return Mark(Source(f"{path}={value}"[:200], numbered=False))
 
 
 def _at(resolved: Mapping[str, Any], path: str) -> Any:

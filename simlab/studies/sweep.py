@@ -30,6 +30,7 @@ from simlab.studies.runner import Begun, Play, Progress, answers, available_cpus
 from simlab.studies.summary import summarise
 from simlab.studies.workers import Answer, Task
 
+CHANGE = ("change", "change_ci95", "change_clear")
 REMEMBERED = 64  # cohorts kept in memory for points at which the same trial is played again
 
 
@@ -245,12 +246,10 @@ def _document(base: Scenario, study: Study, asked: Question, made: list[Point], 
     rows = []
     for i, (point, run, said) in enumerate(zip(made, player.runs, each, strict=True)):
         found = {arm: _told(asked, said[arm], said[arms[0]] if arm != arms[0] else None, among) for arm in arms}
-        if len(study.axes) == 1:
-            along = {
-                arm: _against(asked, said[arm], each[0][arm] if i else None, len(each) * len(arms)) for arm in arms
-            }
+        if len(study.axes) == 1:  # points meet the same luck, so the way along the axis is paired as well
             for arm in arms:
-                found[arm] |= {f"change{key.removeprefix('difference')}": value for key, value in along[arm].items()}
+                along = _against(asked, said[arm], each[0][arm] if i else None, len(each) * len(arms))
+                found[arm] |= dict(zip(CHANGE, along.values(), strict=True))
         rows.append({"point": i, "run": run, "values": list(point.values), "arms": found})
     document = {
         "format": sweeps.FORMAT,

@@ -15,7 +15,7 @@ from simlab.results.disk import storage, text
 from simlab.results.disk import write as write_file
 from simlab.results.record import Record
 from simlab.scenario.scenario import Scenario
-from simlab.views import facts, pictures, sections
+from simlab.views import facts, pictures, sections, study
 from simlab.views.figures import COUNTED, SHOWN
 from simlab.views.ink import Drawing, style
 from simlab.views.markup import Html, grid, paragraph, picture, section, together
@@ -50,6 +50,7 @@ def compose(record: Record, scenario: Scenario, command: str | None = None) -> t
         wired = pictures.wirings(scenario)
         alike = pictures.matrices(record, scenario)
         when, seen = pictures.events(record, scenario)
+    studied, drawn_there = study.inside(record.path)
     about = pictures.declared(scenario, record, scenario.headline).about
     caption = (
         f"{human(scenario.headline).capitalize()}{f', the {about},' if about else ''} over time in each arm: median (thick), the "
@@ -75,6 +76,7 @@ def compose(record: Record, scenario: Scenario, command: str | None = None) -> t
             section("Who shares what, and how alike they answer", sections.wiring(wired, alike, record)),
             section("Claims", sections.claims(record)),
             section("Controls: what must vanish", sections.controls(record, scenario)),
+            *studied,
             section("When things happen", sections.events(record, scenario, when, seen)),
             section("Retelling and record", sections.record_box(scenario)),
             section("Scoreboard: the model against published figures", sections.scoreboard(record, scenario)),
@@ -97,4 +99,5 @@ def compose(record: Record, scenario: Scenario, command: str | None = None) -> t
         main=body.text,
     )
     drawn = [wide, narrow, *(d for _, d in wired), *alike.values(), *(when or ()), *apart, *(d for _, d in spread)]
+    drawn += drawn_there
     return page, drawn
