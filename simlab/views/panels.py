@@ -9,7 +9,8 @@ import numpy as np
 from simlab.base.arrays import Array, Floats
 from simlab.views.ink import COLOURS, MARKS
 from simlab.views.points import Arm, Points
-from simlab.views.words import DASH, number, percent, short
+from simlab.views.words import number, percent, short, signed
+from simlab.views.words import points as percent_points
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -46,10 +47,7 @@ def level_text(points: Points, x: float) -> str:
 
 def difference_text(points: Points, x: float) -> str:
     """A difference in a cell or at an axis, in percentage points for a share; always with its sign."""
-    if not np.isfinite(x):
-        return DASH
-    shown = number(round(100 * x, 1) if points.top.share else x, 2 if not points.top.share else 3)
-    return f"+{shown}" if x > 0 and shown != "0" else shown
+    return percent_points(x, 1.0 if points.coarse else 0.0) if points.top.share else signed(x, 2)
 
 
 def against(points: Points) -> str:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from simlab.base.arrays import Floats
-from simlab.views.ink import COLOURS, FAINT, INK, canvas, frame
+from simlab.views.ink import COLOURS, FAINT, canvas, frame
 from simlab.views.panels import NARROW, WIDE, Panel, against, difference_text, differences, level_text, levels
 from simlab.views.points import Points
 from simlab.views.words import short
@@ -23,48 +23,52 @@ if TYPE_CHECKING:
 STRONGEST = 0.6  # how opaque the strongest cell is: its number must stay legible on it
 NUMBERED = 24  # px a cell needs for its number
 MOST = 4  # panels side by side
+WIDEST = 104.0  # px of a cell
 
 
 def phase(points: Points, *, narrow: bool = False) -> Figure:
     """A heat map over two axes for each arm, and below it the arm's difference to the first. Call within `style()`."""
     across, up = points.axes
     nx, ny = len(across.values), len(up.values)
-    upper, lower = levels(points), differences(points)
-    columns = 1 if narrow else min(len(upper), MOST)
+    blocks = _blocks(points, 1 if narrow else MOST)
+    columns = max(len(block) for block in blocks)
     left, gap, right = (56, 0, 8) if narrow else (74, 26, 10)
-    wide = ((NARROW if narrow else WIDE) - left - right - gap * (columns - 1)) / columns
-    wide = min(wide, 104.0 * nx)
+    wide = min(((NARROW if narrow else WIDE) - left - right - gap * (columns - 1)) / columns, WIDEST * nx)
     cell = max(30.0, min(46.0, 300.0 / ny))
-    high, head, foot = cell * ny, 40, 40
-    blocks = [
-        (upper[k : k + columns], [p for p in lower if k <= p.i < k + columns]) for k in range(0, len(upper), columns)
-    ]
-    rows = sum(1 + bool(below) for _, below in blocks)
-    figure = canvas(NARROW if narrow else WIDE, rows * (head + high + foot) + 4)
-    y = 0.0
-    for top, below in blocks:
-        for panels, differ in ((top, False), (below, True)):
-            if not panels:
+    high, head, foot = cell * ny, 40, 44
+    figure = canvas(NARROW if narrow else WIDE, len(blocks) * (head + high + foot))
+    for row, block in enumerate(blocks):
+        for column, (panel, differ) in enumerate(block):
+            if panel is None:
                 continue
-            for panel in panels:
-                column = panel.i % columns
-                axes = frame(figure, left + column * (wide + gap), y + head, wide, high)
-                _map(axes, points, panel, differ, wide / nx)
-                _title(axes, panel, points, differ, wide)
-                if panel is panels[0]:
-                    axes.set_ylabel(up.title, labelpad=4)
-                else:
-                    axes.tick_params(labelleft=False)
-                axes.set_xlabel(across.title)
-            y += head + high + foot
+            axes = frame(figure, left + column * (wide + gap), row * (head + high + foot) + head, wide, high)
+            _map(axes, points, panel, differ, wide / nx)
+            _title(axes, panel, points, differ, wide)
+            axes.set_xlabel(across.title)
+            if column == 0 or block[column - 1][0] is None:
+                axes.set_ylabel(up.title, labelpad=4)
+            else:
+                axes.tick_params(labelleft=False)
     return figure
+
+
+def _blocks(points: Points, columns: int) -> list[list[tuple[Panel | None, bool]]]:
+    """The panels row by row, each with whether it shows differences: all in one row where they fit, else below their arms."""
+    upper: list[tuple[Panel | None, bool]] = [(panel, False) for panel in levels(points)]
+    lower: list[tuple[Panel | None, bool]] = [(panel, True) for panel in differences(points)]
+    if len(upper) + len(lower) <= columns:
+        return [upper + lower]
+    if columns == 1:
+        return [[one] for one in upper + lower]
+    lower = [(None, True), *lower]
+    starts = range(0, len(upper), columns)
+    rows = [part[k : k + columns] for k in starts for part in (upper, lower)]
+    return [row for row in rows if any(panel is not None for panel, _ in row)]
 
 
 def _title(axes: Axes, panel: Panel, points: Points, differ: bool, wide: float) -> None:
     name = short(panel.arm.title, int(wide / 7.2))
-    axes.set_title(
-        name, fontsize=12, fontweight="bold", pad=17, color=COLOURS[panel.i % len(COLOURS)] if differ else INK
-    )
+    axes.set_title(name, fontsize=12, fontweight="bold", pad=17)
     said = against(points) if differ else points.top.label
     said = short(said, int(wide / 5.6))
     axes.annotate(said, (0, 1), xycoords="axes fraction", xytext=(0, 5), textcoords="offset points", fontsize=9.5)

@@ -18,7 +18,7 @@ from simlab.base.units import seconds
 from simlab.views.verdict import Headline
 from simlab.views.words import clock, human, number, percent, quantity, span
 
-FAR = 20  # a positive axis whose ends are so many times apart is drawn in ratios
+FAR = 20  # a list of positive values whose ends are so many times apart is drawn in ratios
 
 
 @final
@@ -32,6 +32,7 @@ class Axis:
     unit: str
     about: str
     ratios: bool
+    listed: bool  # whether its values were listed one by one
     values: tuple[Any, ...]  # of a grid or a list, in their order
     at: tuple[Any, ...]  # (p,) as the YAML writes them
 
@@ -70,8 +71,9 @@ class Axis:
     @cached_property
     def is_long(self) -> bool:
         """Whether it is drawn in ratios."""
-        low, high = float(self.numbers.min()), float(self.numbers.max())
-        return self.kind != "choice" and (self.ratios or FAR * low <= high) and low > 0
+        if self.kind == "choice" or self.numbers.min() <= 0:
+            return False
+        return self.ratios or (self.listed and FAR * float(self.numbers.min()) <= float(self.numbers.max()))
 
 
 def word(value: Any) -> str:
@@ -116,17 +118,11 @@ class Points:
         rows = [row["values"] for row in self.document["rows"]]
         return tuple(
             Axis(
-                a["name"],
-                a["path"],
-                a["kind"],
-                a["unit"],
-                a["about"],
-                a["log"],
-                tuple(a["values"]),
-                tuple(r[i] for r in rows),
+                a["name"], a["path"], a["kind"], a["unit"], a["about"],
+                ratios=a["log"], listed=isinstance(a["written"], list), values=tuple(a["values"]), at=tuple(r[i] for r in rows),
             )
             for i, a in enumerate(self.document["axes"])
-        )
+        )  # fmt: skip
 
     @cached_property
     def arms(self) -> tuple[Arm, ...]:
@@ -142,6 +138,11 @@ class Points:
     def count(self) -> int:
         """How many points there are, `p`."""
         return len(self.document["rows"])
+
+    @cached_property
+    def coarse(self) -> bool:
+        """Whether differences are read in whole percentage points: where some are 10 or more."""
+        return any(bool((np.abs(arm.difference) >= 0.1).any()) for arm in self.others)
 
     @property
     def is_grid(self) -> bool:

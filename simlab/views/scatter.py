@@ -107,7 +107,7 @@ def bars(points: Points, arm: Arm, i: int) -> Figure:
             fontsize=10, va="bottom", bbox=plate(),
         )  # fmt: skip
     axes.set_ylim(-len(order) + 0.6, 0.75)
-    axes.set_xlim(0, max(1.0, *(index["total"] + index["total_half"] for index in found)) if found else 1.0)
+    axes.set_xlim(0, min(max(1.0, *(index["total"] + index["total_half"] for index in found)), 1.2))
     axes.set_yticks([])
     axes.spines["left"].set_visible(False)
     axes.xaxis.set_major_formatter(lambda x, _: number(x))

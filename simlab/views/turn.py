@@ -65,7 +65,7 @@ def _moves(points: Points, arm: Arm, down: Array, up: Array, label: str, brief: 
             by = "" if brief else f" ({_most(points, arm, mask)})"
             said.append(f"{verb} {label if not said else 'it'} {region(points, mask)}{by}")
     left = points.count - int(down.sum()) - int(up.sum())
-    none = f", with no difference found at {'the rest' if left > 1 else 'the other one'}" if left and not brief else ""
+    none = f", with no difference found at the other {left if left > 1 else 'one'}" if left and not brief else ""
     return " and ".join(said) + none
 
 
@@ -139,6 +139,8 @@ def region(points: Points, inside: Array) -> str:
     k, n = int(inside.sum()), points.count
     if k == n:
         return "at every point" if n > 1 else "there"
+    if k == 1 and len(points.axes) > 1:
+        return f"at 1 of {count(n, 'point')}"
     limits = [(axis, found) for axis in points.axes if (found := _limits(axis, inside))]
     where = " and ".join(said for _, (said, _) in limits)
     box = np.ones(n, bool)
