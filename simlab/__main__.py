@@ -5,34 +5,53 @@ from __future__ import annotations
 import io
 import os
 import sys
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import AbstractContextManager, contextmanager
+from collections.abc import Callable, Iterable
+from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, final
 
 import click
 
 from simlab import __version__
+from simlab._door.common import command_of, progress_of, refreshed
 from simlab.base.errors import SimlabError, did_you_mean
 
 if TYPE_CHECKING:
     from simlab.scenario.describe import Section
     from simlab.scenario.scenario import Scenario
-    from simlab.studies.runner import Progress
     from simlab.studies.trace import Step
-    from simlab.views.studied import Told
+
+
+ROOMS = {
+    "readiness": "judging",
+    "score": "judging",
+    "study": "studying",
+    "sweep": "studying",
+}  # commands that live in the door's rooms
 
 
 @final
 class Group(click.Group):
-    """A group that suggests the nearest command."""
+    """A group that suggests the nearest command, and opens the room of a command when it is called."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """All commands."""
+        return sorted({*self.commands, *ROOMS})
+
+    def get_command(self, ctx: click.Context, name: str) -> click.Command | None:
+        """The command of that name."""
+        if name in ROOMS:
+            return getattr(import_module(f"simlab._door.{ROOMS[name]}"), name)  # type: ignore[no-any-return]
+        return self.commands.get(name)
 
     def resolve_command(
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
         """The command that was meant; raises UsageError with the nearest one."""
         if not args[0].startswith("-") and self.get_command(ctx, args[0]) is None:
-            raise click.UsageError(f"unknown command `{args[0]}`; {did_you_mean(args[0], self.commands)}", ctx)
+            raise click.UsageError(
+                f"unknown command `{args[0]}`; {did_you_mean(args[0], self.list_commands(ctx))}", ctx
+            )
         return super().resolve_command(ctx, args)
 
 
@@ -55,32 +74,22 @@ def _with_overrides(command: Callable[..., Any]) -> Callable[..., Any]:
     )(command)
 
 
-def _with_plan(command: Callable[..., Any]) -> Callable[..., Any]:
-    """What `run`, `sweep` and `study` can be told of how, and where to."""
-    where = "The run directory; with several scenarios, one in it each."
-    for option in (
-        click.option("--quiet", is_flag=True, help="No progress and no words; the exit code and the files tell."),
-        click.option(
-            "as_json", "--json", is_flag=True, help="One JSON object a scenario on stdout, all else on stderr."
-        ),
-        click.option("--out", type=click.Path(path_type=Path), metavar="DIR", help=where),
-        click.option(
-            "--jobs",
-            type=click.IntRange(min=1),
-            metavar="N",
-            help="Processes; by default one a CPU. Never changes a bit.",
-        ),
-        click.option("--seed", type=int, metavar="N", help="What every random number depends on."),
-        click.option("--replications", type=int, metavar="N", help="Replications of every arm."),
-    ):
-        command = option(command)
-    return command
-
-
 @cli.command()
 @click.argument("scenarios", nargs=-1, required=True, metavar="SCENARIO...")
 @_with_overrides
-@_with_plan
+@click.option("--replications", type=int, metavar="N", help="Replications of every arm.")
+@click.option("--seed", type=int, metavar="N", help="What every random number depends on.")
+@click.option(
+    "--jobs", type=click.IntRange(min=1), metavar="N", help="Processes; by default one a CPU. Never changes a bit."
+)
+@click.option(
+    "--out",
+    type=click.Path(path_type=Path),
+    metavar="DIR",
+    help="The run directory; with several scenarios, one in it each.",
+)
+@click.option("as_json", "--json", is_flag=True, help="One JSON object a scenario on stdout, all else on stderr.")
+@click.option("--quiet", is_flag=True, help="No progress and no words; the exit code and the files tell.")
 def run(
     scenarios: tuple[str, ...],
     settings: tuple[str, ...],
@@ -99,106 +108,10 @@ def run(
     for scenario in _load_all(scenarios, settings, replications, seed):
         place = out / scenario.name if out is not None and len(scenarios) > 1 else out
         try:
-            worst = max(worst, _play(scenario, jobs, place, as_json, quiet, _command(scenario, settings)))
+            worst = max(worst, _play(scenario, jobs, place, as_json, quiet, command_of(scenario, settings)))
         except SimlabError as error:
             _tell(f"{scenario.name}: {error}" if len(scenarios) > 1 else str(error))
             worst = max(worst, error.exit_code)
-    return worst
-
-
-@cli.command()
-@click.argument("scenario")
-@click.argument("axes", nargs=-1, required=True, metavar="PATH=VALUES...")
-@click.option("--arms", metavar="A,B,...", help="The arms to play, the baseline first; all by default.")
-@click.option("--measure", metavar="NAME", help="The measure that is asked for; by default the scenario's headline.")
-@click.option(
-    "--stat", metavar="STAT", help="harm, mean, median, p95 or '{exceeds: x}'; harm by default for the headline."
-)
-@click.option(
-    "--design", metavar="grid|lhs|sobol", default="grid", help="All combinations, a Latin hypercube, or Sobol indices."
-)
-@click.option(
-    "--points", type=int, metavar="N", help="How many points lhs draws; sobol plays N x (axes + 2), N a power of two."
-)
-@_with_overrides
-@_with_plan
-def sweep(
-    scenario: str,
-    axes: tuple[str, ...],
-    arms: str | None,
-    measure: str | None,
-    stat: str | None,
-    design: str,
-    points: int | None,
-    settings: tuple[str, ...],
-    replications: int | None,
-    seed: int | None,
-    jobs: int | None,
-    out: Path | None,
-    as_json: bool,
-    quiet: bool,
-) -> int:
-    """Play a scenario at many points, all on the same luck, and map where the order of its arms turns.
-
-    PATH=VALUES is a list `a,b,c`, or a range `low:high:count` or `log:low:high:count` (without a count for lhs and sobol).
-    The same command resumes what was interrupted.
-    """
-    from simlab.scenario.axes import arguments, statistic
-    from simlab.studies.points import plan
-    from simlab.views.studied import play_sweep
-
-    found = _load_all((scenario,), settings, replications, seed)[0]
-    study = plan(
-        found,
-        arguments(axes),
-        arms=arms.split(",") if arms is not None else None,
-        measure=measure,
-        stat=statistic(stat) if stat is not None else None,
-        design=design,
-        points=points,
-    )
-    given = (("arms", arms), ("measure", measure), ("stat", stat), ("design", design), ("points", points))
-    more = [part for name, value in given if value is not None for part in (f"--{name}", str(value))]
-    command = _command(found, settings, "sweep", (*axes, *more))
-    with _stopping():
-        told = play_sweep(found, study, jobs, out, lambda name: _progress(name, quiet), command)
-    return _say(told, as_json, quiet)
-
-
-@cli.command()
-@click.argument("scenarios", nargs=-1, required=True, metavar="SCENARIO...")
-@click.option("--only", multiple=True, metavar="NAME", help="This study alone; may be given several times.")
-@_with_overrides
-@_with_plan
-def study(
-    scenarios: tuple[str, ...],
-    only: tuple[str, ...],
-    settings: tuple[str, ...],
-    replications: int | None,
-    seed: int | None,
-    jobs: int | None,
-    out: Path | None,
-    as_json: bool,
-    quiet: bool,
-) -> int:
-    """Play the studies of scenarios into their runs, which are played first if they are not there, and add them to the reports.
-
-    --replications is for the run and for every point. Exit codes are those of `run`.
-    """
-    from simlab.studies.points import study_of
-    from simlab.views.studied import play_studies
-
-    found = _load_all(scenarios, settings, replications, seed)
-    chosen = [
-        [study_of(one, name, replications) for name in only or [s.name for s in one.studies] or [""]] for one in found
-    ]
-    worst = 0
-    for one, studies in zip(found, chosen, strict=True):
-        place = out / one.name if out is not None and len(scenarios) > 1 else out
-        with _stopping():
-            told = play_studies(one, studies, jobs, place, lambda name: _progress(name, quiet), _command(one, settings))
-        index = [] if out is not None else [_refreshed(told.page.parents[2])]
-        worst = max(worst, _say(told._replace(lines=told.lines + index), as_json, quiet))
     return worst
 
 
@@ -319,7 +232,7 @@ def _play(scenario: Scenario, jobs: int | None, out: Path | None, as_json: bool,
     from simlab.views.results import Results
     from simlab.views.tally import tally
 
-    with stop_on_sigterm(), _progress(scenario.name, quiet) as progress:
+    with stop_on_sigterm(), progress_of(scenario.name, quiet) as progress:
         record = run(scenario, jobs=jobs, out=out, progress=progress)
     results = Results(record, scenario, command)
     page = results.report(record.path or Path())
@@ -327,7 +240,7 @@ def _play(scenario: Scenario, jobs: int | None, out: Path | None, as_json: bool,
         results.verdict,
         *tally(record.summary),
         f"report: {page}",
-        *([] if out is not None else [_refreshed(page.parents[2])]),
+        *([] if out is not None else [refreshed(page.parents[2])]),
     ]
     if not quiet:
         for line in lines:
@@ -335,83 +248,6 @@ def _play(scenario: Scenario, jobs: int | None, out: Path | None, as_json: bool,
     if as_json:
         click.echo(json.dumps({"run": str(record.path), **record.summary}, allow_nan=False))
     return exit_code(scenario, record.summary)
-
-
-def _say(told: Told, as_json: bool, quiet: bool) -> int:
-    """Print what was found; returns the exit code."""
-    import json
-
-    for line in () if quiet else told.lines:
-        click.echo(line, err=as_json)
-    if as_json:
-        click.echo(json.dumps(told.document, allow_nan=False))
-    return told.code
-
-
-def _stopping() -> AbstractContextManager[None]:
-    from simlab.studies.runner import stop_on_sigterm
-
-    return stop_on_sigterm()
-
-
-def _refreshed(folder: Path) -> str:
-    """Refresh the index of the results folder; a run that is done does not fail because its index cannot be written."""
-    from simlab.views.index import write
-
-    try:
-        return f"index: {write(folder)}"
-    except SimlabError as error:
-        return f"index: not written ({error})"
-
-
-def _command(scenario: Scenario, settings: tuple[str, ...], what: str = "run", more: tuple[str, ...] = ()) -> str:
-    """The command that reproduces a run; processes and directory change nothing, so they are left out."""
-    import shlex
-
-    from simlab.scenario.load import shipped
-
-    path = Path(scenario.path or scenario.name)
-    name = scenario.name if shipped().get(scenario.name) == path else str(path)
-    sets = [part for setting in settings for part in ("--set", setting)]
-    plan = ["--replications", str(scenario.replications), "--seed", str(scenario.seed)]
-    return shlex.join(["simlab", what, name, *more, *sets, *plan])
-
-
-@contextmanager
-def _progress(name: str, quiet: bool) -> Iterator[Callable[[Progress], None] | None]:
-    """Live progress on a terminal, one line when it begins anywhere else, nothing when quiet."""
-    if quiet:
-        yield None
-        return
-    if not sys.stderr.isatty():
-        yield _plainly(name)
-        return
-    from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
-    from rich.progress import Progress as Bar
-
-    columns = (TextColumn("{task.description}", markup=False), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    with Bar(*columns, console=Console(stderr=True), transient=True) as bar:
-        task = bar.add_task(name, total=None)
-
-        def show(progress: Progress) -> None:
-            speed = progress.agent_steps / progress.seconds if progress.seconds > 0 else 0.0
-            told = f"{name}  {progress.cell}  {speed / 1e6:.0f}M agent-steps/s"
-            bar.update(task, total=progress.total, completed=progress.done, description=told)
-
-        yield show
-
-
-def _plainly(name: str) -> Callable[[Progress], None]:
-    """Progress for a log: a line when playing begins, and then at most one every 10 s."""
-    told = [-10.0]
-
-    def show(progress: Progress) -> None:
-        if progress.seconds - told[0] >= 10:
-            told[0] = progress.seconds
-            _tell(f"{name}: {progress.done} of {progress.total} replications")
-
-    return show
 
 
 def _ticks(text: str | None) -> tuple[int, float]:

@@ -13,7 +13,7 @@ from simlab.scenario.parts import Part, Parts, several, sides
 from simlab.scenario.patch import only, put, put_all
 from simlab.scenario.reader import Node, join, plain, plant
 from simlab.scenario.registry import HOUSE, Registry
-from simlab.scenario.scenario import Arm, Claim, Control, Row, Scenario, Study, Vanish
+from simlab.scenario.scenario import USUAL, Arm, Claim, Control, Limits, Row, Scenario, Study, Vanish
 from simlab.scenario.setup import Common, Setup, usual_stride
 from simlab.scenario.studying import Around, Studying
 from simlab.scenario.walker import Walker, show
@@ -100,12 +100,15 @@ class _Builder:
         _, rhythm = self._setup.rhythm(top["schedule"] or Node({}), "schedule", Schedule())
         run = self._run(world)
         harm, harm_shown = self._harm(world)
-        common = Common(run.get("horizon"), run.get("stride"), run.get("warmup"), harm)
+        tick = world.made.tick if world.made is not None else None
+        instruments, detectors = self._setup.instruments(top["detectors"], tick)
+        common = Common(run.get("horizon"), run.get("stride"), run.get("warmup"), harm, instruments)
         shocks = self._shocks(world)
         arms, bodies, arms_shown = self._arms(common)
         controls, controls_shown = self._controls(common, bodies, world)
         claims, claims_shown = self._claims(world, list(bodies), list(controls_shown))
         rows, rows_shown = self._rows(world, list(bodies))
+        limits, limits_shown = self._limits(world, list(bodies))
         record = self._record()
         if not self._part:
             self._refuse_twins(arms)
@@ -115,15 +118,16 @@ class _Builder:
         resolved = {
             "schema": keys.SCHEMA, "title": top["title"], "story": top["story"], "record": [dict(r) for r in record],
             "world": world.shown, "brain": several(self._doc["brain"], brains), "schedule": rhythm,
-            "run": show(keys.RUN, run), "harm": harm_shown, "shocks": shocks, "arms": arms_shown,
+            "run": show(keys.RUN, run), "harm": harm_shown, "detectors": detectors, "shocks": shocks, "arms": arms_shown,
             "controls": controls_shown, "scoreboard": rows_shown, "claims": claims_shown,
+            "readiness": limits_shown,
         }  # fmt: skip
         resolved = {key: value for key, value in resolved.items() if value is not None}
         studies = self._studies(resolved, world)
         return Scenario(
             name=name, title=top["title"], story=top["story"], arms=tuple(arms), controls=tuple(controls),
             claims=tuple(claims), harm=harm, record=record, scoreboard=tuple(rows), replications=run["replications"],
-            seed=run["seed"], allow_diverged=run["allow_diverged"], resolved=resolved, path=path,
+            seed=run["seed"], allow_diverged=run["allow_diverged"], resolved=resolved, readiness=limits, path=path,
             studies=tuple(studies),
         )  # fmt: skip
 
@@ -305,6 +309,18 @@ class _Builder:
                 rows.append(Row(**values))
                 shown.append(show(keys.ROW, values))
         return rows, shown
+
+    def _limits(self, world: Part, arms: list[str]) -> tuple[Limits, dict[str, Any] | None]:
+        node, before = self._top["readiness"], self._walker.faults
+        if node is None:
+            return USUAL, None
+        values = self._walker.table(node, "readiness", keys.READINESS)
+        given = self._walker.mapping(node, "readiness")
+        self._walker.one_of(values["arm"], arms, given.get("arm", node), "readiness.arm", "arm")
+        for key in ("truth", "proxy"):
+            if values[key] is not None:
+                self._parts.measure(values[key], given[key], f"readiness.{key}", world.owner, at_the_end=key == "proxy")
+        return (USUAL if self._walker.faults > before else Limits(**values)), show(keys.READINESS, values)
 
     def _record(self) -> tuple[dict[str, str], ...]:
         node, found = self._top["record"], []

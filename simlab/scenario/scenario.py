@@ -111,6 +111,29 @@ class Study(NamedTuple):
     points: int | None = None
 
 
+class Limits(NamedTuple):
+    """What a design must keep to in each of the seven drills, and the arm that is drilled (by default the first).
+
+    `gain`, `path_gain`: loop and path gain below. `blast`: share of the traffic that a bad push reaches at the first canary step.
+    `warned`, `false_alarms`: drift detection. `kill`: seconds. `effective`: share of the models that must count as one each. `truth`
+    is the measure of what the models are for (by default the harm's cost), `proxy` what they optimise.
+    """
+
+    arm: str | None = None
+    gain: float = 1.0
+    blast: float = 0.01
+    warned: float = 0.95
+    false_alarms: float = 0.05
+    kill: float = 60.0
+    effective: float = 0.5
+    path_gain: float = 1.0
+    truth: str | None = None
+    proxy: str | None = None
+
+
+USUAL = Limits()
+
+
 @final
 @dataclass(frozen=True)
 class Scenario:
@@ -129,6 +152,7 @@ class Scenario:
     seed: int
     allow_diverged: int
     resolved: Mapping[str, Any]
+    readiness: Limits = USUAL
     path: str | None = None
     studies: tuple[Study, ...] = ()
 

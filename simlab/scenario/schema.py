@@ -57,9 +57,11 @@ def schema(registry: Registry = HOUSE) -> Json:
         schedule=schedule,
         run=_table(keys.RUN),
         harm=_table(keys.HARM),
+        detectors=_detectors(registry.detectors),
         shocks=_named(_shock(registry.worlds)),
         arms={**_named(arm), "minProperties": 1},
         controls={**_named(control), "required": list(keys.CONTROLS)},
+        readiness=_table(keys.READINESS),
         scoreboard=_list(_table(keys.ROW)),
         claims=_list(claim),
         studies=_named(_study(exceeds)),
@@ -147,6 +149,15 @@ def _described(shelf: Shelf, name: str) -> Json:
     found = _optional(_table(parameters(owner))) if owner else {}
     first = (getattr(owner, "__doc__", None) or name).strip().partition("\n")[0]
     return {**found, "description": first}
+
+
+def _detectors(shelf: Shelf) -> Json:
+    """A mapping from detectors to their parameters, and how often each looks."""
+    found = {}
+    for name in shelf.names():
+        owner = shelf.find(name)
+        found[name] = _optional(_table({**keys.DETECTOR, **(parameters(owner) if owner else {})}))
+    return {"type": "object", "properties": found, "additionalProperties": False}
 
 
 def _hands(shelf: Shelf) -> Json:

@@ -14,7 +14,14 @@ from simlab.scenario.scenario import Axis, Scenario, Study
 from simlab.scenario.setup import usual_stride
 from simlab.scenario.walker import Walker, show
 
-UNPLAYED = ("controls", "claims", "scoreboard", "record", "studies")  # what a point of a study does not have
+UNPLAYED = (
+    "controls",
+    "claims",
+    "scoreboard",
+    "record",
+    "readiness",
+    "studies",
+)  # what a point of a study does not have
 
 
 class Around(NamedTuple):

@@ -14,7 +14,6 @@ from typing import NamedTuple, final
 
 from simlab.base.errors import InputError
 from simlab.lab.outcome import Outcome
-from simlab.lab.score import SCORES
 from simlab.lab.trial import Trial
 from simlab.results.disk import Hook, unwatched
 from simlab.results.parts import Stretch
@@ -24,6 +23,7 @@ from simlab.results.store import Run, Store, run_directory
 from simlab.scenario.scenario import Scenario
 from simlab.studies.workers import Answer, Crew, Task, can_travel, perform
 
+ASIDE = ("readiness", "studies")  # keys that decide nothing of a run
 COHORT = 256  # replications stepped together; tuned to the cache, and never changes a bit
 
 Play = Callable[[Trial, int, Sequence[int]], Outcome]
@@ -46,15 +46,13 @@ def run_of(scenario: Scenario, version: str | None = None) -> Run:
     """What names a scenario's run; `version` is by default that of the code which decides its numbers."""
     return Run(
         scenario=scenario.name,
-        document={
-            key: value for key, value in scenario.resolved.items() if key != "studies"
-        },  # they are runs of their own
+        document={key: value for key, value in scenario.resolved.items() if key not in ASIDE},
         seed=scenario.seed,
         replications=scenario.replications,
         version=version or code_version(),
         arms=tuple(arm.name for arm in scenario.arms),
         controls={control.name: tuple(arm.name for arm in control.arms) for control in scenario.controls},
-        measures={**scenario.arms[0].trial.world.measures, **SCORES},
+        measures=scenario.arms[0].trial.measures,
     )
 
 

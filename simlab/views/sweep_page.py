@@ -4,9 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from html import escape
-from importlib import resources
 from pathlib import Path
-from string import Template
 from typing import Any
 
 from simlab.base.errors import StorageError
@@ -14,6 +12,7 @@ from simlab.results.disk import storage, text
 from simlab.results.disk import write as write_file
 from simlab.views.ink import Drawing
 from simlab.views.markup import Cell, Html, element, prose, section, table, together
+from simlab.views.page import page
 from simlab.views.points import Points
 from simlab.views.study import drawings, numbers, show
 from simlab.views.words import count
@@ -27,7 +26,7 @@ def write(document: Mapping[str, Any], folder: str | Path, command: str | None =
     The same sweep gives the same bytes. Raises StorageError where the directory cannot be written, or `figures` leads out of it.
     """
     folder = Path(folder)
-    page, drawn = compose(document, command)
+    whole, drawn = compose(document, command)
     with storage(folder):
         beside = folder / "figures"
         if beside.is_symlink():
@@ -35,7 +34,7 @@ def write(document: Mapping[str, Any], folder: str | Path, command: str | None =
         beside.mkdir(parents=True, exist_ok=True)
     for one in drawn:
         write_file(beside / f"{one.name}.svg", text(one.file()))
-    write_file(folder / "report.html", text(page))
+    write_file(folder / "report.html", text(whole))
     return folder / "report.html"
 
 
@@ -66,15 +65,14 @@ def compose(document: Mapping[str, Any], command: str | None = None) -> tuple[st
         if item.text
     )
     first, semicolon, rest = shown.verdict.partition(";")
-    page = Template(resources.files("simlab.views").joinpath("page.html").read_text("utf-8")).substitute(
-        title=escape(document["title"]),
-        lead=prose(document["because"], "lead").text if document["because"] else "",
-        verdict=together([element("strong", first + semicolon), Html(escape(rest))]).text,
-        controls="",
-        chips=_chips(points).text,
-        main=body.text,
+    whole = page(
+        title=document["title"],
+        lead=prose(document["because"], "lead") if document["because"] else Html(""),
+        verdict=together([element("strong", first + semicolon), Html(escape(rest))]),
+        chips=_chips(points),
+        main=body,
     )
-    return page, shown.drawn
+    return whole, shown.drawn
 
 
 def _axes(points: Points) -> list[tuple[Any, Mapping[str, Any]]]:
