@@ -5,8 +5,7 @@ from __future__ import annotations
 import io
 import os
 import sys
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable
 from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, final
@@ -14,16 +13,21 @@ from typing import TYPE_CHECKING, Any, final
 import click
 
 from simlab import __version__
+from simlab._door.common import command_of, progress_of, refreshed
 from simlab.base.errors import SimlabError, did_you_mean
 
 if TYPE_CHECKING:
     from simlab.scenario.describe import Section
     from simlab.scenario.scenario import Scenario
-    from simlab.studies.runner import Progress
     from simlab.studies.trace import Step
 
 
-ROOMS = {"readiness": "judging", "score": "judging"}  # commands that live in the door's rooms
+ROOMS = {
+    "readiness": "judging",
+    "score": "judging",
+    "study": "studying",
+    "sweep": "studying",
+}  # commands that live in the door's rooms
 
 
 @final
@@ -104,7 +108,7 @@ def run(
     for scenario in _load_all(scenarios, settings, replications, seed):
         place = out / scenario.name if out is not None and len(scenarios) > 1 else out
         try:
-            worst = max(worst, _play(scenario, jobs, place, as_json, quiet, _command(scenario, settings)))
+            worst = max(worst, _play(scenario, jobs, place, as_json, quiet, command_of(scenario, settings)))
         except SimlabError as error:
             _tell(f"{scenario.name}: {error}" if len(scenarios) > 1 else str(error))
             worst = max(worst, error.exit_code)
@@ -184,6 +188,7 @@ def trace(
     settings: tuple[str, ...],
 ) -> None:
     """One replication, tick by tick: observe, predict, act, react, learn. Bit-equal to the study."""
+    from simlab.studies.trace import line
     from simlab.studies.trace import trace as play_again
 
     first, last = _ticks(ticks)
@@ -191,7 +196,7 @@ def trace(
 
     def see(step: Step) -> None:
         if first <= step.tick <= last:
-            click.echo(_stage(step, as_json))
+            click.echo(line(step, as_json))
 
     play_again(found, arm, replication, see, control)
 
@@ -227,7 +232,7 @@ def _play(scenario: Scenario, jobs: int | None, out: Path | None, as_json: bool,
     from simlab.views.results import Results
     from simlab.views.tally import tally
 
-    with stop_on_sigterm(), _progress(scenario.name, quiet) as progress:
+    with stop_on_sigterm(), progress_of(scenario.name, quiet) as progress:
         record = run(scenario, jobs=jobs, out=out, progress=progress)
     results = Results(record, scenario, command)
     page = results.report(record.path or Path())
@@ -235,7 +240,7 @@ def _play(scenario: Scenario, jobs: int | None, out: Path | None, as_json: bool,
         results.verdict,
         *tally(record.summary),
         f"report: {page}",
-        *([] if out is not None else [_refreshed(page.parents[2])]),
+        *([] if out is not None else [refreshed(page.parents[2])]),
     ]
     if not quiet:
         for line in lines:
@@ -243,66 +248,6 @@ def _play(scenario: Scenario, jobs: int | None, out: Path | None, as_json: bool,
     if as_json:
         click.echo(json.dumps({"run": str(record.path), **record.summary}, allow_nan=False))
     return exit_code(scenario, record.summary)
-
-
-def _refreshed(folder: Path) -> str:
-    """Refresh the index of the results folder; a run that is done does not fail because its index cannot be written."""
-    from simlab.views.index import write
-
-    try:
-        return f"index: {write(folder)}"
-    except SimlabError as error:
-        return f"index: not written ({error})"
-
-
-def _command(scenario: Scenario, settings: tuple[str, ...]) -> str:
-    """The command that reproduces a run; processes and directory change nothing, so they are left out."""
-    import shlex
-
-    from simlab.scenario.load import shipped
-
-    path = Path(scenario.path or scenario.name)
-    name = scenario.name if shipped().get(scenario.name) == path else str(path)
-    sets = [part for setting in settings for part in ("--set", setting)]
-    plan = ["--replications", str(scenario.replications), "--seed", str(scenario.seed)]
-    return shlex.join(["simlab", "run", name, *sets, *plan])
-
-
-@contextmanager
-def _progress(name: str, quiet: bool) -> Iterator[Callable[[Progress], None] | None]:
-    """Live progress on a terminal, one line when it begins anywhere else, nothing when quiet."""
-    if quiet:
-        yield None
-        return
-    if not sys.stderr.isatty():
-        yield _plainly(name)
-        return
-    from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
-    from rich.progress import Progress as Bar
-
-    columns = (TextColumn("{task.description}", markup=False), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    with Bar(*columns, console=Console(stderr=True), transient=True) as bar:
-        task = bar.add_task(name, total=None)
-
-        def show(progress: Progress) -> None:
-            speed = progress.agent_steps / progress.seconds if progress.seconds > 0 else 0.0
-            told = f"{name}  {progress.cell}  {speed / 1e6:.0f}M agent-steps/s"
-            bar.update(task, total=progress.total, completed=progress.done, description=told)
-
-        yield show
-
-
-def _plainly(name: str) -> Callable[[Progress], None]:
-    """Progress for a log: a line when playing begins, and then at most one every 10 s."""
-    told = [-10.0]
-
-    def show(progress: Progress) -> None:
-        if progress.seconds - told[0] >= 10:
-            told[0] = progress.seconds
-            _tell(f"{name}: {progress.done} of {progress.total} replications")
-
-    return show
 
 
 def _ticks(text: str | None) -> tuple[int, float]:
@@ -314,30 +259,6 @@ def _ticks(text: str | None) -> tuple[int, float]:
         return int(first or 0), (int(last) if last else float("inf")) if colon else int(first)
     except ValueError:
         raise click.BadParameter(f"`{text}`; write e.g. `100:120`", param_hint="--ticks") from None
-
-
-def _stage(step: Step, as_json: bool) -> str:
-    """One stage of a tick as a line."""
-    import json
-    import math
-
-    import numpy as np
-
-    if not as_json:
-        value = step.value
-        shown = value if isinstance(value, dict) else np.array2string(value, precision=6, threshold=12, edgeitems=4)
-        return f"{step.tick:8d}  {step.time:12.6g} s  {step.stage:8s}  {' '.join(str(shown).split())}"
-
-    def plain(value: Any) -> Any:
-        if isinstance(value, dict):
-            return {key: plain(inside) for key, inside in value.items()}
-        if isinstance(value, list):
-            return [plain(inside) for inside in value]
-        if isinstance(value, np.ndarray | np.generic):
-            return plain(value.tolist())
-        return None if isinstance(value, float) and not math.isfinite(value) else value
-
-    return json.dumps({"tick": step.tick, "time": step.time, "stage": step.stage, "value": plain(step.value)})
 
 
 def _print(sections: Iterable[Section]) -> None:

@@ -26,6 +26,10 @@ PATCHABLE = ("brain", "schedule", "shocks", "world")
 MOST_MODELS = 1_000_000
 MOST_TICKS = 10_000_000_000
 MOST_STEPS = 1_000_000_000_000
+MOST_POINTS = 10_000
+DESIGNS = ("grid", "lhs", "sobol")
+SWEPT = ("arms", "brain", "harm", "run", "schedule", "shocks", "world")
+FIXED = ("run.replications", "run.seed", "run.allow_diverged")  # what all points of a study have in common
 
 TITLE = 200
 TEXT = 8_000
@@ -65,6 +69,7 @@ TOP = _table(
     readiness=_key(Node, "what a design must keep to in the readiness drills, where not the usual", None),
     scoreboard=_key(Node, "published figures beside the model's", None),
     claims=_key(Node, "statements that are tested", None),
+    studies=_key(Node, "what is played at many points, on demand (`simlab study`), by name", None),
 )
 
 RUN = _table(
@@ -202,4 +207,31 @@ ROW = _table(
     arm=_key(str, "the arm it is read from", None),
     low=_key(float, "the lowest value that is a hit", None),
     high=_key(float, "the highest value that is a hit", None),
+)
+
+STUDY = _table(
+    title=_key(str, "its name for display", None),
+    because=_key(str, "why these values"),
+    sweep=_key(
+        Node,
+        "what varies, by dotted path: a list of values, or `low:high:count` with or without `log:` before it",
+        None,
+    ),
+    arms=_key(tuple[str, ...], "the arms it plays, the baseline first; all by default", None),
+    also=_key(Node, "arms of this study alone, by name", None),
+    set=_key(Node, "other values at all its points, by dotted path", None),
+    measure=_key(str, "the measure it is about; by default the scenario's headline", None),
+    stat=_key(Node, "harm, mean, median, p95 or {exceeds: x}; by default harm for the headline, else mean", None),
+    replications=_key(
+        int, "replications of every arm at every point; by default the scenario's", None, low=1, high=10_000_000
+    ),
+    design=_key(
+        str, "all combinations, a Latin hypercube, or Sobol points for sensitivity indices", "grid", choices=DESIGNS
+    ),
+    points=_key(
+        int,
+        "how many points a Latin hypercube has, or from how many (a power of two) Sobol indices are computed",
+        None,
+        low=2,
+    ),
 )

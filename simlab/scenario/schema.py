@@ -64,8 +64,19 @@ def schema(registry: Registry = HOUSE) -> Json:
         readiness=_table(keys.READINESS),
         scoreboard=_list(_table(keys.ROW)),
         claims=_list(claim),
+        studies=_named(_study(exceeds)),
     )
     return {"$schema": DIALECT, "title": "simlab scenario", **top}
+
+
+def _study(exceeds: Json) -> Json:
+    arm = {"$ref": "#/properties/arms/additionalProperties"}
+    swept = rf"^({'|'.join(keys.SWEPT)})\."
+    values = {"anyOf": [{"type": "string"}, {"type": "array", "minItems": 2}]}
+    paths = {"type": "object", "propertyNames": {"pattern": swept}}
+    stat = {"anyOf": [{"enum": ["harm", *keys.STATS]}, exceeds]}
+    sweep = {**paths, "additionalProperties": values, "minProperties": 1}
+    return _table(keys.STUDY, sweep=sweep, also=_named(arm), set=paths, stat=stat)
 
 
 def _table(table: Mapping[str, Parameter], **shapes: Json) -> Json:

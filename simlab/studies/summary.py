@@ -134,7 +134,7 @@ def _harm(scenario: Scenario, record: Record) -> dict[str, Any] | None:
         return None
 
     def struck(control: str | None, arms: tuple[Arm, ...]) -> dict[str, Floats]:
-        return {arm.name: _harmed(record.cells[cell_key(arm.name, control)]) for arm in arms}
+        return {arm.name: harmed(record.cells[cell_key(arm.name, control)]) for arm in arms}
 
     plain = struck(None, scenario.arms)
     base, *others = plain
@@ -153,7 +153,7 @@ def _harm(scenario: Scenario, record: Record) -> dict[str, Any] | None:
     }
 
 
-def _harmed(outcome: Outcome) -> Floats:
+def harmed(outcome: Outcome) -> Floats:
     """1 where a replication came to harm, 0 where it did not, NaN where it failed, or diverged before it did."""
     known = np.isnan(outcome.diverged)
     lost = dict(zip(outcome.replications.tolist(), np.where(known, np.inf, outcome.diverged), strict=True))
