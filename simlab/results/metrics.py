@@ -143,7 +143,7 @@ def _numbers(series: pd.Series[Any], name: str, table: Table) -> tuple[Floats, t
     notes = []
     if pd.api.types.is_datetime64_any_dtype(series.dtype) or pd.api.types.is_timedelta64_dtype(series.dtype):
         raise InputError(f"{table.place(0)}: {shown}: holds times; expected numbers")
-    if pd.api.types.is_bool_dtype(series.dtype):
+    if pd.api.types.infer_dtype(series, skipna=True) == "boolean":
         notes.append(f"{shown}: true and false are read as 1 and 0")
     values = _floats(series)
     if not pd.api.types.is_numeric_dtype(series.dtype):
@@ -184,8 +184,12 @@ def _not_a_number(series: pd.Series[Any], rows: Ints, shown: str, table: Table) 
     hint = ""
     if cell.count(",") == 1 and cell.replace(",", "").lstrip("+-").isdigit():
         hint = f"; with a decimal point it is `{visible(cell.replace(',', '.'))}`"
-    more = "" if len(rows) == 1 else f" (nor are {len(rows) - 1:,} more cells of this column)"
+    more = "" if len(rows) == 1 else f" (nor {_these(len(rows) - 1, 'more cell')} of this column)"
     return InputError(f"{table.place(int(rows[0]))}: {shown}: `{visible(cell, 40)}` is not a number{more}{hint}")
+
+
+def _these(n: int, what: str) -> str:
+    return f"is {n} {what}" if n == 1 else f"are {n:,} {what}s"
 
 
 def _count(mask: Bools) -> str:
@@ -218,14 +222,14 @@ def _in_order(
         i = int(again[0])
         if not average:
             raise InputError(
-                f"{place(int(rows[i]))}: {visible(column)}: {stamp(int(rows[i]))} stands twice, and {again.size:,} rows repeat a time; "
+                f"{place(int(rows[i]))}: {visible(column)}: {stamp(int(rows[i]))} stands twice (rows that repeat a time: {again.size:,}); "
                 "keep one row an instant, or give --average to take the mean of each instant"
             )
         first = np.flatnonzero(np.diff(times, prepend=-np.inf))
         values = _means(values, first)
+        notes.append(f"{again.size:,} of {len(rows):,} rows repeat a time: each instant has the mean of what is known of it")
         times, rows = times[first], rows[first]
-        notes.append(f"{again.size:,} rows repeat a time: each instant has the mean of what is known of it")
-    return times, values, (lambda row: stamp(int(rows[row]))), tuple(notes)
+    return times - times[0], values, (lambda row: stamp(int(rows[row]))), tuple(notes)
 
 
 def _means(values: Floats, first: Ints) -> Floats:

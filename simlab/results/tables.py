@@ -109,7 +109,7 @@ def _named(path: Path) -> Iterator[None]:
         folder = path.parent
         there = [one.name for one in folder.iterdir()] if folder.is_dir() and os.access(folder, os.R_OK) else []
         guess = nearest(path.name, there)
-        hint = f"; did you mean `{visible(str(folder / guess))}`?" if guess else ""
+        hint = f"; did you mean `{visible(str(folder / guess), 200)}`?" if guess else ""
         raise InputError(f"{name}: no such file{hint}") from None
     except OSError as error:
         raise InputError(f"{name}: {error.strerror or error}") from error

@@ -42,7 +42,7 @@ def clock(series: pd.Series[Any], column: str, place: Callable[[int], str]) -> t
         return _since(series), lambda row: series.iloc[row].isoformat().replace("+00:00", "Z"), ()
     if pd.api.types.is_numeric_dtype(series.dtype):
         return _counted(series, column, place)
-    if _coerced(series.iloc[:SAMPLE]).notna().mean() > 0.5:
+    if _coerced(series.iloc[:SAMPLE]).notna().mean() >= 0.5:
         numbers = _coerced(series)
         odd = numbers.isna().to_numpy()
         if odd.any():
