@@ -34,12 +34,14 @@ class Intervention(ABC):
 
     It acts on one `seam`, for the (replication, model) pairs that are `on`; where nothing is on it changes nothing.
     `again` says whether a measure that crosses once more, when it is over, sets it off once more; `ends` whether it has
-    to end, so that a scenario must say how long it `lasts`.
+    to end, so that a scenario must say how long it `lasts`. What a `randomised` hand adds to predictions is logged, for those who
+    measure what came of it.
     """
 
     seam: ClassVar[Seam]
     again: ClassVar[bool] = True
     ends: ClassVar[bool] = False
+    randomised: ClassVar[bool] = False
 
     def __post_init__(self) -> None:
         check_parameters(self)

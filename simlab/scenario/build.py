@@ -66,7 +66,9 @@ class _Builder:
         _, rhythm = self._setup.rhythm(top["schedule"] or Node({}), "schedule", Schedule())
         run = self._run(world)
         harm, harm_shown = self._harm(world)
-        common = Common(run.get("horizon"), run.get("stride"), run.get("warmup"), harm)
+        tick = world.made.tick if world.made is not None else None
+        instruments, detectors = self._setup.instruments(top["detectors"], tick)
+        common = Common(run.get("horizon"), run.get("stride"), run.get("warmup"), harm, instruments)
         shocks = self._shocks(world)
         arms, bodies, arms_shown = self._arms(common)
         controls, controls_shown = self._controls(common, bodies, world)
@@ -80,7 +82,7 @@ class _Builder:
         resolved = {
             "schema": keys.SCHEMA, "title": top["title"], "story": top["story"], "record": [dict(r) for r in record],
             "world": world.shown, "brain": several(self._doc["brain"], brains), "schedule": rhythm,
-            "run": show(keys.RUN, run), "harm": harm_shown, "shocks": shocks, "arms": arms_shown,
+            "run": show(keys.RUN, run), "harm": harm_shown, "detectors": detectors, "shocks": shocks, "arms": arms_shown,
             "controls": controls_shown, "scoreboard": rows_shown, "claims": claims_shown,
         }  # fmt: skip
         resolved = {key: value for key, value in resolved.items() if value is not None}

@@ -20,6 +20,7 @@ SCHEMA = 1
 CONTROLS = ("feedback_off", "no_stressor")
 MARKS = ("input", "fitted", "predicted")
 STATS = ("mean", "median", "p95")
+RULES = ("record", "seed")
 PLACES = ("features", "brain", "feedback", "evidence", "world")
 PATCHABLE = ("brain", "schedule", "shocks", "world")
 MOST_MODELS = 1_000_000
@@ -57,6 +58,7 @@ TOP = _table(
     schedule=_key(Node, "when brains retrain", None),
     run=_key(Node, "how long and how often the world is played"),
     harm=_key(Node, "what counts as harm: it begins at the first tick of crossing", None),
+    detectors=_key(Node, "the detectors that watch, by name; by default all of them", None),
     shocks=_key(Node, "what reality or operations throw at the run, by name", None),
     arms=_key(Node, "the set-ups that are compared, by name; the first is the baseline"),
     controls=_key(Node, "runs in which the effect must vanish, by name"),
@@ -135,9 +137,15 @@ HAND = _table(
 )
 
 WHEN = _table(
-    measure=_key(str, "the measure that is watched"),
-    above=_key(float, "acts when the measure is above this", None),
+    measure=_key(str, "the measure that is watched", None),
+    detector=_key(str, "the detector that is watched, instead of a measure", None),
+    rule=_key(str, "which of the detector's rules: its method of record, or the popular one", None, choices=RULES),
+    above=_key(float, "acts when the measure is above this; for a detector, by default above its own limit", None),
     below=_key(float, "acts when the measure is below this", None),
+)
+
+DETECTOR = _table(
+    scrape=_key(float, "time between two looks; by default that between recorded values", None, unit="s", above=0),
 )
 
 LATENCY = _table(

@@ -57,6 +57,7 @@ def schema(registry: Registry = HOUSE) -> Json:
         schedule=schedule,
         run=_table(keys.RUN),
         harm=_table(keys.HARM),
+        detectors=_detectors(registry.detectors),
         shocks=_named(_shock(registry.worlds)),
         arms={**_named(arm), "minProperties": 1},
         controls={**_named(control), "required": list(keys.CONTROLS)},
@@ -136,6 +137,15 @@ def _described(shelf: Shelf, name: str) -> Json:
     found = _optional(_table(parameters(owner))) if owner else {}
     first = (getattr(owner, "__doc__", None) or name).strip().partition("\n")[0]
     return {**found, "description": first}
+
+
+def _detectors(shelf: Shelf) -> Json:
+    """A mapping from detectors to their parameters, and how often each looks."""
+    found = {}
+    for name in shelf.names():
+        owner = shelf.find(name)
+        found[name] = _optional(_table({**keys.DETECTOR, **(parameters(owner) if owner else {})}))
+    return {"type": "object", "properties": found, "additionalProperties": False}
 
 
 def _hands(shelf: Shelf) -> Json:

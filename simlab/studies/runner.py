@@ -13,7 +13,6 @@ from typing import NamedTuple
 
 from simlab.base.errors import InputError
 from simlab.lab.outcome import Outcome
-from simlab.lab.score import SCORES
 from simlab.lab.trial import Trial
 from simlab.results.disk import Hook, unwatched
 from simlab.results.parts import Stretch
@@ -51,7 +50,7 @@ def run_of(scenario: Scenario, version: str | None = None) -> Run:
         version=version or code_version(),
         arms=tuple(arm.name for arm in scenario.arms),
         controls={control.name: tuple(arm.name for arm in control.arms) for control in scenario.controls},
-        measures={**scenario.arms[0].trial.world.measures, **SCORES},
+        measures=scenario.arms[0].trial.measures,
     )
 
 

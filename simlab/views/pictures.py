@@ -51,12 +51,10 @@ def axis(scenario: Scenario, unit: str) -> Callable[[float], str]:
 
 
 def measures(scenario: Scenario, record: Record) -> list[str]:
-    """Every measure of the run, the headline first."""
-    declared = [
-        *scenario.arms[0].trial.world.measures,
-        *(name for cell in record.cells.values() for name in cell.measures),
-    ]
-    return list(dict.fromkeys([scenario.headline, *declared]))
+    """Every measure of the run but what detectors showed, the headline first."""
+    trial = scenario.arms[0].trial
+    declared = [*trial.world.measures, *(name for cell in record.cells.values() for name in cell.measures)]
+    return [name for name in dict.fromkeys([scenario.headline, *declared]) if name not in trial.readings]
 
 
 def declared(scenario: Scenario, record: Record, name: str) -> Measure:

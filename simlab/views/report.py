@@ -15,7 +15,7 @@ from simlab.results.disk import storage, text
 from simlab.results.disk import write as write_file
 from simlab.results.record import Record
 from simlab.scenario.scenario import Scenario
-from simlab.views import facts, pictures, sections
+from simlab.views import facts, pictures, scorecard, sections
 from simlab.views.figures import COUNTED, SHOWN
 from simlab.views.ink import Drawing, style
 from simlab.views.markup import Html, grid, paragraph, picture, section, together
@@ -50,6 +50,8 @@ def compose(record: Record, scenario: Scenario, command: str | None = None) -> t
         wired = pictures.wirings(scenario)
         alike = pictures.matrices(record, scenario)
         when, seen = pictures.events(record, scenario)
+        card = record.summary.get("scorecard")
+        scored = scorecard.drawings(card) if card else None
     about = pictures.declared(scenario, record, scenario.headline).about
     caption = (
         f"{human(scenario.headline).capitalize()}{f', the {about},' if about else ''} over time in each arm: median (thick), the "
@@ -76,6 +78,10 @@ def compose(record: Record, scenario: Scenario, command: str | None = None) -> t
             section("Claims", sections.claims(record)),
             section("Controls: what must vanish", sections.controls(record, scenario)),
             section("When things happen", sections.events(record, scenario, when, seen)),
+            section(
+                "How early would you have known?",
+                scorecard.section(card, scored, {arm.name: arm.title for arm in scenario.arms}),
+            ),
             section("Retelling and record", sections.record_box(scenario)),
             section("Scoreboard: the model against published figures", sections.scoreboard(record, scenario)),
             section("Differences between arms", paragraph(paired, "soft"), grid([picture(d) for d in apart]))
@@ -96,5 +102,14 @@ def compose(record: Record, scenario: Scenario, command: str | None = None) -> t
         chips=sections.chips(record, scenario).text,
         main=body.text,
     )
-    drawn = [wide, narrow, *(d for _, d in wired), *alike.values(), *(when or ()), *apart, *(d for _, d in spread)]
+    drawn = [
+        wide,
+        narrow,
+        *(d for _, d in wired),
+        *alike.values(),
+        *(when or ()),
+        *(scored or ()),
+        *apart,
+        *(d for _, d in spread),
+    ]
     return page, drawn
