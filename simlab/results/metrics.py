@@ -227,7 +227,9 @@ def _in_order(
             )
         first = np.flatnonzero(np.diff(times, prepend=-np.inf))
         values = _means(values, first)
-        notes.append(f"{again.size:,} of {len(rows):,} rows repeat a time: each instant has the mean of what is known of it")
+        notes.append(
+            f"{again.size:,} of {len(rows):,} rows repeat a time: each instant has the mean of what is known of it"
+        )
         times, rows = times[first], rows[first]
     return times - times[0], values, (lambda row: stamp(int(rows[row]))), tuple(notes)
 
