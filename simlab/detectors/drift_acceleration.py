@@ -1,0 +1,383 @@
+"""Is the world moving? The distribution of the features against a reference, and how fast it leaves it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cache
+from typing import Annotated, Any, ClassVar, NamedTuple, final
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from simlab.base.arrays import Array, Floats, Ints
+from simlab.base.errors import InputError
+from simlab.base.par import Par
+from simlab.detectors.detector import Detector, Frame, Reading, Sliding, Subject, slide, sliding
+
+PER_INSTANT = 16  # samples of a feature that are binned, evenly spread, where there are more
+SPAN = 10  # scrapes over which the popular rule takes its derivative
+FINE = 6  # cells a bin for the Kolmogorov-Smirnov distance
+CLIP = 4.0  # standard deviations; an outlier counts as this
+
+
+class Course(NamedTuple):
+    """The reference, and where the recent past stands against it; `f` features (or answers of reality)."""
+
+    scrapes: Ints  # (1,)
+    last: Floats  # (r, 3, f) mean of a scrape: at first (the origin), at the last scrape, NaN before
+    past: Floats  # (r, 6, f) sums over all scrapes of 1, u, x, uu, ux, xx, with u the mean a scrape before x
+    walk: Floats  # (r, 2, f) CUSUM upwards and downwards
+    kept: list[Floats]  # samples of the reference, (r, f, k) each, until it is complete
+    edges: Floats  # (r, f, c-1) quantiles of the reference
+    norm: Floats  # (r, f, c) its share in each cell
+    size: Floats  # (r, f) its known samples
+    recent: Sliding  # (recent, r, f, c) counts in each cell
+    distances: Floats  # (SPAN, r) the distances of the last scrapes, on a wheel
+    adwin: list[Any]  # river's detectors, r times f
+
+
+@final
+@dataclass(frozen=True)
+class DriftAcceleration(Detector[Course]):
+    """Drift of the features against the first `window` scrapes; of reality, where there are no features.
+
+    `cusum` (Page 1954, Biometrika 41), of each feature's mean over a scrape, upwards and downwards, from the end of the reference on.
+    It sums standardised recursive residuals (Brown, Durbin & Evans 1975, J. Royal Statistical Society B 37) of an autoregression of
+    first order, fitted to all scrapes before, brought from Student's t to the normal (Wallace 1959, Annals of Mathematical
+    Statistics 30): so a persistent feature (lag-1 autocorrelation) and a short reference do not cost false alarms, as they do where the
+    variance is taken as known. Residuals count up to 4 standard deviations. Without a drift there is a false alarm every
+    `false_alarm_every` scrapes on average, also with many features: their walks are scaled so that they share it.
+
+    `psi`, the population stability index sum (q - p) ln(q / p) of the last `recent` scrapes against the reference, in bins of
+    equal probability, over 1/n + 1/m: chi-squared with bins - 1 degrees of freedom when nothing changed (Yurdakul 2018, Western
+    Michigan University). `ks`, sqrt(nm / (n+m)) D in 60 cells (so a little less than the Kolmogorov-Smirnov statistic). Both take
+    the samples for independent: samples of one instant that share their errors alarm too often; use them for recorded cases. The
+    level of each is 1 / (`false_alarm_every` x features). `adwin` (Bifet & Gavalda 2007, as river has it) of the standardised means: 1
+    at a scrape where the window is cut, one Python object a replication and feature.
+
+    The popular rule names neither distance nor unit. It is read as the increase of the population stability index (the largest of the
+    features) over the last 10 scrapes.
+    """
+
+    shows: ClassVar[str] = "how far the features have drifted, as a share of what chance allows at the limit"
+    seed_rule: ClassVar[str] = "derivative(feature_distribution_distance[10m]) > 0.1"
+    seed_threshold: ClassVar[float] = 0.1
+
+    window: Annotated[int, Par("1", "scrapes of the reference", low=10)] = 60
+    recent: Annotated[int, Par("1", "scrapes compared with it", low=2)] = 20
+    method: Annotated[str, Par("1", "how drift is found", choices=("cusum", "psi", "ks", "adwin"))] = "cusum"
+    false_alarm_every: Annotated[float, Par("1", "scrapes from one false alarm to the next", low=20, high=1e9)] = (
+        10_000.0
+    )
+    slack: Annotated[float, Par("1", "cusum: half the shift looked for, in standard deviations", low=0.1, high=2)] = 0.5
+    bins: Annotated[int, Par("1", "bins of equal probability in the reference", low=2, high=100)] = 10
+
+    @property
+    def limit(self) -> float:
+        """What a walk or a distance exceeds once in `false_alarm_every` scrapes when nothing drifts."""
+        return self._bar(1)
+
+    def _bar(self, features: int) -> float:
+        """The limit of one of so many features that share the false alarms."""
+        level = 1 / (self.false_alarm_every * features)
+        if self.method == "cusum":
+            return cusum_limit(1 / level, self.slack)
+        if self.method == "adwin":
+            return 0.5
+        from scipy.special import chdtri, kolmogi
+
+        return float(chdtri(self.bins - 1, level) if self.method == "psi" else kolmogi(level))
+
+    def start(self, subject: Subject) -> Course:
+        """No reference yet."""
+        r = subject.replications
+        f = subject.features or subject.answers
+        cells = self.bins * (FINE if self.method == "ks" else 1)
+        watchers: list[Any] = []
+        if self.method == "adwin":
+            from river.drift import ADWIN
+
+            delta = 1 / (self.false_alarm_every * f)
+            watchers = [ADWIN(delta=delta) for _ in range(r * f)]  # type: ignore[no-untyped-call]
+        return Course(
+            np.zeros(1, dtype=np.int64),
+            np.full((r, 2, f), np.nan),
+            np.zeros((r, 6, f)),
+            np.zeros((r, 2, f)),
+            [],
+            np.zeros((r, f, cells - 1)),
+            np.zeros((r, f, cells)),
+            np.zeros((r, f)),
+            sliding(self.recent, r, f, cells),
+            np.full((SPAN, r), np.nan),
+            watchers,
+        )
+
+    def read(self, state: Course, frame: Frame) -> Reading:
+        """Add what came in; NaN until the reference is complete and, for distances, `recent` scrapes more."""
+        with np.errstate(all="ignore"):
+            return self._read(state, frame)
+
+    def _read(self, state: Course, frame: Frame) -> Reading:
+        x = frame.features if frame.features.shape[3] else frame.reality
+        n, r, s, f = x.shape
+        flat = np.ascontiguousarray(x.transpose(1, 3, 0, 2)).reshape(r, f, n * s)
+        state.scrapes[0] += 1
+        beyond = int(state.scrapes[0]) - self.window
+        z = self._surprise(state, _means(flat))
+        step = -(-s // PER_INSTANT)
+        self._count(state, flat if step == 1 else flat.reshape(r, f, n, s)[..., ::step].reshape(r, f, -1), beyond)
+        nothing = np.full(r, np.nan)
+        if beyond <= 0:
+            return Reading(nothing, nothing.copy())
+        distance, seed = self._distance(state, beyond)
+        if self.method == "cusum":
+            distance = cusum(state.walk, z, self.slack).max(axis=1)
+        elif self.method == "adwin":
+            distance = _cuts(state.adwin, z)
+        return Reading(np.fmax.reduce(distance, axis=1) * (self.limit / self._bar(f)), seed)
+
+    def _surprise(self, state: Course, mean: Floats) -> Floats:
+        """How far the new means `(r, f)` are from what all before lets expect, in standard normal terms; 0 where unknown."""
+        origin, last = state.last[:, 0], state.last[:, 1]
+        mean = np.minimum(np.maximum(mean, -1e100), 1e100)  # squares stay finite; NaN stays NaN
+        np.copyto(origin, mean, where=np.isnan(origin))
+        u, x = last - origin, mean - origin
+        n, su, sx, suu, sux, sxx = state.past.swapaxes(0, 1)
+        cu, cx, cuu = su / n, sx / n, suu - su * su / n
+        slope = (sux - su * cx) / cuu
+        left = sxx - sx * cx - slope * (sux - su * cx)
+        off = u - cu
+        spread = np.maximum(left, 1e-12 * sxx) / (n - 2) * (1 + 1 / n + off * off / cuu)
+        z = normal_from_student((x - cx - slope * off) / np.sqrt(spread), n - 2)
+        known = np.isfinite(u + x)
+        fresh = np.stack([np.ones_like(u), u, x, u * u, u * x, x * x], axis=1)
+        np.add(state.past, fresh if known.all() else np.where(known[:, None], fresh, 0.0), out=state.past)
+        np.copyto(last, mean)
+        return np.where(np.isfinite(z) & (n >= 4), np.minimum(np.maximum(z, -CLIP), CLIP), 0.0)
+
+    def _count(self, state: Course, x: Floats, beyond: int) -> None:
+        """Keep the samples `(r, f, k)` for the reference, or count them in its cells."""
+        if beyond <= 0:
+            state.kept.append(x.copy())
+            if beyond == 0:
+                whole = np.concatenate(state.kept, axis=2)
+                state.kept.clear()
+                _quantiles(whole, state.edges)
+                counts = _cells(whole, state.edges)
+                state.size[:] = counts.sum(axis=2)
+                state.norm[:] = _shares(counts)
+            return
+        slide(state.recent, _cells(x, state.edges))
+
+    def _distance(self, state: Course, beyond: int) -> tuple[Floats, Floats]:
+        """The distance that the method asks for, `(r, f)`, and the increase of the largest stability index, `(r,)`."""
+        nothing = np.full(state.size.shape, np.nan)
+        if beyond < self.recent:
+            return nothing, nothing[:, 0].copy()
+        counts = state.recent.running + state.recent.ring[int(state.recent.at[0])]
+        size = counts.sum(axis=2)
+        coarse, norm = counts, state.norm
+        if self.method == "ks":
+            r, f = size.shape
+            coarse = counts.reshape(r, f, self.bins, FINE).sum(axis=3)
+            norm = norm.reshape(r, f, self.bins, FINE).sum(axis=3)
+        now = _shares(coarse)
+        psi = ((now - norm) * np.log(now / norm)).sum(axis=2)
+        largest = np.fmax.reduce(np.where(size > 0, psi, np.nan), axis=1)
+        wheel = state.distances[beyond % SPAN]
+        seed = largest - wheel
+        wheel[:] = largest
+        if self.method == "ks":
+            gap = np.abs(np.cumsum(_shares(counts) - state.norm, axis=2)).max(axis=2)
+            return gap * np.sqrt(size * state.size / (size + state.size)), seed
+        return psi / (1 / size + 1 / state.size), seed
+
+
+def _means(x: Floats) -> Floats:
+    """The mean of the finite samples, `(r, f, k)` to `(r, f)`; NaN where there is none."""
+    mean = x.sum(axis=2) / x.shape[2]
+    if np.isfinite(mean).all():
+        return np.asarray(mean)
+    known = np.isfinite(x)
+    count = known.sum(axis=2)
+    return np.asarray(np.where(known, x, 0.0).sum(axis=2) / np.where(count, count, np.nan))
+
+
+def _quantiles(x: Floats, edges: Floats) -> None:
+    """Quantiles of the known samples that part them into cells of equal probability, in place, `(r, f, c-1)`."""
+    cells = edges.shape[2] + 1
+    x = np.sort(x, axis=2)  # NaN comes last
+    known = x.shape[2] - np.isnan(x).sum(axis=2)
+    at = (np.arange(1, cells) * known[..., None]) // cells
+    edges[:] = np.take_along_axis(x, np.maximum(at, 1) - 1, axis=2)
+
+
+def _cells(x: Floats, edges: Floats) -> Floats:
+    """How many of the samples `(r, f, k)` lie in each cell `(r, f, c)`, each up to and with its upper edge."""
+    above = np.empty((*edges.shape[:2], edges.shape[2] + 2))
+    above[..., 0] = x.shape[2] - np.isnan(x).sum(axis=2)
+    above[..., -1] = 0.0
+    for i in range(edges.shape[2]):
+        np.sum(x > edges[..., i, None], axis=2, out=above[..., i + 1])
+    return above[..., :-1] - above[..., 1:]
+
+
+def _shares(counts: Floats) -> Floats:
+    """Shares of the cells, half a case added to each so that none is empty."""
+    counts = counts + 0.5
+    return np.asarray(counts / counts.sum(axis=-1, keepdims=True))
+
+
+def _cuts(watchers: list[Any], z: Floats) -> Floats:
+    found = np.zeros(z.shape)
+    for i, (watcher, value) in enumerate(zip(watchers, z.ravel().tolist(), strict=True)):
+        watcher.update(value)
+        found.flat[i] = watcher.drift_detected
+    return found
+
+
+def cusum(walk: Floats, z: Floats, slack: float) -> Floats:
+    """One step of both walks `(r, 2, ...)`, in place: S+ = max(0, S+ + z - slack), S- = max(0, S- - z - slack) (Page 1954)."""
+    walk[:, 0] += z
+    walk[:, 1] -= z
+    walk -= slack
+    return np.maximum(walk, 0.0, out=walk)
+
+
+def cusum_limit(run_length: float, slack: float) -> float:
+    """The limit at which a two-sided CUSUM of independent standard normals alarms every `run_length` steps.
+
+    Siegmund (1985, Sequential Analysis, 2.5): one side has ARL (e^{2kb} - 2kb - 1) / (2 k^2) with b = h + 1.166, and two sides half of it.
+    """
+    low, high = 0.0, 1000.0
+    for _ in range(80):
+        h = (low + high) / 2
+        twice = 2 * slack * (h + 1.166)
+        arl = (np.exp(min(twice, 700.0)) - twice - 1) / (4 * slack * slack)
+        low, high = (h, high) if arl < run_length else (low, h)
+    return low
+
+
+@cache
+def run_length(limit: float, slack: float, shift: float = 0.0) -> float:
+    """Steps to the first alarm, on average, of a two-sided CUSUM of independent normals of mean `shift` and variance 1.
+
+    Brook & Evans (1972, Biometrika 59): one side is a Markov chain on a grid, here at the nodes of Gauss-Legendre quadrature
+    (Goel & Wu 1971); both sides together have 1/ARL = 1/ARL+ + 1/ARL- (Kemp 1961). Raises InputError for a limit or slack not above 0.
+    """
+    if limit <= 0 or slack <= 0:
+        raise InputError(f"limit and slack must be above 0, not {limit!r} and {slack!r}")
+    rate = sum(1 / _one_side(limit, slack, side * shift) for side in (1, -1))
+    return 1 / rate
+
+
+def _one_side(h: float, k: float, shift: float) -> float:
+    from scipy.special import ndtr
+
+    node, weight = np.polynomial.legendre.leggauss(120)
+    s, w = h * (node + 1) / 2, weight * h / 2
+    to = np.append(0.0, s)  # from 0 and from each node ...
+    step = s[None, :] - to[:, None] + k - shift  # ... to each node
+    matrix = np.empty((len(to), len(to)))
+    matrix[:, 1:] = np.exp(-(step**2) / 2) / np.sqrt(2 * np.pi) * w
+    matrix[:, 0] = ndtr(k - shift - to)
+    return float(np.linalg.solve(np.eye(len(to)) - matrix, np.ones(len(to)))[0])
+
+
+def normal_from_student(t: Floats, freedom: Floats) -> Floats:
+    """The standard normal number as rare as `t` of Student's distribution (Wallace 1959; within 0.02 from 4 degrees of freedom up)."""
+    scale = (8 * freedom + 1) / (8 * freedom + 3)
+    return np.asarray(np.copysign(scale * np.sqrt(freedom * np.log1p(t * t / freedom)), t))
+
+
+class Distances(NamedTuple):
+    """How far two samples are apart, and the chance of more when both have one distribution and independent cases."""
+
+    psi: float
+    psi_chance: float
+    ks: float
+    ks_chance: float
+
+
+def distances(reference: ArrayLike, recent: ArrayLike, bins: int = 10) -> Distances:
+    """Population stability index in bins of equal probability and Kolmogorov-Smirnov distance of two samples `(n,)` and `(m,)`.
+
+    Their chances come from the chi-squared null of the index over 1/n + 1/m, and from Kolmogorov's distribution, both for large
+    samples. NaN is left out. Raises InputError where a sample has fewer cases than bins.
+    """
+    from scipy.special import chdtrc, kolmogorov
+
+    a, b = (np.asarray(x, dtype=np.float64).ravel() for x in (reference, recent))
+    a, b = np.sort(a[~np.isnan(a)]), np.sort(b[~np.isnan(b)])
+    n, m = len(a), len(b)
+    if min(n, m) < bins:
+        raise InputError(f"samples of {n} and {m} cases are too few for {bins} bins")
+    edges = np.empty((1, 1, bins - 1))
+    _quantiles(a[None, None], edges)
+    p, q = (_shares(_cells(x[None, None], edges)) for x in (a, b))
+    psi = float(((q - p) * np.log(q / p)).sum())
+    both = np.concatenate([a, b])
+    gap = np.searchsorted(a, both, side="right") / n - np.searchsorted(b, both, side="right") / m
+    ks = float(np.abs(gap).max())
+    chance = float(chdtrc(bins - 1, psi / (1 / n + 1 / m)))
+    return Distances(psi, chance, ks, float(kolmogorov(ks * np.sqrt(n * m / (n + m)))))
+
+
+class Moving(NamedTuple):
+    """How far predictions and reality have moved from where they began, `(t,)` each in standard deviations, and who goes first.
+
+    `difference` is predictions less reality. `lag` counts rows by which predictions follow reality (negative: reality
+    follows), and `likeness` is the correlation of their movements at that lag.
+    """
+
+    predictions: Floats
+    reality: Floats
+    difference: Floats
+    lag: int
+    likeness: float
+
+
+def moving(predictions: ArrayLike, reality: ArrayLike, window: int = 60) -> Moving:
+    """Is the model or the world moving? Trailing means over `window` rows against those of the first `window` rows.
+
+    Both series `(t,)` are on one clock and in one unit, and both drifts in the standard deviation of reality in the first window. The
+    lag maximises the correlation of changes of the trailing means over half a window, up to a window either way. NaN
+    rows are left out of means. Raises InputError where there are fewer than four windows or the series do not match.
+    """
+    p, y = np.asarray(predictions, dtype=np.float64), np.asarray(reality, dtype=np.float64)
+    if p.ndim != 1 or p.shape != y.shape:
+        raise InputError(f"predictions and reality must be two series (t,), not of shapes {p.shape} and {y.shape}")
+    if not 2 <= window <= len(p) // 4:
+        raise InputError(f"window must be from 2 to a quarter of the {len(p)} rows, not {window!r}")
+    scale = float(np.nanstd(y[:window])) or np.nan
+    trails = [_trailing(x, window) for x in (p, y)]
+    drift = [(x - x[window - 1]) / scale for x in trails]
+    half = max(window // 2, 1)
+    a, b = (x[window - 1 + half :] - x[window - 1 : -half] for x in trails)
+    lags = range(-window, window + 1)
+    alike = np.array(
+        [_correlation(a[max(k, 0) : len(a) + min(k, 0)], b[max(-k, 0) : len(b) - max(k, 0)]) for k in lags]
+    )
+    if np.isnan(alike).all():
+        return Moving(drift[0], drift[1], drift[0] - drift[1], 0, np.nan)
+    best = int(np.nanargmax(alike))
+    return Moving(drift[0], drift[1], drift[0] - drift[1], lags[best], float(alike[best]))
+
+
+def _trailing(x: Floats, window: int) -> Floats:
+    """Means of the known among the last `window` values, NaN before there are so many."""
+    rows: Array = np.lib.stride_tricks.sliding_window_view(x, window)
+    known = np.isfinite(rows)
+    count = known.sum(axis=1)
+    mean = np.where(known, rows, 0.0).sum(axis=1) / np.where(count, count, np.nan)
+    return np.append(np.full(window - 1, np.nan), mean)
+
+
+def _correlation(a: Floats, b: Floats) -> float:
+    known = np.isfinite(a) & np.isfinite(b)
+    if known.sum() < 3:
+        return np.nan
+    a, b = a[known] - a[known].mean(), b[known] - b[known].mean()
+    scale = np.sqrt((a * a).sum() * (b * b).sum())
+    return float((a * b).sum() / scale) if scale > 0 else np.nan
