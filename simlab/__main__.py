@@ -20,7 +20,6 @@ if TYPE_CHECKING:
     from simlab.scenario.scenario import Scenario
     from simlab.studies.runner import Progress
     from simlab.studies.trace import Step
-    from simlab.studies.watching import Watching
 
 
 @final
@@ -227,41 +226,21 @@ def watch(metrics: Path, as_json: bool, out: Path | None, **how: Any) -> int:
       times that go back (or give --sort), times that repeat (or --average)
 
     Exit codes: 0 no alarm; 1 an alarm that counts; 2 invalid input; 4 storage.
-    """
+    """  # noqa: D301  # click's mark for text that keeps its lines
     import json
+    import shlex
 
-    watching = _watching(metrics, **how)
+    from simlab.studies.watching import watch_file
+
+    watching = watch_file(metrics, **how)
     from simlab.views.watching import told, write
 
     _print(told(watching), err=as_json)
     if out is not None:
-        page = write(watching, out, _given())
-        click.echo(f"report: {page}", err=as_json)
+        click.echo(f"report: {write(watching, out, shlex.join(['simlab', *sys.argv[1:]]))}", err=as_json)
     if as_json:
         click.echo(json.dumps(watching.plain(), allow_nan=False))
     return 1 if watching.alarms else 0
-
-
-def _watching(metrics: Path, every: str | None, **how: Any) -> Watching:
-    """Read recorded metrics and have the detectors read them; what can be refused early is."""
-    from simlab.base.units import seconds
-    from simlab.results.metrics import Columns, read, split
-
-    scrape = None if every is None else seconds(every, negative=False)
-    columns = Columns(how["time"], *(split(how[role]) for role in Columns._fields[1:]))
-    recorded = read(metrics, columns, sort=how["sort"], average=how["average"])
-    from simlab.studies.watching import instruments, links, watch_metrics
-
-    detectors = instruments(split(how["detectors"]), how["settings"])
-    reads = links(how["reads"], recorded.columns.predictions)
-    return watch_metrics(recorded, detectors, every=scrape, reads=reads, rule=how["rule"])
-
-
-def _given() -> str:
-    """The command as it was given."""
-    import shlex
-
-    return shlex.join(["simlab", *sys.argv[1:]])
 
 
 def _load_all(

@@ -136,7 +136,8 @@ def _free_memory() -> float:
 
 
 def _csv(data: bytes, name: str, key: str) -> CsvTable:
-    if not data.strip(b"\xef\xbb\xbf \r\n\t"):
+    blank = b"\xef\xbb\xbf \r\n\t"
+    if not data[:LONGEST_HEADER].strip(blank) and not data.strip(blank):
         raise InputError(f"{name}: empty; expected a header and rows")
     if b"\0" in data:
         raise InputError(f"{name}:{_line(data, data.index(0))}: a NUL character; is this a text file?")

@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from simlab.base.arrays import Bools, Floats, Ints
-from simlab.base.errors import InputError, did_you_mean
-from simlab.base.par import Parameter, parameters
-from simlab.base.units import pretty
+from simlab.base.errors import InputError
+from simlab.base.par import parameters
+from simlab.base.units import pretty, seconds
 from simlab.detectors.detector import SCRAPES, Detector, watch
-from simlab.results.metrics import GAP, Metrics
+from simlab.results.metrics import GAP, Columns, Metrics, read, split
 from simlab.results.tables import visible
-from simlab.scenario.registry import HOUSE
+from simlab.studies.instruments import instruments, links
 
 RULES = ("record", "seed")
 MOST_SCRAPES = 100_000  # what four detectors read in a minute or two
@@ -24,7 +25,8 @@ ADVICE = {
     "feedback_spiral": "Find out whether the models cause it: keep some cases out of their reach, or log random noise on the predictions "
     "and give it as --nudges; while it grows, fall back to the plain rule.",
     "model_correlation": "Look for what the models share (features, data, code, the moment of retraining) and split that before adding "
-    "models: alike as they are, they will fail together.",
+    "models: alike as they are, they will fail together. Models that are right are alike too: --set model_correlation.of=errors compares "
+    "how they err.",
     "drift_acceleration": "Compare the features of now and of before: if the world moved, retrain on recent data; if a pipeline changed, "
     "mend it and do not retrain on what it sent.",
     "prediction_cascade": "Give the model at the end of the chain something measured in place of what the model before it says, or "
@@ -86,6 +88,33 @@ class Watching(NamedTuple):
         return [row | {"rule": a.rule} if both else row for row, a in zip(rows, self.alarms, strict=True)]
 
 
+def watch_file(
+    path: str | Path,
+    *,
+    time: str,
+    predictions: str,
+    reality: str,
+    features: str = "",
+    nudges: str = "",
+    reads: Sequence[str] = (),
+    every: str | None = None,
+    detectors: str = "",
+    settings: Sequence[str] = (),
+    rule: str = "record",
+    sort: bool = False,
+    average: bool = False,
+) -> Watching:
+    """Watch a CSV or Parquet file; columns and detectors are lists as one types them, such as `p1,p2` or `pred_*`.
+
+    Raises InputError for what cannot be read or meant. See `read`, `instruments`, `links` and `watch_metrics`.
+    """
+    scrape = None if every is None else seconds(every, negative=False)
+    columns = Columns(time, *map(split, (predictions, reality, features, nudges)))
+    chosen = instruments(split(detectors), settings)
+    metrics = read(path, columns, sort=sort, average=average)
+    return watch_metrics(metrics, chosen, every=scrape, reads=links(reads, metrics.columns.predictions), rule=rule)
+
+
 def watch_metrics(
     metrics: Metrics,
     detectors: Mapping[str, Detector[Any]],
@@ -116,69 +145,8 @@ def watch_metrics(
         ):
             alarms = tuple(_alarms(metrics, name, one, seen.times, values, threshold))
             sights.append(Sight(name, one, shows, seen.times, values, threshold, alarms, unable))
-    return Watching(
-        metrics, tuple(sights), RULES if rule == "both" else (rule,), (*metrics.notes, *_told(metrics, rows, every, k))
-    )
-
-
-def instruments(names: Sequence[str] = (), settings: Sequence[str] = ()) -> dict[str, Detector[Any]]:
-    """Detectors by name, all of them by default, with `DETECTOR.PARAMETER=VALUE` for each parameter that is not the default.
-
-    Raises InputError for a name, a parameter or a value that cannot be, with the nearest that can.
-    """
-    shelf = HOUSE.detectors
-    known = shelf.names()
-    chosen = dict.fromkeys(names or known)
-    for name in chosen:
-        if name not in known:
-            raise InputError(f"--detectors: unknown detector `{visible(name)}`; {did_you_mean(name, known)}")
-    given: dict[str, dict[str, Any]] = {name: {} for name in chosen}
-    for setting in settings:
-        path, sign, text = setting.partition("=")
-        name, _, key = path.strip().partition(".")
-        if not sign or name not in given:
-            hint = did_you_mean(name, given) if sign else "write e.g. feedback_spiral.window=120"
-            raise InputError(f"--set {visible(setting)}: expected DETECTOR.PARAMETER=VALUE; {hint}")
-        declared = parameters(_found(name))
-        if key not in declared:
-            raise InputError(
-                f"--set {visible(setting)}: unknown parameter `{visible(key)}`; {did_you_mean(key, declared)}"
-            )
-        given[name][key] = _value(declared[key], text.strip(), setting)
-    return {name: _found(name)(**given[name]) for name in chosen}
-
-
-def links(given: Sequence[str], models: Sequence[str]) -> tuple[tuple[int, ...], ...]:
-    """Which models read which, out of `MODEL=UPSTREAM,UPSTREAM`; nothing where nothing is given. Raises InputError for unknown models."""
-    if not given:
-        return ()
-    reads: list[list[int]] = [[] for _ in models]
-    for link in given:
-        model, sign, above = (part.strip() for part in link.partition("="))
-        for name in (model, *(one.strip() for one in above.split(","))):
-            if not sign or name not in models:
-                hint = did_you_mean(name, models) if sign else f"write e.g. --reads {models[-1]}={models[0]}"
-                raise InputError(
-                    f"--reads {visible(link)}: expected MODEL=UPSTREAM, columns of --predictions; {visible(hint, 400)}"
-                )
-        reads[models.index(model)] += [models.index(name.strip()) for name in above.split(",")]
-    return tuple(map(tuple, reads))
-
-
-def _found(name: str) -> type[Any]:
-    found = HOUSE.detectors.find(name)
-    assert found is not None  # noqa: S101  # of the names there are
-    return found
-
-
-def _value(declared: Parameter, text: str, setting: str) -> Any:
-    kind = declared.kind
-    try:
-        return kind(text) if kind in (int, float) else text
-    except ValueError:
-        raise InputError(
-            f"--set {visible(setting)}: expected a {'whole ' if kind is int else ''}number ({declared.par.about})"
-        ) from None
+    notes = (*metrics.notes, *_told(metrics, rows, every, k), *_by_chance(detectors, metrics))
+    return Watching(metrics, tuple(sights), RULES if rule == "both" else (rule,), notes)
 
 
 class _Rows(NamedTuple):
@@ -212,8 +180,8 @@ def _with_gaps(metrics: Metrics, every: float | None) -> _Rows:
     at = np.repeat(metrics.gaps, each)
     share = np.tile(np.arange(1, each + 1) / (each + 1), gaps)
     between = metrics.times[at - 1] + share * (metrics.times[at] - metrics.times[at - 1])
-    wider = (np.insert(column, at, np.nan, axis=0) for column in columns)
-    return _Rows(np.insert(metrics.times, at, between), *wider, len(at))
+    predictions, reality, features, nudges = (np.insert(column, at, np.nan, axis=0) for column in columns)
+    return _Rows(np.insert(metrics.times, at, between), predictions, reality, features, nudges, len(at))
 
 
 def _alarms(metrics: Metrics, name: str, rule: str, times: Floats, values: Floats, threshold: float) -> Iterator[Alarm]:
@@ -246,8 +214,9 @@ def _unable(name: str, metrics: Metrics, scrapes: int, reads: tuple[tuple[int, .
 
 def _told(metrics: Metrics, rows: _Rows, every: float | None, scrapes: int) -> Iterator[str]:
     """What was done to have scrapes out of rows."""
-    per = f"of {pretty(every)}" if every is not None else f"of {-(-len(rows.times) // SCRAPES):,} rows"
-    yield f"{len(metrics.times):,} instants, {pretty(metrics.step)} apart in the median, read as {scrapes:,} scrapes {per}"
+    each = -(-len(rows.times) // SCRAPES)
+    per = f"of {pretty(every)}" if every is not None else f"of {each:,} row{'s' if each > 1 else ''}"
+    yield f"{len(metrics.times):,} instants, {_about(metrics.step)} apart in the median, read as {scrapes:,} scrapes {per}"
     gaps: Ints = metrics.gaps
     if len(gaps):
         steps = metrics.times[gaps] - metrics.times[gaps - 1]
@@ -257,10 +226,26 @@ def _told(metrics: Metrics, rows: _Rows, every: float | None, scrapes: int) -> I
             if rows.added
             else "too many to be gaps of a regular recording, so windows go across them"
         )
-        yield (
-            f"{len(gaps):,} gap{'s' if len(gaps) > 1 else ''} of more than {GAP} median steps, the longest of {pretty(steps[longest])} "
-            f"before {metrics.stamp(int(gaps[longest]))}: {what}"
-        )
+        which = f"{_about(steps[longest])} before {visible(str(metrics.stamp(int(gaps[longest]))))}"
+        many = "a gap" if len(gaps) == 1 else f"{len(gaps):,} gaps"
+        yield f"{many} of more than {GAP} median steps ({'' if len(gaps) == 1 else 'the longest '}{which}): {what}"
     if metrics.reality.shape[1] > 1:
         pairs = zip(metrics.columns.predictions, metrics.columns.reality, strict=True)
         yield "reality by model: " + ", ".join(f"{visible(p)} against {visible(y)}" for p, y in pairs)
+
+
+def _about(duration: float) -> str:
+    return pretty(float(f"{duration:.4g}"))
+
+
+def _by_chance(detectors: Mapping[str, Detector[Any]], metrics: Metrics) -> Iterator[str]:
+    """How often the methods of record alarm where nothing is wrong, as far as a detector has a parameter that says so."""
+    for name, detector in detectors.items():
+        held = {key: getattr(detector, key) for key in parameters(type(detector))}
+        if "false_alarm_every" in held:
+            yield f"{name}: where nothing drifts it alarms by chance once in {held['false_alarm_every']:,.0f} scrapes"
+        elif name == "feedback_spiral" and not metrics.nudges.shape[1]:
+            yield (
+                f"{name}: passive, since no --nudges are given: it cannot tell feedback from confounding, and where predictions "
+                f"are a random walk it alarms by chance at {held['level']:.2g} of scrapes"
+            )

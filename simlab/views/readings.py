@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from simlab.base.arrays import Bools, Floats, Ints
+from simlab.results.metrics import Metrics
 from simlab.results.tables import visible
 from simlab.studies.watching import Sight, Watching
 from simlab.views.ink import COLOURS, INK, PAPER, canvas, frame, label, pen, plate
@@ -20,6 +21,14 @@ if TYPE_CHECKING:
 
 BINS = 460  # of time in a panel: about a pixel each
 MOST = 6  # features drawn singly
+
+
+class Recorded(NamedTuple):
+    """What was recorded, in bins: all predictions, all of reality, and the first features in their own standard deviations."""
+
+    predictions: Bins
+    reality: Bins
+    features: tuple[Bins, ...]
 
 
 class Bins(NamedTuple):
@@ -39,16 +48,27 @@ def binned(times: Floats, values: Floats, end: float) -> Bins:
     known: Bools = np.isfinite(table)
     count = np.add.reduceat(known.sum(axis=1), first)
     total = np.add.reduceat(np.where(known, table, 0.0).sum(axis=1), first)
-    found = np.full((3, BINS), np.nan)
+    found: Floats = np.full((3, BINS), np.nan)
     some = count > 0
     here = which[first][some]
     found[0, here] = total[some] / count[some]
     found[1, here] = np.minimum.reduceat(np.where(known, table, np.inf).min(axis=1), first)[some]
     found[2, here] = np.maximum.reduceat(np.where(known, table, -np.inf).max(axis=1), first)[some]
-    return Bins((np.arange(BINS) + 0.5) * (end / BINS), *found)
+    middle: Floats = (np.arange(BINS, dtype=float) + 0.5) * (end / BINS)
+    return Bins(middle, found[0], found[1], found[2])
 
 
-def readings(watching: Watching, *, narrow: bool = False) -> Figure:
+def recorded(metrics: Metrics) -> Recorded:
+    """The recording in bins of time."""
+    times, end = metrics.times, float(metrics.times[-1])
+    features = []
+    for i in range(min(metrics.features.shape[1], MOST)):
+        column = metrics.features[:, i]
+        features.append(binned(times, (column - np.nanmean(column)) / (float(np.nanstd(column)) or 1.0), end))
+    return Recorded(binned(times, metrics.predictions, end), binned(times, metrics.reality, end), tuple(features))
+
+
+def readings(watching: Watching, shown: Recorded, *, narrow: bool = False) -> Figure:
     """The recording above, a row a detector below: the method of record to the left, the popular rule to the right.
 
     `narrow` stacks them for a telephone. Call within `style()`.
@@ -58,8 +78,7 @@ def readings(watching: Watching, *, narrow: bool = False) -> Figure:
     each = (wide - left - right - gap * (columns - 1)) / columns
     high, step, top = 84, 138, 44
     metrics = watching.metrics
-    some = metrics.features.shape[1] > 0
-    panels: list[Sight | str] = ["said", "seen"] if some else ["said"] if narrow else ["said", ""]
+    panels: list[Sight | str] = ["said", "seen"] if shown.features else ["said"] if narrow else ["said", ""]
     panels += watching.sights
     rows = -(-len(panels) // columns)
     figure = canvas(wide, top + rows * step - (step - high) + 40)
@@ -77,46 +96,40 @@ def readings(watching: Watching, *, narrow: bool = False) -> Figure:
         if isinstance(panel, Sight):
             _sight(axes, panel, end, length, each)
         elif panel == "said":
-            _said(axes, watching, end, length)
+            _said(axes, shown, length)
         else:
-            _seen(
-                axes,
-                metrics.features,
-                [visible(name, 24) for name in metrics.columns.features],
-                metrics.times,
-                end,
-                length,
-            )
+            _seen(axes, shown, metrics.columns.features, length, each)
         if i + columns >= len(panels):
             axes.set_xlabel(f"{unit} since {visible(str(metrics.stamp(0)), 40)}", fontsize=10)
     return figure
 
 
-def _said(axes: Axes, watching: Watching, end: float, length: float) -> None:
+def _said(axes: Axes, shown: Recorded, length: float) -> None:
     """All predictions as a band with their mean, and reality as a line."""
-    metrics = watching.metrics
-    said = binned(metrics.times, metrics.predictions, end)
-    came = binned(metrics.times, metrics.reality, end)
+    said, came = shown.predictions, shown.reality
     axes.fill_between(said.at / length, said.low, said.top, color=COLOURS[0], alpha=0.22, linewidth=0)
     axes.plot(said.at / length, said.mean, **pen(0), linewidth=1.4)
     axes.plot(came.at / length, came.mean, color=INK, linewidth=1.1, linestyle=(0, (3, 1.5)))
     axes.set_ylim(_limits([said.low, said.top, came.mean]))
-    axes.set_title("predictions (line and band) and reality (dashed)", fontsize=11, fontweight="bold", pad=8)
+    axes.set_title("predictions (line, band) and reality (dashed)", fontsize=11, fontweight="bold", pad=8)
 
 
-def _seen(axes: Axes, features: Floats, names: Sequence[str], times: Floats, end: float, length: float) -> None:
-    """Features on one scale: each in its own standard deviations from its own mean."""
-    drawn = []
-    for i in range(min(features.shape[1], MOST)):
-        column = features[:, i]
-        spread = float(np.nanstd(column)) or 1.0
-        one = binned(times, (column - np.nanmean(column)) / spread, end)
+def _seen(axes: Axes, shown: Recorded, names: Sequence[str], length: float, room: float) -> None:
+    """Features on one scale, named where there is room."""
+    for i, one in enumerate(shown.features):
         axes.plot(one.at / length, one.mean, **pen(i), linewidth=1.1)
-        drawn.append(one.mean)
-    axes.set_ylim(_limits(drawn))
-    more = f" and {features.shape[1] - MOST} more, not drawn" if features.shape[1] > MOST else ""
-    title = short(f"features in their own standard deviations: {', '.join(names[:MOST])}", 74)
-    axes.set_title(f"{title}{more}", fontsize=11, fontweight="bold", pad=8)
+    axes.set_ylim(_limits([one.mean for one in shown.features]))
+    more = f", {len(names) - MOST} more not drawn" if len(names) > MOST else ""
+    said = f"{', '.join(visible(name, 24) for name in names[:MOST])}{more}"
+    axes.set_title("features, in standard deviations", fontsize=11, fontweight="bold", pad=17)
+    axes.annotate(
+        short(said, int(room / 5.4)),
+        (0, 1),
+        xycoords="axes fraction",
+        xytext=(0, 4),
+        textcoords="offset points",
+        fontsize=9.5,
+    )
 
 
 def _sight(axes: Axes, sight: Sight, end: float, length: float, room: float) -> None:
@@ -176,7 +189,8 @@ def _limits(series: Sequence[Floats], threshold: float | None = None) -> tuple[f
     ends = [*(np.quantile(seen, (0.005, 0.995)) if seen.size else ()), *(() if threshold is None else (threshold,))]
     low, top = (float(min(ends)), float(max(ends))) if ends else (0.0, 1.0)
     pad = 0.08 * (top - low) or 0.05 * abs(top) or 1.0
-    return low - pad, top + 2 * pad
+    room = 0.0 if threshold is None else low + 1.3 * (threshold - low)  # above it, for its label
+    return low - pad, max(top + pad, room + pad)
 
 
 def in_words(watching: Watching) -> str:

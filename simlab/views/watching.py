@@ -18,11 +18,11 @@ from simlab.scenario.describe import Section
 from simlab.studies.watching import ADVICE, Alarm, Sight, Watching
 from simlab.views.ink import Drawing, drawing, style
 from simlab.views.markup import Cell, Html, element, pairs, paragraph, picture, safe, section, table, together
-from simlab.views.readings import in_words, readings
+from simlab.views.readings import in_words, readings, recorded
 from simlab.views.scorecard import RULES
-from simlab.views.words import DASH, count, human, listed, number, span
+from simlab.views.words import DASH, count, human, listed, number, sentence, span
 
-COLUMNS = ("detector", "rule", "first alarm", "value", "threshold", "how often", "longest")
+COLUMNS = ("detector", "rule", "first alarm", "reading", "threshold", "how often", "longest")
 
 
 def verdict(watching: Watching) -> str:
@@ -33,10 +33,14 @@ def verdict(watching: Watching) -> str:
         first.setdefault(alarm.detector, alarm)
     counted = [sight for sight in watching.sights if sight.rule in watching.counts]
     names = list(dict.fromkeys(sight.detector for sight in counted))
-    silent = [n for n in names if not any(sight.told for sight in counted if sight.detector == n)]
-    lost = f" {_names(silent)} could not tell." if silent else ""
+    silent = {
+        n: next(sight.unable for sight in counted if sight.detector == n)
+        for n in names
+        if not any(sight.told for sight in counted if sight.detector == n)
+    }
+    lost = "".join(f" {sentence(human(name))} could not tell: {why}." for name, why in silent.items())
     if len(silent) == len(names):
-        return f"Nothing can be told: no detector had what it needs, by {by}."
+        return f"Nothing can be told by {by}.{lost}"
     if not first:
         told = len(names) - len(silent)
         return f"No alarm; {count(told, 'detector')} could tell, and stayed below the threshold by {by}.{lost}"
@@ -45,11 +49,6 @@ def verdict(watching: Watching) -> str:
         for a in first.values()
     ]
     return f"{len(first)} of {count(len(names), 'detector')} alarmed by {by}; {'first ' if len(said) > 1 else ''}{listed(said)}.{lost}"
-
-
-def _names(names: Sequence[str]) -> str:
-    said = listed([human(name) for name in names])
-    return said[:1].upper() + said[1:]
 
 
 def row(sight: Sight) -> tuple[str, ...]:
@@ -62,7 +61,7 @@ def row(sight: Sight) -> tuple[str, ...]:
         return (
             *head,
             "none",
-            f"at most {number(float(np.nanmax(sight.values)))}",
+            number(float(np.nanmax(sight.values))),
             edge,
             f"0 of {count(sight.told, 'scrape')}",
             DASH,
@@ -76,13 +75,31 @@ def row(sight: Sight) -> tuple[str, ...]:
 
 
 def told(watching: Watching) -> Iterator[Section]:
-    """The findings for a terminal."""
+    """The findings for a terminal of 80 columns."""
     yield Section(visible(watching.metrics.name, 200), verdict(watching))
-    yield Section("Alarms", "", COLUMNS, tuple(row(sight) for sight in watching.sights))
+    for rule, name in RULES.items():
+        counts = "" if rule in watching.counts else ", which does not count here"
+        rows = tuple(_line(sight) for sight in watching.sights if sight.rule == rule)
+        yield Section(f"By the {name}{counts}", "", ("detector", "first alarm", "reading", "above", "longest"), rows)
     advice = _advice(watching)
     if advice:
         yield Section("What to do", "", ("", ""), tuple((human(name), said) for name, said in advice))
     yield Section("What was done to the data", "", ("",), tuple((note,) for note in watching.notes))
+
+
+def _line(sight: Sight) -> tuple[str, ...]:
+    """A row of the table for a terminal; the page says more."""
+    _, _, first, value, edge, _, lasted = row(sight)
+    if not sight.told:
+        return human(sight.detector), "cannot tell", DASH, DASH, DASH
+    above = f"{sum(alarm.scrapes for alarm in sight.alarms):,} of {sight.told:,}"
+    return (
+        human(sight.detector),
+        first,
+        f"{value} {'>' if sight.alarms else '≤'} {edge}",
+        above,
+        lasted,
+    )
 
 
 def _advice(watching: Watching) -> list[tuple[str, str]]:
@@ -112,10 +129,11 @@ def write(watching: Watching, folder: str | Path, command: str) -> Path:
 def compose(watching: Watching, command: str) -> tuple[str, list[Drawing]]:
     """The page, and its figure wide and for a telephone."""
     alt = in_words(watching)
+    shown = recorded(watching.metrics)
     with style():
         drawn = [
-            drawing(readings(watching), "watch", alt),
-            drawing(readings(watching, narrow=True), "watch_narrow", alt),
+            drawing(readings(watching, shown), "watch", alt),
+            drawing(readings(watching, shown, narrow=True), "watch_narrow", alt),
         ]
     caption = (
         "Each curve is the largest reading in its bin of time. A dashed line is the threshold, shades are times above it, and the triangle "
