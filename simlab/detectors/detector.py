@@ -117,6 +117,14 @@ def slide(sums: Sliding, new: Array | float) -> Floats:
     return total
 
 
+def rest(sums: Sliding, scrapes: int) -> None:
+    """Take in a scrape of which nothing is to be added, the last of so many; once all is forgotten this costs nothing."""
+    if scrapes <= len(sums.ring):
+        slide(sums, 0.0)
+    else:
+        sums.at[0] = (sums.at[0] + 1) % len(sums.ring)
+
+
 def held(sums: Sliding) -> Floats:
     """The sum over the last `window` scrapes as it stands, `(r, ...)`."""
     return np.asarray(sums.running + sums.ring[int(sums.at[0])])

@@ -12,11 +12,12 @@ from numpy.typing import ArrayLike
 from simlab.base.arrays import Array, Floats, Ints
 from simlab.base.errors import InputError
 from simlab.base.par import Par
-from simlab.detectors.detector import Detector, Frame, Reading, Sliding, Subject, slide, sliding
+from simlab.detectors.detector import Detector, Frame, Reading, Sliding, Subject, held, slide, sliding
 
 PER_INSTANT = 16  # samples of a feature that are binned, evenly spread, where there are more
 SPAN = 10  # scrapes over which the popular rule takes its derivative
 FINE = 6  # cells a bin for the Kolmogorov-Smirnov distance
+CROWD = 5  # samples a bin, in the reference and in the recent past, below which no distance is told (Cochran 1954)
 CLIP = 4.0  # standard deviations; an outlier counts as this
 
 
@@ -24,11 +25,11 @@ class Course(NamedTuple):
     """The reference, and where the recent past stands against it; `f` features (or answers of reality)."""
 
     scrapes: Ints  # (1,)
-    last: Floats  # (r, 3, f) mean of a scrape: at first (the origin), at the last scrape, NaN before
-    past: Floats  # (r, 6, f) sums over all scrapes of 1, u, x, uu, ux, xx, with u the mean a scrape before x
+    last: Floats  # (r, 2, f) mean of a scrape: at first (the origin), at the last scrape, NaN before
+    past: Floats  # (r, f, 6) sums over all scrapes of 1, u, x, uu, ux, xx, with u the mean a scrape before x
     walk: Floats  # (r, 2, f) CUSUM upwards and downwards
     kept: list[Floats]  # samples of the reference, (r, f, k) each, until it is complete
-    edges: Floats  # (r, f, c-1) quantiles of the reference
+    edges: Floats  # (r, f, c) where its cells begin: -inf, then quantiles
     norm: Floats  # (r, f, c) its share in each cell
     size: Floats  # (r, f) its known samples
     recent: Sliding  # (recent, r, f, c) counts in each cell
@@ -56,10 +57,10 @@ class DriftAcceleration(Detector[Course]):
     at a scrape where the window is cut, one Python object a replication and feature.
 
     The popular rule names neither distance nor unit. It is read as the increase of the population stability index (the largest of the
-    features) over the last 10 scrapes.
+    features) over the last 10 scrapes. No distance is told from fewer than 5 samples a bin.
     """
 
-    shows: ClassVar[str] = "how far the features have drifted, as a share of what chance allows at the limit"
+    shows: ClassVar[str] = "drift of the feature that drifted most (cusum: standard deviations, summed up since the reference)"
     seed_rule: ClassVar[str] = "derivative(feature_distribution_distance[10m]) > 0.1"
     seed_threshold: ClassVar[float] = 0.1
 
@@ -102,10 +103,10 @@ class DriftAcceleration(Detector[Course]):
         return Course(
             np.zeros(1, dtype=np.int64),
             np.full((r, 2, f), np.nan),
-            np.zeros((r, 6, f)),
+            np.zeros((r, f, 6)),
             np.zeros((r, 2, f)),
             [],
-            np.zeros((r, f, cells - 1)),
+            np.zeros((r, f, cells)),
             np.zeros((r, f, cells)),
             np.zeros((r, f)),
             sliding(self.recent, r, f, cells),
@@ -132,7 +133,7 @@ class DriftAcceleration(Detector[Course]):
             return Reading(nothing, nothing.copy())
         distance, seed = self._distance(state, beyond)
         if self.method == "cusum":
-            distance = cusum(state.walk, z, self.slack).max(axis=1)
+            distance = cusum(state.walk, z, self.slack)
         elif self.method == "adwin":
             distance = _cuts(state.adwin, z)
         return Reading(np.fmax.reduce(distance, axis=1) * (self.limit / self._bar(f)), seed)
@@ -143,28 +144,28 @@ class DriftAcceleration(Detector[Course]):
         mean = np.minimum(np.maximum(mean, -1e100), 1e100)  # squares stay finite; NaN stays NaN
         np.copyto(origin, mean, where=np.isnan(origin))
         u, x = last - origin, mean - origin
-        n, su, sx, suu, sux, sxx = state.past.swapaxes(0, 1)
+        n, su, sx, suu, sux, sxx = np.ascontiguousarray(np.moveaxis(state.past, 2, 0))
         cu, cx, cuu = su / n, sx / n, suu - su * su / n
-        slope = (sux - su * cx) / cuu
-        left = sxx - sx * cx - slope * (sux - su * cx)
-        off = u - cu
+        cuu = np.where(cuu > 1e-12 * suu, cuu, np.inf)  # a mean that never changed has no slope
+        both, off = sux - su * cx, u - cu
+        slope = both / cuu
+        left = sxx - sx * cx - slope * both
         spread = np.maximum(left, 1e-12 * sxx) / (n - 2) * (1 + 1 / n + off * off / cuu)
         z = normal_from_student((x - cx - slope * off) / np.sqrt(spread), n - 2)
         known = np.isfinite(u + x)
-        fresh = np.stack([np.ones_like(u), u, x, u * u, u * x, x * x], axis=1)
-        np.add(state.past, fresh if known.all() else np.where(known[:, None], fresh, 0.0), out=state.past)
+        fresh = np.stack([np.ones_like(u), u, x, u * u, u * x, x * x], axis=2)
+        np.add(state.past, fresh if known.all() else np.where(known[..., None], fresh, 0.0), out=state.past)
         np.copyto(last, mean)
-        return np.where(np.isfinite(z) & (n >= 4), np.minimum(np.maximum(z, -CLIP), CLIP), 0.0)
+        return np.where(np.isnan(z) | (n < 4), 0.0, np.minimum(np.maximum(z, -CLIP), CLIP))
 
     def _count(self, state: Course, x: Floats, beyond: int) -> None:
         """Keep the samples `(r, f, k)` for the reference, or count them in its cells."""
         if beyond <= 0:
             state.kept.append(x.copy())
             if beyond == 0:
-                whole = np.concatenate(state.kept, axis=2)
+                _quantiles(np.concatenate(state.kept, axis=2), state.edges)
+                counts = np.add.reduce([_cells(part, state.edges) for part in state.kept])
                 state.kept.clear()
-                _quantiles(whole, state.edges)
-                counts = _cells(whole, state.edges)
                 state.size[:] = counts.sum(axis=2)
                 state.norm[:] = _shares(counts)
             return
@@ -175,15 +176,16 @@ class DriftAcceleration(Detector[Course]):
         nothing = np.full(state.size.shape, np.nan)
         if beyond < self.recent:
             return nothing, nothing[:, 0].copy()
-        counts = state.recent.running + state.recent.ring[int(state.recent.at[0])]
+        counts = held(state.recent)
         size = counts.sum(axis=2)
+        size = np.where(np.minimum(size, state.size) >= CROWD * self.bins, size, np.nan)
         coarse, norm = counts, state.norm
         if self.method == "ks":
             r, f = size.shape
             coarse = counts.reshape(r, f, self.bins, FINE).sum(axis=3)
             norm = norm.reshape(r, f, self.bins, FINE).sum(axis=3)
         now = _shares(coarse)
-        psi = ((now - norm) * np.log(now / norm)).sum(axis=2)
+        psi = np.einsum("rfc,rfc->rf", now - norm, np.log(now / norm))
         largest = np.fmax.reduce(np.where(size > 0, psi, np.nan), axis=1)
         wheel = state.distances[beyond % SPAN]
         seed = largest - wheel
@@ -205,22 +207,20 @@ def _means(x: Floats) -> Floats:
 
 
 def _quantiles(x: Floats, edges: Floats) -> None:
-    """Quantiles of the known samples that part them into cells of equal probability, in place, `(r, f, c-1)`."""
-    cells = edges.shape[2] + 1
+    """Where the cells of equal probability of the known samples `(r, f, k)` begin, in place, `(r, f, c)`."""
+    cells = edges.shape[2]
     x = np.sort(x, axis=2)  # NaN comes last
     known = x.shape[2] - np.isnan(x).sum(axis=2)
-    at = (np.arange(1, cells) * known[..., None]) // cells
-    edges[:] = np.take_along_axis(x, np.maximum(at, 1) - 1, axis=2)
+    edges[..., 0] = -np.inf
+    edges[..., 1:] = np.take_along_axis(x, (np.arange(1, cells) * known[..., None]) // cells, axis=2)
 
 
 def _cells(x: Floats, edges: Floats) -> Floats:
-    """How many of the samples `(r, f, k)` lie in each cell `(r, f, c)`, each up to and with its upper edge."""
-    above = np.empty((*edges.shape[:2], edges.shape[2] + 2))
-    above[..., 0] = x.shape[2] - np.isnan(x).sum(axis=2)
-    above[..., -1] = 0.0
-    for i in range(edges.shape[2]):
-        np.sum(x > edges[..., i, None], axis=2, out=above[..., i + 1])
-    return above[..., :-1] - above[..., 1:]
+    """How many of the samples `(r, f, k)` lie in each cell `(r, f, c)`; the unknown in none. Samples and cells go plane by plane."""
+    x, edges = np.ascontiguousarray(np.moveaxis(x, 2, 0)), np.ascontiguousarray(np.moveaxis(edges, 2, 0))
+    reached = (x >= edges[:, None]).view(np.uint8).sum(axis=1, dtype=np.uint8 if len(x) < 256 else np.int64)
+    reached[:-1] -= reached[1:].copy()
+    return np.ascontiguousarray(np.moveaxis(reached, 0, 2), dtype=np.float64)
 
 
 def _shares(counts: Floats) -> Floats:
@@ -238,13 +238,15 @@ def _cuts(watchers: list[Any], z: Floats) -> Floats:
 
 
 def cusum(walk: Floats, z: Floats, slack: float) -> Floats:
-    """One step of both walks `(r, 2, ...)`, in place: S+ = max(0, S+ + z - slack), S- = max(0, S- - z - slack) (Page 1954)."""
+    """One step of both walks `(r, 2, ...)`, in place, and the higher of them: S = max(0, S + z - slack), and with -z (Page 1954)."""
     walk[:, 0] += z
     walk[:, 1] -= z
     walk -= slack
-    return np.maximum(walk, 0.0, out=walk)
+    np.maximum(walk, 0.0, out=walk)
+    return np.maximum(walk[:, 0], walk[:, 1])
 
 
+@cache
 def cusum_limit(run_length: float, slack: float) -> float:
     """The limit at which a two-sided CUSUM of independent standard normals alarms every `run_length` steps.
 
@@ -313,7 +315,7 @@ def distances(reference: ArrayLike, recent: ArrayLike, bins: int = 10) -> Distan
     n, m = len(a), len(b)
     if min(n, m) < bins:
         raise InputError(f"samples of {n} and {m} cases are too few for {bins} bins")
-    edges = np.empty((1, 1, bins - 1))
+    edges = np.empty((1, 1, bins))
     _quantiles(a[None, None], edges)
     p, q = (_shares(_cells(x[None, None], edges)) for x in (a, b))
     psi = float(((q - p) * np.log(q / p)).sum())

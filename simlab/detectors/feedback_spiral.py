@@ -15,10 +15,22 @@ from typing import Annotated, ClassVar, NamedTuple, final
 import numpy as np
 from numpy.typing import ArrayLike
 
-from simlab.base.arrays import Array, Bools, Floats
+from simlab.base.arrays import Array, Bools, Floats, Ints
 from simlab.base.errors import InputError
+from simlab.base.kernels import once
 from simlab.base.par import Par
-from simlab.detectors.detector import Detector, Frame, Reading, Sliding, Subject, held, over_instants, slide, sliding
+from simlab.detectors.detector import (
+    Detector,
+    Frame,
+    Reading,
+    Sliding,
+    Subject,
+    held,
+    over_instants,
+    rest,
+    slide,
+    sliding,
+)
 
 PASSIVE = "passive: cannot tell feedback from confounding"
 STILL = 1e9  # the ratio shown where predictions move and reality stands still
@@ -34,6 +46,7 @@ class Spiral(NamedTuple):
     steps: Sliding  # (window, r, 10) moments of the last change, the level and the change before: see `_moments`
     together: Sliding  # (window, r, 10) moments over instants with a probe, of means over models
     apart: Sliding  # (window, r, 10) moments of what each model has beside those means
+    quiet: Ints  # (1,) scrapes since the last with a probe in any replication
 
 
 class Slope(NamedTuple):
@@ -56,8 +69,8 @@ class FeedbackSpiral(Detector[Spiral]):
     their sizes |b| - t se, each with half of `level`; a gain below -1 spirals too, from side to side.
 
     `passive`: with y the mean prediction of a scrape, y_t - y_{t-1} is regressed on y_{t-1} and y_{t-1} - y_{t-2}; the root is 1 + the
-    first slope b, and shown is 1 + b - c se, which is above 1 where the Dickey-Fuller statistic b / se is above its quantile c (for a
-    constant, by the response surface of MacKinnon 1994, J. Business & Economic Statistics 12). So `level` is the chance of an alarm at
+    first slope b, and shown is 1 + b - c se, which is above 1 where the Dickey-Fuller statistic b / se is above its quantile c. So
+    `level` is the chance of an alarm at
     a scrape when predictions are a random walk, the case nearest to explosive; stationary predictions have next to none.
     Predictions that drift steadily, in a straight line, look explosive more often.
 
@@ -74,9 +87,7 @@ class FeedbackSpiral(Detector[Spiral]):
 
     window: Annotated[int, Par("1", "scrapes looked back on", low=3)] = 60
     method: Annotated[str, Par("1", "how the gain is found", choices=("auto", "probe", "passive"))] = "auto"
-    level: Annotated[float, Par("1", "chance of a false alarm at a scrape, at a gain of 1", low=0.002, high=0.2)] = (
-        0.002
-    )
+    level: Annotated[float, Par("1", "chance of a false alarm at a scrape, at a gain of 1", above=0, high=0.2)] = 0.002
     least: Annotated[int, Par("1", "known instants or scrapes before it says anything", low=6)] = 20
 
     @property
@@ -89,8 +100,16 @@ class FeedbackSpiral(Detector[Spiral]):
         r, w = subject.replications, self.window
         cells = subject.models * subject.answers
         nothing = np.full((r, cells), np.nan)
-        moments = [sliding(w, r, 10) for _ in range(3)]
-        return Spiral(nothing, nothing.copy(), np.full((r, 3), np.nan), sliding(w, r, 3), *moments)
+        return Spiral(
+            nothing,
+            nothing.copy(),
+            np.full((r, 3), np.nan),
+            sliding(w, r, 3),
+            sliding(w, r, 10),
+            sliding(w, r, 10),
+            sliding(w, r, 10),
+            np.array([w]),
+        )
 
     def read(self, state: Spiral, frame: Frame) -> Reading:
         """Add what came in; NaN where there are too few instants, or nothing moves."""
@@ -118,11 +137,13 @@ class FeedbackSpiral(Detector[Spiral]):
 
     def _by_root(self, state: Spiral) -> Floats:
         b = _slope(held(state.steps), self.least)
-        return 1.0 + b.value - explosive(self.level) * b.error
+        return 1.0 + b.value - explosive(self.level, b.freedom) * b.error
 
     def _by_probe(self, state: Spiral) -> tuple[Floats, Floats]:
         """The least and the largest gain that the probe leaves possible."""
         low = high = np.full(len(state.path), np.nan)
+        if state.quiet[0] >= self.window:
+            return low, high
         for sums in (state.together, state.apart):
             b = _slope(held(sums), self.least)
             chance = b.error * _student(self.level / 2, b.freedom)
@@ -148,10 +169,12 @@ class FeedbackSpiral(Detector[Spiral]):
     def _probe(self, state: Spiral, frame: Frame) -> None:
         """Add the instants at which a probe was on, centred over models and about the centre."""
         noise = frame.nudges
-        if not noise.any():
-            slide(state.together, 0.0)
-            slide(state.apart, 0.0)
+        state.quiet[0] += 1
+        if not once(noise).any():
+            rest(state.together, int(state.quiet[0]))
+            rest(state.apart, int(state.quiet[0]))
             return
+        state.quiet[0] = 0
         first = state.path[:, :1]
         plain, came = frame.predictions[..., 0] - noise - first, frame.reality[..., 0] - first
         known = np.isfinite(noise + plain + came)
@@ -171,12 +194,14 @@ class FeedbackSpiral(Detector[Spiral]):
 
 
 _PAIRS = ((0, 0), (0, 1), (1, 1), (0, 2), (1, 2), (2, 2))
+_ONE = np.array([0, 0, 0, 0, *(i + 1 for i, _ in _PAIRS)])
+_OTHER = np.array([0, 1, 2, 3, *(j + 1 for _, j in _PAIRS)])
 
 
 def _moments(x: Floats, z: Floats, y: Floats) -> Floats:
     """1, x, z, y, xx, xz, zz, xy, zy, yy as a last axis; all 0 where any of the three is unknown."""
-    three = (x, z, y)
-    found = np.stack([np.ones_like(x), x, z, y, *(three[i] * three[j] for i, j in _PAIRS)], axis=-1)
+    four = np.stack([np.ones_like(x), x, z, y], axis=-1)
+    found = four.take(_ONE, axis=-1) * four.take(_OTHER, axis=-1)
     known = np.isfinite(x + z + y)
     return found if known.all() else np.where(known[..., None], found, 0.0)
 
@@ -229,33 +254,25 @@ def _mean(x: Floats) -> Floats:
     """The mean over instants and models of what is known, `(n, r, m)` to `(r,)`."""
     flat = x[0] if len(x) == 1 else np.ascontiguousarray(np.moveaxis(x, 0, -1)).reshape(x.shape[1], -1)
     mean = flat.sum(axis=1) / flat.shape[1]
-    known = np.isfinite(flat)
     if np.isfinite(mean).all():
         return np.asarray(mean)
+    known = np.isfinite(flat)
     count = known.sum(axis=1)
     return np.asarray(np.where(known, flat, 0.0).sum(axis=1) / np.where(count, count, np.nan))
 
 
-@cache
-def explosive(level: float) -> float:
-    """The value that a Dickey-Fuller statistic with a constant exceeds with chance `level` on a random walk.
+def explosive(level: float, freedom: Floats) -> Floats:
+    """What a Dickey-Fuller statistic with a constant, of so many degrees of freedom, exceeds with chance `level` on a random walk.
 
-    MacKinnon (1994), Table 4: P(tau < x) = Phi(1.7339 + 0.93202 x - 0.12745 x^2 - 0.010368 x^3), up to x = 2.74 (one regressor).
+    Its right tail is Student's, 1.7 to the left: Fuller (1976, Introduction to Statistical Time Series, Table 8.5.2) gives 1.645 - 1.715,
+    1.960 - 1.73 and 2.326 - 1.726 for large samples. For 20 to 250 steps and levels from .001 to .05 1.7 is right within .08.
     """
-    from scipy.special import ndtri
-
-    want = float(ndtri(1 - level))
-    low, high = -1.6, 2.74
-    for _ in range(60):
-        middle = (low + high) / 2
-        below = 1.7339 + 0.93202 * middle - 0.12745 * middle**2 - 0.010368 * middle**3 < want
-        low, high = (middle, high) if below else (low, middle)
-    return low
+    return _student(level, freedom) - 1.7
 
 
 def _student(level: float, freedom: Floats) -> Floats:
     """What Student's t with so many degrees of freedom exceeds with chance `level`, NaN where there are none."""
-    known = np.where(freedom >= 1, np.minimum(freedom, 1000), 0).astype(np.int64)
+    known = np.where(freedom >= 1, np.minimum(freedom, 1000.0), 0.0).astype(np.int64)
     return _students(level)[known]
 
 

@@ -13,7 +13,7 @@ from typing import Annotated, ClassVar, NamedTuple, final
 import numpy as np
 from numpy.typing import ArrayLike
 
-from simlab.base.arrays import Floats
+from simlab.base.arrays import Bools, Floats
 from simlab.base.errors import InputError
 from simlab.base.par import Par
 from simlab.detectors.detector import Detector, Frame, Reading, Sliding, Subject, over_instants, slide, sliding
@@ -24,7 +24,8 @@ PAIRS = 8  # up to so many models every pair is looked at
 class Likeness(NamedTuple):
     """Sums over the window of deviations from the first answers: they keep the sums well conditioned."""
 
-    first: Floats  # (r, a, m), NaN before there is one
+    first: Floats  # (r, a, m)
+    begun: Bools  # (1,)
     each: Sliding  # (window, r, a, m) deviations
     total: Sliding  # (window, r, 3) instants, squares of all deviations, squares of their means over models
     pairs: Sliding  # (window, r, p) products of two models, and of each with itself; none for many models
@@ -65,8 +66,9 @@ class ModelCorrelation(Detector[Likeness]):
         """Nothing seen."""
         r, m, a, w = subject.replications, subject.models, subject.answers, self.window
         pairs = m * (m + 1) // 2 if 1 < m <= PAIRS else 0
-        first = np.full((r, a, m), np.nan)
-        return Likeness(first, sliding(w, r, a, m), sliding(w, r, 3), sliding(w, r, pairs))
+        return Likeness(
+            np.zeros((r, a, m)), np.zeros(1, dtype=bool), sliding(w, r, a, m), sliding(w, r, 3), sliding(w, r, pairs)
+        )
 
     def read(self, state: Likeness, frame: Frame) -> Reading:
         """Add the instants and compare; NaN with one model, too few instants, or answers that never change."""
@@ -81,8 +83,9 @@ class ModelCorrelation(Detector[Likeness]):
         if m == 1:
             return Reading(np.full(r, np.nan), np.full(r, np.nan))
         d = x.reshape(n, r, 1, m) if a == 1 else np.ascontiguousarray(x.swapaxes(2, 3))
-        if np.isnan(state.first[0, 0, 0]) or np.isnan(state.first).any():
-            np.copyto(state.first, d[0], where=np.isnan(state.first) & np.isfinite(d[0]))
+        if not state.begun[0]:
+            np.copyto(state.first, d[0], where=np.isfinite(d[0]))
+            state.begun[0] = True
         d = d - state.first
         square = np.einsum("nram,nram->nr", d, d)
         known = np.isfinite(square)
