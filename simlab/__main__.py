@@ -215,8 +215,8 @@ def watch(metrics: Path, as_json: bool, out: Path | None, **how: Any) -> int:
       UTF-8 mark, CRLF       read past
       times of several zones all in UTC; other times stay as the file writes them
       epochs in ms, us, ns   told by their size
-      gaps                   over 10 median steps: no change is taken across them,
-                             and windows, which count scrapes, go on after them
+      gaps                   over 10 median steps: the methods of record take no change
+                             across them; windows, which count scrapes, go on after
       a last line cut short  left out
     \b
     What is refused, with file, line and column:

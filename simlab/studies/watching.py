@@ -209,7 +209,7 @@ def _unable(name: str, metrics: Metrics, scrapes: int, reads: tuple[tuple[int, .
         return "nobody said which model reads which: give --reads"
     if name == "model_correlation" and metrics.predictions.shape[1] == 1:
         return "there is only one model"
-    return f"too little is known in {scrapes:,} scrapes, or nothing in it varies"
+    return f"too little is known in {scrapes:,} scrapes (longer ones hold more: --every), or nothing in it varies"
 
 
 def _told(metrics: Metrics, rows: _Rows, every: float | None, scrapes: int) -> Iterator[str]:
@@ -222,7 +222,7 @@ def _told(metrics: Metrics, rows: _Rows, every: float | None, scrapes: int) -> I
         steps = metrics.times[gaps] - metrics.times[gaps - 1]
         longest = int(np.argmax(steps))
         what = (
-            "no change is taken across them, and windows go on after them"
+            "no method of record takes a change across them, and windows go on after them"
             if rows.added
             else "too many to be gaps of a regular recording, so windows go across them"
         )
