@@ -289,7 +289,7 @@ def _parquet(path: Path, name: str) -> ParquetTable:
         raise InputError(f"{name}: reading Parquet needs pyarrow: pip install 'simlab[parquet]'") from None
     try:
         return ParquetTable(name, tuple(read_schema(path).names), (), path)
-    except (ArrowException, OSError) as error:
+    except (ArrowException, OSError, ValueError) as error:
         raise InputError(f"{name}: a damaged Parquet file ({visible(str(error), 200)})") from None
 
 
@@ -321,8 +321,8 @@ class ParquetTable(Table):
             with ParquetFile(self.path) as file:
                 _ask_memory(self.name, 8 * 3 * len(wanted) * file.metadata.num_rows)
                 table = file.read(columns=list(dict.fromkeys(self.columns[i] for i in wanted)))
-                frame = table.to_pandas(ignore_metadata=True)
-        except (ArrowException, OSError) as error:
+                frame = table.replace_schema_metadata(None).to_pandas()
+        except (ArrowException, OSError, ValueError) as error:
             raise InputError(f"{self.name}: a damaged Parquet file ({visible(str(error), 200)})") from None
         if not len(frame):
             raise InputError(f"{self.name}: columns and no rows")

@@ -377,3 +377,32 @@ def test_every_line_is_found_again(file):
 def test_lists_of_columns():
     assert split(" p1, p2 ,,p3") == ("p1", "p2", "p3")
     assert split("") == ()
+
+
+WRECKS = (
+    *(b",", b";", b"\n", b"\r", b'"', b"\0", b"\xff", b"\xe9", b"1e999", b"-", b"nan", b"inf", b"=", b"2024-01-01", b"T", b"Z"),
+    *(b"+02:00", b" ", b"\t", b"True", b"9" * 40, b"\xef\xbb\xbf", b"|", b"'", b"0x1", b"\xe2\x80\xae", b"NaT", b"now", b"\x1a"),
+)  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    "whole", [b't,p,y\n1,2,3\n"2",3,4\n3,4,5\n', b"t;p;y\n2024-01-01T00:00Z;1;2\n2024-01-01T00:01Z;2;3\n", None]
+)
+def test_whatever_the_bytes_it_is_read_or_refused_in_a_line(tmp_path, parquet, whole):
+    rng, read_, path = np.random.Generator(np.random.SFC64(5)), 0, tmp_path / "m"
+    whole = parquet(frame(), name="whole").read_bytes() if whole is None else whole
+    for _ in range(250):
+        content = bytearray(whole)
+        for _ in range(rng.integers(1, 4)):
+            at, gone = rng.integers(len(content) + 1), rng.integers(3)
+            content[at : at + gone] = WRECKS[rng.integers(len(WRECKS))] if rng.integers(2) else b""
+        path.write_bytes(content)
+        try:
+            found = read(path, ASKED, sort=True, average=True)
+        except InputError as error:
+            assert "\n" not in str(error)
+        else:
+            read_ += 1
+            assert (np.diff(found.times) > 0).all()
+            assert not np.isinf(found.predictions).any()
+    assert read_
