@@ -27,6 +27,8 @@ class Course(NamedTuple):
     scrapes: Ints  # (1,)
     last: Floats  # (r, 2, f) mean of a scrape: at first (the origin), at the last scrape, NaN before
     past: Floats  # (r, f, 6) sums over all scrapes of 1, u, x, uu, ux, xx, with u the mean a scrape before x
+    persistence: Floats  # (r, f) how much of a deviation is left a scrape later, by the reference
+    level: Floats  # (r, 2, f) mean and standard deviation of the reference's means, for `adwin`
     walk: Floats  # (r, 2, f) CUSUM upwards and downwards
     kept: list[Floats]  # samples of the reference, (r, f, k) each, until it is complete
     edges: Floats  # (r, f, c) where its cells begin: -inf, then quantiles
@@ -43,24 +45,28 @@ class DriftAcceleration(Detector[Course]):
     """Drift of the features against the first `window` scrapes; of reality, where there are no features.
 
     `cusum` (Page 1954, Biometrika 41), of each feature's mean over a scrape, upwards and downwards, from the end of the reference on.
-    It sums standardised recursive residuals (Brown, Durbin & Evans 1975, J. Royal Statistical Society B 37) of an autoregression of
-    first order, fitted to all scrapes before, brought from Student's t to the normal (Wallace 1959, Annals of Mathematical
-    Statistics 30): so a persistent feature (lag-1 autocorrelation) and a short reference do not cost false alarms, as they do where the
-    variance is taken as known. Residuals count up to 4 standard deviations. Without a drift there is a false alarm every
-    `false_alarm_every` scrapes on average, also with many features: their walks are scaled so that they share it.
+    Autocorrelation would make it alarm falsely, so it sums residuals x_t - f x_{t-1} (Harris & Ross 1991, Canadian J. of Chemical
+    Engineering 69), with the lag-1 autocorrelation f of the reference plus a standard error. They are standardised by their mean and
+    spread over all scrapes before, as Student's t, and brought to the normal (self-starting: Hawkins 1987, The Statistician 36;
+    Wallace 1959, Annals of Mathematical Statistics 30), so that a short reference does not count as known. They count up to 4 standard
+    deviations. Without a drift there is at most one false alarm in `false_alarm_every` scrapes on average (up to three at a lag-1
+    autocorrelation of .9), also with many features: their walks are scaled so that they share it. A shift of d standard deviations
+    weighs d sqrt((1 - f) / (1 + f)) in the residuals: slow features hide a drift longer.
 
     `psi`, the population stability index sum (q - p) ln(q / p) of the last `recent` scrapes against the reference, in bins of
     equal probability, over 1/n + 1/m: chi-squared with bins - 1 degrees of freedom when nothing changed (Yurdakul 2018, Western
     Michigan University). `ks`, sqrt(nm / (n+m)) D in 60 cells (so a little less than the Kolmogorov-Smirnov statistic). Both take
     the samples for independent: samples of one instant that share their errors alarm too often; use them for recorded cases. The
-    level of each is 1 / (`false_alarm_every` x features). `adwin` (Bifet & Gavalda 2007, as river has it) of the standardised means: 1
-    at a scrape where the window is cut, one Python object a replication and feature.
+    level of each is 1 / (`false_alarm_every` x features). `adwin` (Bifet & Gavalda 2007, as river has it) of the means, in
+    standard deviations of the reference: 1 at a scrape where its window is cut; one Python object a replication and feature, so slow.
 
     The popular rule names neither distance nor unit. It is read as the increase of the population stability index (the largest of the
     features) over the last 10 scrapes. No distance is told from fewer than 5 samples a bin.
     """
 
-    shows: ClassVar[str] = "drift of the feature that drifted most (cusum: standard deviations, summed up since the reference)"
+    shows: ClassVar[str] = (
+        "drift of the feature that drifted most (cusum: standard deviations, summed up since the reference)"
+    )
     seed_rule: ClassVar[str] = "derivative(feature_distribution_distance[10m]) > 0.1"
     seed_threshold: ClassVar[float] = 0.1
 
@@ -104,6 +110,8 @@ class DriftAcceleration(Detector[Course]):
             np.zeros(1, dtype=np.int64),
             np.full((r, 2, f), np.nan),
             np.zeros((r, f, 6)),
+            np.zeros((r, f)),
+            np.full((r, 2, f), np.nan),
             np.zeros((r, 2, f)),
             [],
             np.zeros((r, f, cells)),
@@ -125,7 +133,8 @@ class DriftAcceleration(Detector[Course]):
         flat = np.ascontiguousarray(x.transpose(1, 3, 0, 2)).reshape(r, f, n * s)
         state.scrapes[0] += 1
         beyond = int(state.scrapes[0]) - self.window
-        z = self._surprise(state, _means(flat))
+        mean = _means(flat)
+        z = self._surprise(state, mean, beyond)
         step = -(-s // PER_INSTANT)
         self._count(state, flat if step == 1 else flat.reshape(r, f, n, s)[..., ::step].reshape(r, f, -1), beyond)
         nothing = np.full(r, np.nan)
@@ -135,28 +144,32 @@ class DriftAcceleration(Detector[Course]):
         if self.method == "cusum":
             distance = cusum(state.walk, z, self.slack)
         elif self.method == "adwin":
-            distance = _cuts(state.adwin, z)
+            distance = _cuts(state.adwin, (mean - state.level[:, 0]) / state.level[:, 1])
         return Reading(np.fmax.reduce(distance, axis=1) * (self.limit / self._bar(f)), seed)
 
-    def _surprise(self, state: Course, mean: Floats) -> Floats:
+    def _surprise(self, state: Course, mean: Floats, beyond: int) -> Floats:
         """How far the new means `(r, f)` are from what all before lets expect, in standard normal terms; 0 where unknown."""
         origin, last = state.last[:, 0], state.last[:, 1]
         mean = np.minimum(np.maximum(mean, -1e100), 1e100)  # squares stay finite; NaN stays NaN
         np.copyto(origin, mean, where=np.isnan(origin))
         u, x = last - origin, mean - origin
-        n, su, sx, suu, sux, sxx = np.ascontiguousarray(np.moveaxis(state.past, 2, 0))
-        cu, cx, cuu = su / n, sx / n, suu - su * su / n
-        cuu = np.where(cuu > 1e-12 * suu, cuu, np.inf)  # a mean that never changed has no slope
-        both, off = sux - su * cx, u - cu
-        slope = both / cuu
-        left = sxx - sx * cx - slope * both
-        spread = np.maximum(left, 1e-12 * sxx) / (n - 2) * (1 + 1 / n + off * off / cuu)
-        z = normal_from_student((x - cx - slope * off) / np.sqrt(spread), n - 2)
+        np.copyto(last, mean)
+        keep = state.persistence
+        z = np.zeros_like(x)
+        if beyond > 0:
+            n, cu, cx, cuu, cux, cxx = _centred(state.past)
+            expected = cx + keep * (u - cu)
+            left = np.maximum(cxx - keep * (2 * cux - keep * cuu), 1e-12 * cxx)
+            z = normal_from_student((x - expected) / np.sqrt(left / (n - 2) * (1 + 1 / n)), n - 2)
+            z = np.where(np.isnan(z) | (n < 4), 0.0, np.minimum(np.maximum(z, -CLIP), CLIP))
         known = np.isfinite(u + x)
         fresh = np.stack([np.ones_like(u), u, x, u * u, u * x, x * x], axis=2)
         np.add(state.past, fresh if known.all() else np.where(known[..., None], fresh, 0.0), out=state.past)
-        np.copyto(last, mean)
-        return np.where(np.isnan(z) | (n < 4), 0.0, np.minimum(np.maximum(z, -CLIP), CLIP))
+        if beyond == 0:
+            keep[:] = _persistence(state.past)
+            n, _, cx, _, _, cxx = _centred(state.past)
+            state.level[:] = np.stack([origin + cx, np.sqrt(cxx / (n - 1))], axis=1)
+        return z
 
     def _count(self, state: Course, x: Floats, beyond: int) -> None:
         """Keep the samples `(r, f, k)` for the reference, or count them in its cells."""
@@ -167,7 +180,7 @@ class DriftAcceleration(Detector[Course]):
                 counts = np.add.reduce([_cells(part, state.edges) for part in state.kept])
                 state.kept.clear()
                 state.size[:] = counts.sum(axis=2)
-                state.norm[:] = _shares(counts)
+                state.norm[:] = counts / state.size[..., None] if self.method == "ks" else _shares(counts)
             return
         slide(state.recent, _cells(x, state.edges))
 
@@ -183,7 +196,7 @@ class DriftAcceleration(Detector[Course]):
         if self.method == "ks":
             r, f = size.shape
             coarse = counts.reshape(r, f, self.bins, FINE).sum(axis=3)
-            norm = norm.reshape(r, f, self.bins, FINE).sum(axis=3)
+            norm = _shares((norm * state.size[..., None]).reshape(r, f, self.bins, FINE).sum(axis=3))
         now = _shares(coarse)
         psi = np.einsum("rfc,rfc->rf", now - norm, np.log(now / norm))
         largest = np.fmax.reduce(np.where(size > 0, psi, np.nan), axis=1)
@@ -191,9 +204,28 @@ class DriftAcceleration(Detector[Course]):
         seed = largest - wheel
         wheel[:] = largest
         if self.method == "ks":
-            gap = np.abs(np.cumsum(_shares(counts) - state.norm, axis=2)).max(axis=2)
+            gap = np.abs(np.cumsum(counts / size[..., None] - state.norm, axis=2)).max(axis=2)
             return gap * np.sqrt(size * state.size / (size + state.size)), seed
         return psi / (1 / size + 1 / state.size), seed
+
+
+def _centred(past: Floats) -> tuple[Floats, ...]:
+    """Number, means of u and x, and centred sums of uu, ux and xx, each `(r, f)`."""
+    n, su, sx, suu, sux, sxx = np.ascontiguousarray(np.moveaxis(past, 2, 0))
+    cu, cx = su / n, sx / n
+    return n, cu, cx, suu - su * cu, sux - su * cx, sxx - sx * cx
+
+
+def _persistence(past: Floats) -> Floats:
+    """The lag-1 autocorrelation `(r, f)` to reckon with: its estimate, freed of its bias, and a standard error more; 0 where unknown.
+
+    The estimate f from n scrapes is too low by (1 + 3 f) / n (Marriott & Pope 1954, Biometrika 41); its error is sqrt((1 - f^2) / n).
+    """
+    n, _, _, cuu, cux, _ = _centred(past)
+    found = np.where(cuu > 0, cux / cuu, 0.0)
+    found = np.minimum(found + (1 + 3 * found) / n, 1.0)
+    found = np.minimum(np.maximum(found + np.sqrt((1 - found * found) / n), -0.98), 0.98)
+    return np.where(np.isfinite(found), found, 0.0)
 
 
 def _means(x: Floats) -> Floats:
@@ -232,8 +264,9 @@ def _shares(counts: Floats) -> Floats:
 def _cuts(watchers: list[Any], z: Floats) -> Floats:
     found = np.zeros(z.shape)
     for i, (watcher, value) in enumerate(zip(watchers, z.ravel().tolist(), strict=True)):
-        watcher.update(value)
-        found.flat[i] = watcher.drift_detected
+        if np.isfinite(value):
+            watcher.update(value)
+            found.flat[i] = watcher.drift_detected
     return found
 
 

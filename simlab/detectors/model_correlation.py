@@ -8,12 +8,13 @@ What is tolerable follows from the one-factor Gaussian model of joint default (V
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cache
 from typing import Annotated, ClassVar, NamedTuple, final
 
 import numpy as np
 from numpy.typing import ArrayLike
 
-from simlab.base.arrays import Bools, Floats
+from simlab.base.arrays import Array, Bools, Floats
 from simlab.base.errors import InputError
 from simlab.base.par import Par
 from simlab.detectors.detector import Detector, Frame, Reading, Sliding, Subject, over_instants, slide, sliding
@@ -108,14 +109,19 @@ class ModelCorrelation(Detector[Likeness]):
 
     def _largest(self, state: Likeness, d: Floats, each: Floats, count: Floats) -> Floats:
         """The largest correlation of two different models, `(r,)`."""
-        i, j = np.triu_indices(d.shape[3])
-        products = slide(state.pairs, over_instants(np.einsum("nrap,nrap->nrp", d[..., i], d[..., j])))
+        i, j = _pairs(d.shape[3])
+        products = slide(state.pairs, over_instants(np.einsum("nrap,nrap->nrp", d.take(i, axis=3), d.take(j, axis=3))))
         raw = products / count[:, None]
-        covariance = raw - np.einsum("rap,rap->rp", each[..., i], each[..., j]) / count[:, None] ** 2
+        covariance = raw - np.einsum("rap,rap->rp", each.take(i, axis=2), each.take(j, axis=2)) / count[:, None] ** 2
         own = i == j
         variance = np.where(covariance[:, own] > 1e-12 * raw[:, own], covariance[:, own], np.nan)
         i, j = i[~own], j[~own]
         return np.asarray(np.fmax.reduce(covariance[:, ~own] / np.sqrt(variance[:, i] * variance[:, j]), axis=1))
+
+
+@cache
+def _pairs(m: int) -> tuple[Array, Array]:
+    return np.triu_indices(m)
 
 
 def effective_number(rho: ArrayLike, n: int) -> Floats:
