@@ -38,7 +38,7 @@ def correlated(seed, since=SINCE, rho=0.7):
     return table
 
 
-def drifted(seed, since=SINCE, shift=1.0):
+def drifted(seed, since=SINCE, shift=2.0):
     """From row `since` on a feature is higher by `shift` standard deviations."""
     table = quiet(seed)
     table.loc[since:, "f2"] += shift
