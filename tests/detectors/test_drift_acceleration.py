@@ -40,7 +40,7 @@ def test_run_lengths_are_those_of_the_table(shift, four, five):
 def test_the_recursion_has_those_run_lengths(shift, published):
     """ARL0 465 and ARL1 10.4 at h = 5, k = .5, of the very step that `read` takes, in 2,000 walks; run lengths spread like their mean."""
     g = np.random.default_rng(1)
-    walk, ends = np.zeros((2000, 2, 1)), np.full(2000, np.nan)
+    walk, ends = np.zeros((2000, 1, 2)), np.full(2000, np.nan)
     for t in range(1, 5001):
         high = cusum(walk, g.normal(shift, 1, size=(2000, 1)), 0.5)[:, 0]
         ends[np.isnan(ends) & (high > 5)] = t
@@ -62,7 +62,7 @@ def test_false_alarms_after_a_short_reference(coefficient, f, times):
     Expected: an exact CUSUM of independent normals, with limit 6, over the same 300 scrapes, in 10,000 walks. Nor far fewer.
     """
     g = np.random.default_rng(2)
-    walk, ever = np.zeros((10_000, 2, 1)), np.zeros(10_000, dtype=bool)
+    walk, ever = np.zeros((10_000, 1, 2)), np.zeros(10_000, dtype=bool)
     for _ in range(300):
         ever |= cusum(walk, g.normal(size=(10_000, 1)), 0.5)[:, 0] > 6
     detector = DriftAcceleration(false_alarm_every=run_length(6, 0.5))
@@ -76,7 +76,7 @@ def test_a_variance_taken_as_known_would_alarm_falsely():
     """The same persistent features in a plain CUSUM, standardised by the mean and spread of the reference."""
     x = persistent(0.6, 360, 500, seed=4)[:, :, 0]
     z = (x - x[:60].mean(axis=0)) / x[:60].std(axis=0)
-    walk, ever = np.zeros((500, 2, 1)), np.zeros(500, dtype=bool)
+    walk, ever = np.zeros((500, 1, 2)), np.zeros(500, dtype=bool)
     for i in range(60, 360):
         ever |= cusum(walk, z[i], 0.5)[:, 0] > 8
     plain = DriftAcceleration()
@@ -187,11 +187,15 @@ def test_the_popular_rule_is_the_increase_of_the_index():
     assert (seed[95, 1] > 0.1).all()
 
 
-def test_from_too_few_samples_no_distance_is_told():
-    x = np.random.default_rng(12).normal(size=(150, 3, 1, 1))
+def test_no_distance_is_told_from_fewer_than_five_samples_a_bin():
+    """One sample a scrape: 50 scrapes after the reference, and 10 more for the derivative; never where most are unknown."""
+    x = np.random.default_rng(12).normal(size=(150, 2, 1, 1))
+    x[60:, 1] = np.where(np.arange(90)[:, None, None] % 2 == 0, np.nan, x[60:, 1])
     value, seed, _ = played(DriftAcceleration(method="psi"), seen(x))
-    assert np.isnan(value).all()
-    assert np.isnan(seed).all()
+    assert np.isfinite(value[:, 0]).tolist() == [t >= 109 for t in range(150)]
+    assert np.isfinite(seed[:, 0]).tolist() == [t >= 119 for t in range(150)]
+    assert np.isnan(value[:, 1]).all()
+    assert np.isnan(seed[:, 1]).all()
 
 
 def test_reality_is_watched_where_there_are_no_features():
