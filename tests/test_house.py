@@ -34,6 +34,7 @@ ENTERS = {
     "river": "detectors",
     "filelock": "results",
     "pandas": "results",
+    "pyarrow": "results",
     "xarray": "results",
 }
 CONFINED = {
@@ -282,7 +283,8 @@ def test_the_lock_holds_every_dependency() -> None:
 
 def test_dependencies_are_what_is_imported() -> None:
     used = {name.split(".")[0] for path in SOURCES for name in imports(ast.parse(path.read_text(encoding="utf-8")))}
-    wanted = {Requirement(line).name.split(".")[0].replace("-", "_") for line in PROJECT["project"]["dependencies"]}
+    lines = [*PROJECT["project"]["dependencies"], *PROJECT["project"]["optional-dependencies"]["parquet"]]
+    wanted = {Requirement(line).name.split(".")[0].replace("-", "_") for line in lines}
     assert wanted == used - set(sys.stdlib_module_names) - {"simlab"}
 
 

@@ -8,12 +8,13 @@ What is tolerable follows from the one-factor Gaussian model of joint default (V
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cache
 from typing import Annotated, ClassVar, NamedTuple, final
 
 import numpy as np
 from numpy.typing import ArrayLike
 
-from simlab.base.arrays import Bools, Floats
+from simlab.base.arrays import Array, Bools, Floats
 from simlab.base.errors import InputError
 from simlab.base.par import Par
 from simlab.detectors.detector import Detector, Frame, Reading, Sliding, Subject, over_instants, slide, sliding
@@ -108,14 +109,22 @@ class ModelCorrelation(Detector[Likeness]):
 
     def _largest(self, state: Likeness, d: Floats, each: Floats, count: Floats) -> Floats:
         """The largest correlation of two different models, `(r,)`."""
-        i, j = np.triu_indices(d.shape[3])
-        products = slide(state.pairs, over_instants(np.einsum("nrap,nrap->nrp", d[..., i], d[..., j])))
+        m = d.shape[3]
+        i, j = _pairs(m)
+        products = slide(state.pairs, over_instants(np.einsum("nrap,nrap->nrp", d.take(i, axis=3), d.take(j, axis=3))))
         raw = products / count[:, None]
-        covariance = raw - np.einsum("rap,rap->rp", each[..., i], each[..., j]) / count[:, None] ** 2
-        own = i == j
-        variance = np.where(covariance[:, own] > 1e-12 * raw[:, own], covariance[:, own], np.nan)
-        i, j = i[~own], j[~own]
-        return np.asarray(np.fmax.reduce(covariance[:, ~own] / np.sqrt(variance[:, i] * variance[:, j]), axis=1))
+        covariance = raw - np.einsum("rap,rap->rp", each.take(i, axis=2), each.take(j, axis=2)) / (count**2)[:, None]
+        own = covariance[:, :m]
+        scale = 1 / np.sqrt(np.where(own > 1e-12 * raw[:, :m], own, np.nan))
+        found = covariance[:, m:] * scale.take(i[m:], axis=1) * scale.take(j[m:], axis=1)
+        return np.asarray(np.fmax.reduce(found, axis=1))
+
+
+@cache
+def _pairs(m: int) -> tuple[Array, Array]:
+    """Each model with itself, then every two."""
+    i, j = np.triu_indices(m, 1)
+    return np.append(np.arange(m), i), np.append(np.arange(m), j)
 
 
 def effective_number(rho: ArrayLike, n: int) -> Floats:
