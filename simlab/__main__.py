@@ -5,19 +5,17 @@ from __future__ import annotations
 import io
 import os
 import sys
-from collections.abc import Callable, Iterable
 from importlib import import_module
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, final
+from typing import TYPE_CHECKING, final
 
 import click
 
 from simlab import __version__
-from simlab._door.common import command_of, progress_of, refreshed
+from simlab._door.common import command_of, load_all, progress_of, refreshed, show, tell, with_overrides
 from simlab.base.errors import SimlabError, did_you_mean
 
 if TYPE_CHECKING:
-    from simlab.scenario.describe import Section
     from simlab.scenario.scenario import Scenario
     from simlab.studies.trace import Step
 
@@ -27,6 +25,7 @@ ROOMS = {
     "score": "judging",
     "study": "studying",
     "sweep": "studying",
+    "watch": "watching",
 }  # commands that live in the door's rooms
 
 
@@ -64,19 +63,9 @@ def cli() -> None:
     """
 
 
-def _with_overrides(command: Callable[..., Any]) -> Callable[..., Any]:
-    return click.option(
-        "settings",
-        "--set",
-        multiple=True,
-        metavar="PATH=VALUE",
-        help="Another value, e.g. world.flash_crash.limit=100.",
-    )(command)
-
-
 @cli.command()
 @click.argument("scenarios", nargs=-1, required=True, metavar="SCENARIO...")
-@_with_overrides
+@with_overrides
 @click.option("--replications", type=int, metavar="N", help="Replications of every arm.")
 @click.option("--seed", type=int, metavar="N", help="What every random number depends on.")
 @click.option(
@@ -105,12 +94,12 @@ def run(
     Exit codes: 0 done; 1 a claim is contradicted; 2 invalid input; 3 replications failed or diverged; 4 storage.
     """
     worst = 0
-    for scenario in _load_all(scenarios, settings, replications, seed):
+    for scenario in load_all(scenarios, settings, replications, seed):
         place = out / scenario.name if out is not None and len(scenarios) > 1 else out
         try:
             worst = max(worst, _play(scenario, jobs, place, as_json, quiet, command_of(scenario, settings)))
         except SimlabError as error:
-            _tell(f"{scenario.name}: {error}" if len(scenarios) > 1 else str(error))
+            tell(f"{scenario.name}: {error}" if len(scenarios) > 1 else str(error))
             worst = max(worst, error.exit_code)
     return worst
 
@@ -128,20 +117,20 @@ def list_() -> None:
 
 @cli.command()
 @click.argument("scenario")
-@_with_overrides
+@with_overrides
 def describe(scenario: str, settings: tuple[str, ...]) -> None:
     """A scenario's story, record, parameters, arms, controls and claims."""
     from simlab.scenario.describe import sections
 
-    _print(sections(_load_all((scenario,), settings)[0]))
+    show(sections(load_all((scenario,), settings)[0]))
 
 
 @cli.command()
 @click.argument("scenarios", nargs=-1, required=True, metavar="SCENARIO...")
-@_with_overrides
+@with_overrides
 def validate(scenarios: tuple[str, ...], settings: tuple[str, ...]) -> None:
     """Read scenarios and say everything that is wrong with them; nothing is run."""
-    for found in _load_all(scenarios, settings):
+    for found in load_all(scenarios, settings):
         counts = (("arm", found.arms), ("control", found.controls), ("claim", found.claims))
         told = ", ".join(f"{len(things)} {what}{'' if len(things) == 1 else 's'}" for what, things in counts)
         click.echo(f"{found.name}: valid; {told}")
@@ -175,7 +164,7 @@ def schema() -> None:
 @click.option("--seed", type=int, metavar="N", help="As in `run`.")
 @click.option("--replications", type=int, metavar="N", help="As in `run`.")
 @click.option("as_json", "--json", is_flag=True, help="One JSON object a stage.")
-@_with_overrides
+@with_overrides
 def trace(
     scenario: str,
     arm: str,
@@ -192,97 +181,13 @@ def trace(
     from simlab.studies.trace import trace as play_again
 
     first, last = _ticks(ticks)
-    found = _load_all((scenario,), settings, replications, seed)[0]
+    found = load_all((scenario,), settings, replications, seed)[0]
 
     def see(step: Step) -> None:
         if first <= step.tick <= last:
             click.echo(line(step, as_json))
 
     play_again(found, arm, replication, see, control)
-
-
-@cli.command()
-@click.argument("metrics", type=click.Path(path_type=Path), metavar="METRICS")
-@click.option("--time", required=True, metavar="COLUMN", help="Seconds, a Unix epoch, or ISO 8601.")
-@click.option("--predictions", required=True, metavar="COLUMNS", help="One a model: p1,p2 or 'pred_*'.")
-@click.option("--reality", required=True, metavar="COLUMNS", help="What came of them: one for all, or one a model.")
-@click.option(
-    "--features", default="", metavar="COLUMNS", help="What the models saw; without, drift is that of reality."
-)
-@click.option("--nudges", default="", metavar="COLUMNS", help="Random noise that was added to the predictions.")
-@click.option("reads", "--reads", multiple=True, metavar="MODEL=UPSTREAM", help="Which prediction feeds which: p2=p1.")
-@click.option(
-    "--every", metavar="DURATION", help="The time of a scrape, e.g. '1 min'; by default at most 5,000 of rows."
-)
-@click.option(
-    "--detectors", default="", metavar="NAMES", help="Some of the four, e.g. feedback_spiral,model_correlation."
-)
-@click.option(
-    "settings", "--set", multiple=True, metavar="DETECTOR.PARAMETER=VALUE", help="E.g. feedback_spiral.window=120."
-)
-@click.option("--rule", type=click.Choice(["record", "seed", "both"]), default="record", help="Whose alarms count.")
-@click.option("--sort", is_flag=True, help="Put rows into the order of their times.")
-@click.option("--average", is_flag=True, help="Make one row of rows that share a time: the mean of what is known.")
-@click.option("as_json", "--json", is_flag=True, help="The alarms as one JSON list on stdout, all else on stderr.")
-@click.option("--out", type=click.Path(path_type=Path), metavar="DIR", help="Where to write watch.html and its figure.")
-def watch(metrics: Path, as_json: bool, out: Path | None, **how: Any) -> int:
-    """Run the detectors on recorded metrics: METRICS is a CSV or Parquet file, a row an instant.
-
-    \b
-    What is treated, and then said in the output:
-      empty, NaN, NA, null   unknown, as are infinities: detectors skip them
-      true, false            1 and 0
-      ; tab or | between     found by the header
-      UTF-8 mark, CRLF       read past
-      times of several zones all in UTC; other times stay as the file writes them
-      epochs in ms, us, ns   told by their size
-      gaps                   over 10 median steps: the methods of record take no change
-                             across them; windows, which count scrapes, go on after
-      a last line cut short  left out
-    \b
-    What is refused, with file, line and column:
-      a missing column, a cell that is no number (formulas are text), a row of
-      another width, a missing or unreadable time, times without a zone among
-      times with one, a column without any number, fewer than two instants;
-      times that go back (or give --sort), times that repeat (or --average)
-
-    Exit codes: 0 no alarm; 1 an alarm that counts; 2 invalid input; 4 storage.
-    """  # noqa: D301  # click's mark for text that keeps its lines
-    import json
-    import shlex
-
-    from simlab.studies.watching import watch_file
-
-    watching = watch_file(metrics, **how)
-    from simlab.views.watching import told, write
-
-    _print(told(watching), err=as_json)
-    if out is not None:
-        click.echo(f"report: {write(watching, out, shlex.join(['simlab', *sys.argv[1:]]))}", err=as_json)
-    if as_json:
-        click.echo(json.dumps(watching.plain(), allow_nan=False))
-    return 1 if watching.alarms else 0
-
-
-def _load_all(
-    names: tuple[str, ...], settings: tuple[str, ...] = (), replications: int | None = None, seed: int | None = None
-) -> list[Scenario]:
-    """Every scenario, or a ScenarioError with the problems of all of them."""
-    from simlab.scenario.load import load
-    from simlab.scenario.problems import Problem, ScenarioError
-    from simlab.scenario.reader import override
-
-    overrides = dict(override(setting) for setting in settings)
-    found: list[Scenario] = []
-    problems: list[Problem] = []
-    for name in names:
-        try:
-            found.append(load(name, overrides, replications, seed))
-        except ScenarioError as error:
-            problems += error.problems
-    if problems:
-        raise ScenarioError(problems)
-    return found
 
 
 def _play(scenario: Scenario, jobs: int | None, out: Path | None, as_json: bool, quiet: bool, command: str) -> int:
@@ -324,33 +229,6 @@ def _ticks(text: str | None) -> tuple[int, float]:
         raise click.BadParameter(f"`{text}`; write e.g. `100:120`", param_hint="--ticks") from None
 
 
-def _print(sections: Iterable[Section], *, err: bool = False) -> None:
-    """Draw sections with rich; through click, so that a closed pipe ends it quietly and a file holds plain text."""
-    from rich.console import Console
-    from rich.table import Table
-    from rich.text import Text
-
-    console = Console(markup=False, highlight=False, emoji=False)
-    with console.capture() as captured:
-        for section in sections:
-            console.print(Text(section.heading, style="bold"))
-            if section.text:
-                console.print(Text(section.text))
-            if section.rows:
-                table = Table(show_header=any(section.columns), pad_edge=False, box=None)
-                for column in section.columns:
-                    table.add_column(Text(column, style="dim"), overflow="fold")
-                for row in section.rows:
-                    table.add_row(*(Text(cell) for cell in row))
-                console.print(table)
-            console.print()
-    click.echo(captured.get(), nl=False, err=err)
-
-
-def _tell(text: str) -> None:
-    click.echo(text, err=True)
-
-
 def main() -> None:
     """Run a command and exit with its code; a refusal is a message, never a traceback."""
     for stream in (sys.stdout, sys.stderr):
@@ -361,13 +239,13 @@ def main() -> None:
         if sys.stdout is not None:
             sys.stdout.flush()
     except SimlabError as error:
-        _tell(str(error))
+        tell(str(error))
         code = error.exit_code
     except click.ClickException as error:
         error.show()
         code = 2
     except (click.Abort, KeyboardInterrupt):
-        _tell("interrupted; the same command goes on from here")
+        tell("interrupted; the same command goes on from here")
         code = 130
     except BrokenPipeError:  # `| head`: nobody reads any more
         with open(os.devnull, "w") as nowhere:  # noqa: PTH123
