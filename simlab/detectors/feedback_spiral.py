@@ -155,7 +155,8 @@ class FeedbackSpiral(Detector[Spiral]):
 
     def _by_root(self, state: Spiral) -> Floats:
         b = _slope(held(state.steps), self.least)
-        return 1.0 + b.value - explosive(self.level, b.freedom) * b.error
+        chance = 0.0 if self.level == 1 else explosive(self.level, b.freedom) * b.error
+        return 1.0 + b.value - chance
 
     def _by_probe(self, state: Spiral) -> tuple[Floats, Floats]:
         """The least and the largest gain that the probe leaves possible."""
@@ -177,9 +178,10 @@ class FeedbackSpiral(Detector[Spiral]):
         return np.where(scrapes >= min(self.least, self.window), ratio, np.nan)
 
     def _walk(self, state: Spiral, frame: Frame) -> None:
-        """Add the last change of the mean prediction to what the passive method knows."""
+        """Add the last change of the mean prediction, without the noise of a probe, to what the passive method knows."""
         first, last, change = state.path.T.copy()
-        now = _mean(frame.predictions[..., 0])
+        said = frame.predictions[..., 0]
+        now = _mean(said - frame.nudges if once(frame.nudges).any() else said)
         first = np.where(np.isnan(first), now, first)
         slide(state.steps, _moments(last - first, change, now - last))
         state.path[:] = np.stack([first, now, now - last], axis=1)
@@ -210,9 +212,10 @@ class FeedbackSpiral(Detector[Spiral]):
         crossed = [np.einsum("nrm,nrm->nr", beside[i], beside[j]) for i, j in _PAIRS]
         nil = np.zeros_like(models)
         apart = np.stack([np.maximum(models - 1, 0.0), nil, nil, nil, *crossed], axis=-1)
-        probed = ((noise != 0) & known).any(axis=2)[..., None]
-        slide(state.together, over_instants(np.where(probed, _moments(*means), 0.0)))
-        slide(state.apart, over_instants(np.where(probed, apart, 0.0)))
+        probed = ((noise != 0) & known).any(axis=2)
+        differs = crossed[0] > 1e-18 * models * means[0] ** 2  # noise that all have in common differs by rounding
+        slide(state.together, over_instants(np.where(probed[..., None], _moments(*means), 0.0)))
+        slide(state.apart, over_instants(np.where((probed & differs)[..., None], apart, 0.0)))
 
 
 _PAIRS = ((0, 0), (0, 1), (1, 1), (0, 2), (1, 2), (2, 2))
