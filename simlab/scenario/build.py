@@ -339,8 +339,8 @@ class _Builder:
         if node is None:
             return []
 
-        def point(tree: Node) -> Scenario | None:
-            return _Builder(self._walker, self._registry, tree, part=True).scenario("", None)
+        def point(tree: Node, walker: Walker) -> Scenario | None:
+            return _Builder(walker, self._registry, tree, part=True).scenario("", None)
 
         measures = world.owner.measures if world.owner else {}
         around = Around(dict(resolved), measures, "harm" in resolved, point, self._stat)
