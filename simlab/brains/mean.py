@@ -30,11 +30,11 @@ class Ledger(NamedTuple):
 
     says: Floats
     total: Floats
-    count: Floats
+    number: Floats
     seen_total: Floats
-    seen_count: Floats
+    seen_number: Floats
     own_total: Floats
-    own_count: Floats
+    own_number: Floats
 
 
 @final
@@ -65,10 +65,10 @@ class Mean(Brain[Ledger]):
         flat = (*mind.total.shape, -1)
         if weight is None:
             mind.total[:] += y.reshape(flat).sum(axis=-1)
-            mind.count[:] += y.size // mind.count.size
+            mind.number[:] += y.size // mind.number.size
         else:
             mind.total[:] += (np.where(weight > 0, y, 0.0) * weight).reshape(flat).sum(axis=-1)
-            mind.count[:] += np.broadcast_to(weight, y.shape).reshape(flat).sum(axis=-1)
+            mind.number[:] += np.broadcast_to(weight, y.shape).reshape(flat).sum(axis=-1)
 
     def retrain(self, mind: Ledger, at: tuple[Ints, Ints], taught_by: Ints) -> None:
         """Take the mean, for each of the brains `at`; one to whose pool nothing came says what it said before."""
@@ -76,9 +76,9 @@ class Mean(Brain[Ledger]):
         pool = row, taught_by[brain]
         for own, seen, now in (
             (mind.own_total, mind.seen_total, mind.total),
-            (mind.own_count, mind.seen_count, mind.count),
+            (mind.own_number, mind.seen_number, mind.number),
         ):
             own[at] = self.keep * own[at] + (now[pool] - seen[at])
             seen[at] = now[pool]
-        known = mind.own_count[at] > 0
-        mind.says[at] = np.where(known, mind.own_total[at] / np.where(known, mind.own_count[at], 1.0), mind.says[at])
+        known = mind.own_number[at] > 0
+        mind.says[at] = np.where(known, mind.own_total[at] / np.where(known, mind.own_number[at], 1.0), mind.says[at])

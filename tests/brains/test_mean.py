@@ -42,7 +42,7 @@ def test_the_error_shrinks_or_grows_as_the_algebra_says(eps, keep):
     """
     brain, m, ticks = Mean(keep=keep), 3.0, 4
     mind = brain.start(1, 1, 1, SPEC, LUCK)
-    mind.own_count[:] = ticks / (1 - keep)
+    mind.own_number[:] = ticks / (1 - keep)
     aim, factor = m / (1 - eps), keep + (1 - keep) * eps
     for n in range(1, 12):
         for _ in range(ticks):
