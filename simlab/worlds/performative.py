@@ -11,8 +11,8 @@ no act is clipped.
 Everything is counted from what is usual, so m = base is 0 until something happens. Beliefs know what is usual and nothing else, do not
 learn, and err independently at every tick. Users pay for the distance between their acts and the fundamental, which is welfare
 in Morris & Shin (2002), "Social value of public information", American Economic Review 92. A view reads the conditions of its
-model's market with an error of its own, of the same law in every view. Beliefs are bulk noise, everything else is exactly
-normal. A tick is one round of publishing, acting and seeing what came of it; nothing is fitted.
+model's market with an error of its own, of the same law in every view. Beliefs are bulk noise (none beyond 4.4 standard
+deviations), everything else is exactly normal. A tick is one round of publishing, acting and seeing what came of it; nothing is fitted.
 """
 
 from __future__ import annotations
@@ -66,10 +66,10 @@ class Performative(World[Markets]):
     agents: Annotated[int, Par("1", "agents in a market", low=1)] = 125
     step_time: Annotated[float, Par("s", "time between two predictions", above=0)] = 10.0
     base: Annotated[float, Par("1", "outcome when nobody acts and conditions are usual: m", live=True)] = 0.0
-    response: Annotated[float, Par("1", "change of a market's outcome with its own mean act", live=True)] = 0.5
-    cross: Annotated[float, Par("1", "change of a market's outcome with the mean act in the others")] = 0.5
+    response: Annotated[float, Par("1", "change of a market's outcome with its own mean act", live=True)] = 0.75
+    cross: Annotated[float, Par("1", "change of a market's outcome with the mean act in the others")] = 0.75
     listening: Annotated[float, Par("1", "share of the agents who listen to their market's model", low=0, high=1)] = 0.8
-    trust: Annotated[float, Par("1", "weight of the prediction in a listener's act", low=0, high=1, live=True)] = 0.75
+    trust: Annotated[float, Par("1", "weight of the prediction in a listener's act", low=0, high=1, live=True)] = 0.5
     spread: Annotated[float, Par("1", "standard deviation of beliefs", low=0)] = 1.0
     bound: Annotated[float, Par("1", "largest act, either way", above=0)] = 10.0
     context: Annotated[float, Par("1", "change of the outcome with a standard deviation of the conditions")] = 0.5
