@@ -38,7 +38,9 @@ class Claim(NamedTuple):
     """A statement to test: a statistic of a measure in an arm (minus that of `versus`) lies above, below, or near a value.
 
     `stat` is "mean", "median", "p95" or "exceeds"; the last is P(measure > `exceeds`). `expect` False marks a popular
-    claim that is shipped as refuted. `control` names the control under which the arms are read, if any.
+    claim that is shipped as refuted. `control` names the control under which the arms are read, if any. With `ratio` the
+    statistic is divided by that of `versus`. Instead of a side a claim may have an `order`: arms (the first is `arm`) from
+    the lowest to the highest statistic; or `over`, the name of a study from point to point of which it `rises` or falls.
     """
 
     measure: str
@@ -53,6 +55,10 @@ class Claim(NamedTuple):
     exceeds: float | None = None
     expect: bool = True
     control: str | None = None
+    ratio: bool | None = None
+    order: tuple[str, ...] | None = None
+    over: str | None = None
+    rises: bool | None = None
 
 
 class Row(NamedTuple):
