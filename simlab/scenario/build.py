@@ -8,11 +8,12 @@ from typing import Any, final
 from simlab.brains.topology import Schedule
 from simlab.lab.trial import Harm
 from simlab.scenario import keys
+from simlab.scenario.claiming import Claims, Names
 from simlab.scenario.parts import Part, Parts, several, sides
 from simlab.scenario.patch import only, put, put_all
 from simlab.scenario.reader import Node, join, plain, plant
 from simlab.scenario.registry import HOUSE, Registry
-from simlab.scenario.scenario import Arm, Claim, Control, Row, Scenario, Vanish
+from simlab.scenario.scenario import Arm, Control, Row, Scenario, Vanish
 from simlab.scenario.setup import Common, Setup
 from simlab.scenario.walker import Walker, show
 
@@ -70,7 +71,9 @@ class _Builder:
         shocks = self._shocks(world)
         arms, bodies, arms_shown = self._arms(common)
         controls, controls_shown = self._controls(common, bodies, world)
-        claims, claims_shown = self._claims(world, list(bodies), list(controls_shown))
+        studies = top.get("studies")
+        names = Names(list(bodies), list(controls_shown), list(walker.mapping(studies, "studies")) if studies else [])
+        claims, claims_shown = Claims(walker, self._parts).read(top["claims"], world, names)
         rows, rows_shown = self._rows(world, list(bodies))
         record = self._record()
         self._refuse_twins(arms)
@@ -202,52 +205,6 @@ class _Builder:
             self._parts.measure(values["measure"], written, where, world.owner, at_the_end=True)
             found.append(Vanish(values["measure"], values["within"]))
         return tuple(found)
-
-    def _claims(self, world: Part, arms: list[str], controls: list[str]) -> tuple[list[Claim], list[dict[str, Any]]]:
-        claims, shown = [], []
-        example = "[{measure: drawdown, stat: mean, arm: isolated, above: 0, because: ...}]"
-        node = self._top["claims"]
-        for i, entry in enumerate(self._walker.items(node, "claims", example) if node else ()):
-            path, before = f"claims.{i}", self._walker.faults
-            values = self._walker.table(entry, path, keys.CLAIM)
-            if not isinstance(entry.value, dict):
-                continue
-            self._parts.measure(values["measure"], entry, f"{path}.measure", world.owner, at_the_end=True)
-            for key, known, what in (("arm", arms, "arm"), ("versus", arms, "arm"), ("control", controls, "control")):
-                self._walker.one_of(values[key], known, entry.value.get(key, entry), f"{path}.{key}", what)
-            self._side(values, entry, path)
-            stat, exceeds = self._stat(values["stat"], path)
-            if self._walker.faults == before:
-                claims.append(Claim(**(values | {"stat": stat, "exceeds": exceeds})))
-                told = show(keys.CLAIM, values) | {"stat": stat if exceeds is None else {"exceeds": exceeds}}
-                shown.append(told)
-        return claims, shown
-
-    def _side(self, values: Mapping[str, Any], entry: Node, path: str) -> None:
-        """Hold a claim to exactly one of above, below, and near with within."""
-        given = [side for side in ("above", "below", "near") if side in entry.value]
-        if len(given) != 1:
-            message = f"expected one of above, below and near, not {' and '.join(given) or 'none'}"
-            self._walker.fault(entry.place, path, message, "write e.g. `above: 0.05` or `near: 0.567, within: 0.01`")
-        elif (given == ["near"]) != ("within" in entry.value):
-            self._walker.fault(
-                entry.place, path, "`near` and `within` go together", "write e.g. `near: 0.567, within: 0.01`"
-            )
-        if values["versus"] is not None and values["versus"] == values["arm"]:
-            self._walker.fault(entry.value["versus"], f"{path}.versus", "is the arm itself", "name another arm")
-
-    def _stat(self, node: Node | str, path: str) -> tuple[Any, float | None]:
-        if isinstance(node, str):
-            return node, None
-        if isinstance(node.value, dict):
-            table = {"exceeds": keys.HARM["above"]._replace(name="exceeds", default=None)}
-            exceeds = self._walker.table(node, f"{path}.stat", table)["exceeds"]
-            if not node.value:
-                self._walker.fault(node, f"{path}.stat", "expected a statistic", "write e.g. `{exceeds: 0.03}`")
-            return "exceeds", exceeds
-        stat = node.value if isinstance(node.value, str) else str(plain(node))
-        self._walker.one_of(stat, (*keys.STATS, "{exceeds: x}"), node, f"{path}.stat", "statistic")
-        return stat, None
 
     def _rows(self, world: Part, arms: list[str]) -> tuple[list[Row], list[dict[str, Any]]]:
         rows, shown = [], []

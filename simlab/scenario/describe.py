@@ -82,10 +82,16 @@ def _controls(controls: Mapping[str, Any]) -> Iterator[tuple[str, ...]]:
 def _claim(claim: Mapping[str, Any]) -> tuple[str, str]:
     stat = claim["stat"]
     what = f"{stat} {claim['measure']}" if isinstance(stat, str) else f"P({claim['measure']} > {stat['exceeds']:g})"
-    what += f" in {claim['arm']}" + (f" minus {claim['versus']}" if "versus" in claim else "")
+    what += f" in {claim['arm']}" if "arm" in claim else ""
+    what += f" {'over' if claim.get('ratio') else 'minus'} {claim['versus']}" if "versus" in claim else ""
     what += f" under {claim['control']}" if "control" in claim else ""
-    side = next(side for side in ("above", "below", "near") if side in claim)
-    what += f" is {side} {claim[side]:g}" + (f" within {claim['within']:g}" if side == "near" else "")
+    if "order" in claim:
+        what += f" rises from arm to arm: {', '.join(claim['order'])}"
+    elif "over" in claim:
+        what += f" {'rises' if claim['rises'] else 'falls'} over the study {claim['over']}"
+    else:
+        side = next(side for side in ("above", "below", "near") if side in claim)
+        what += f" is {side} {claim[side]:g}" + (f" within {claim['within']:g}" if side == "near" else "")
     return what + ("" if claim["expect"] else " (expected false)"), claim["because"]
 
 

@@ -32,7 +32,7 @@ def mean_ratio(x: Floats, y: Floats, level: float = 0.95) -> Estimate:
     if min(_usual(x), _usual(y), int((x != y).sum())) < RARE:
         return Estimate(value, math.nan, math.nan, n)
     z = normal(level)
-    upper, lower = tails(rest, level) if n <= MANY else (z, -z)
+    upper, lower = (float(t) for t in tails(rest, level)) if n <= MANY else (z, -z)
     low, high = _where_clear(x, y, upper), _where_clear(x, y, lower)
     if low is None or high is None:
         return Estimate(value, -math.inf, math.inf, n)
