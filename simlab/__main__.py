@@ -7,6 +7,7 @@ import os
 import sys
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, final
 
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from simlab.scenario.scenario import Scenario
     from simlab.studies.runner import Progress
     from simlab.studies.trace import Step
+    from simlab.views.results import Results
 
 
 @final
@@ -93,6 +95,77 @@ def run(
             _tell(f"{scenario.name}: {error}" if len(scenarios) > 1 else str(error))
             worst = max(worst, error.exit_code)
     return worst
+
+
+@cli.command()
+@click.argument("what", nargs=-1, required=True, metavar="SCENARIO A B | RUN_A RUN_B")
+@_with_overrides
+@click.option("--arm", "arms", multiple=True, metavar="X[:Y]", help="Of two runs: arm X, or X of A with Y of B.")
+@click.option("--replications", type=int, metavar="N", help="As in `run`.")
+@click.option("--seed", type=int, metavar="N", help="As in `run`.")
+@click.option("--jobs", type=click.IntRange(min=1), metavar="N", help="As in `run`.")
+@click.option("--out", type=click.Path(path_type=Path), metavar="DIR", help="Where to leave a page, if at all.")
+@click.option("as_json", "--json", is_flag=True, help="One JSON object on stdout, all else on stderr.")
+def compare(
+    what: tuple[str, ...],
+    settings: tuple[str, ...],
+    arms: tuple[str, ...],
+    replications: int | None,
+    seed: int | None,
+    jobs: int | None,
+    out: Path | None,
+    as_json: bool,
+) -> None:
+    """Two arms of a scenario (its run is played where it is not done), or two run directories of one world and seed.
+
+    Every measure and the chance of harm, B minus A, paired by replication; runs that are not paired are refused.
+    """
+    import json
+    import shlex
+
+    from simlab import compare as compare_results
+    from simlab import open as open_run
+    from simlab.results.disk import plain
+    from simlab.studies.compare import two_arms
+    from simlab.views.compared import tables
+    from simlab.views.comparison import document
+
+    if len(what) == 2:
+        found = compare_results(open_run(what[0]), open_run(what[1]), arm=arms)
+    elif len(what) != 3 or arms:
+        raise click.UsageError("name a scenario and two of its arms, or two run directories (and there --arm)")
+    elif (Path(what[0]) / "manifest.json").is_file():
+        found = compare_results(open_run(what[0]), *what[1:])
+    else:
+        scenario = _load_all(what[:1], settings, replications, seed)[0]
+        two_arms(scenario, *what[1:])  # before anything is played
+        found = compare_results(_results(scenario, jobs, settings), *what[1:])
+    options = [part for arm in arms for part in ("--arm", arm)] + [part for s in settings for part in ("--set", s)]
+    options += [] if replications is None else ["--replications", str(replications)]
+    options += [] if seed is None else ["--seed", str(seed)]
+    found = replace(found, command=shlex.join(["simlab", "compare", *what, *options]))
+    if as_json:
+        click.echo(json.dumps(plain(document(found), lambda _: None), allow_nan=False))
+    else:
+        _print(tables(found.found))
+    click.echo(found.verdict, err=as_json)
+    if out is not None:
+        click.echo(f"page: {found.report(out)}", err=as_json)
+
+
+def _results(scenario: Scenario, jobs: int | None, settings: tuple[str, ...]) -> Results:
+    """The results of a scenario's own run, found done or played, with its report."""
+    from simlab.studies.run import run
+    from simlab.studies.runner import stop_on_sigterm
+    from simlab.views.results import Results
+
+    with stop_on_sigterm(), _progress(scenario.name, False) as progress:
+        record = run(scenario, jobs=jobs, progress=progress)
+    results = Results(record, scenario, _command(scenario, settings))
+    page = (record.path or Path()) / "report.html"
+    if not page.exists():
+        results.report(page.parent)
+    return results
 
 
 @cli.command("list")

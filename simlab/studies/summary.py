@@ -98,7 +98,7 @@ def _contrasts(measures: Measures) -> list[dict[str, Any]]:
     for arm, each in others:
         for name, x in each.items():
             found = mean(x - at_base[name])
-            clear = _clear(mean(x - at_base[name], _joint(len(others))))
+            clear = stands_clear(mean(x - at_base[name], joint(len(others))))
             rows.append(
                 {
                     "measure": name,
@@ -132,7 +132,7 @@ def _harm(scenario: Scenario, record: Record) -> dict[str, Any] | None:
         return None
 
     def struck(control: str | None, arms: tuple[Arm, ...]) -> dict[str, Floats]:
-        return {arm.name: _harmed(record.cells[cell_key(arm.name, control)]) for arm in arms}
+        return {arm.name: harmed(record.cells[cell_key(arm.name, control)]) for arm in arms}
 
     plain = struck(None, scenario.arms)
     base, *others = plain
@@ -151,7 +151,7 @@ def _harm(scenario: Scenario, record: Record) -> dict[str, Any] | None:
     }
 
 
-def _harmed(outcome: Outcome) -> Floats:
+def harmed(outcome: Outcome) -> Floats:
     """1 where a replication came to harm, 0 where it did not, NaN where it failed, or diverged before it did."""
     known = np.isnan(outcome.diverged)
     lost = dict(zip(outcome.replications.tolist(), np.where(known, np.inf, outcome.diverged), strict=True))
@@ -171,16 +171,17 @@ def _share(hit: Floats) -> dict[str, Any]:
 
 def _difference(x: Floats, y: Floats, others: int) -> dict[str, Any]:
     found = share_difference(x, y)
-    clear = _clear(share_difference(x, y, _joint(others)))
+    clear = stands_clear(share_difference(x, y, joint(others)))
     return {"difference": found.value, "ci95": found.interval, "n": found.n, "clear": clear}
 
 
-def _joint(others: int) -> float:
+def joint(others: int) -> float:
     """The level of each of several intervals that hold together at 95%."""
     return 1 - 0.05 / max(others, 1)
 
 
-def _clear(found: Estimate) -> bool:
+def stands_clear(found: Estimate) -> bool:
+    """Whether 0 lies outside an interval."""
     return found.low > 0 or found.high < 0
 
 
