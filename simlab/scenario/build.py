@@ -5,18 +5,20 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, final
 
+from simlab.base.errors import nearest
 from simlab.brains.topology import Schedule
 from simlab.lab.trial import Harm
-from simlab.scenario import keys
+from simlab.scenario import factorial, keys
 from simlab.scenario.claiming import Claims, Names
 from simlab.scenario.parts import Part, Parts, several, sides
 from simlab.scenario.patch import only, put, put_all
 from simlab.scenario.reader import Node, join, plain, plant
 from simlab.scenario.registry import HOUSE, Registry
-from simlab.scenario.scenario import Arm, Control, Row, Scenario, Vanish
+from simlab.scenario.scenario import Arm, Control, Factorial, Row, Scenario, Vanish
 from simlab.scenario.setup import Common, Setup
 from simlab.scenario.walker import Walker, show
 
+WITH = "factorial.with"
 DISPLAY = {"feedback_off": "nobody listens to the models", "no_stressor": "no shocks"}
 
 
@@ -49,7 +51,7 @@ class _Builder:
     """Reads one document."""
 
     def __init__(self, walker: Walker, registry: Registry, tree: Node) -> None:
-        self._walker, self._tree = walker, tree
+        self._walker, self._registry, self._tree = walker, registry, tree
         self._parts = Parts(walker, registry)
         self._setup = Setup(walker, self._parts)
         self._top = walker.table(tree, "", keys.TOP)
@@ -69,12 +71,13 @@ class _Builder:
         harm, harm_shown = self._harm(world)
         common = Common(run.get("horizon"), run.get("stride"), run.get("warmup"), harm)
         shocks = self._shocks(world)
-        arms, bodies, arms_shown = self._arms(common)
+        arms, bodies, arms_shown, design = self._arms(common)
         controls, controls_shown = self._controls(common, bodies, world)
         studies = top.get("studies")
         names = Names(list(bodies), list(controls_shown), list(walker.mapping(studies, "studies")) if studies else [])
-        claims, claims_shown = Claims(walker, self._parts).read(top["claims"], world, names)
-        rows, rows_shown = self._rows(world, list(bodies))
+        known = design is not None or top["factorial"] is None  # else nobody knows what its arms are called
+        claims, claims_shown = Claims(walker, self._parts).read(top["claims"] if known else None, world, names)
+        rows, rows_shown = self._rows(world, list(bodies)) if known else ([], [])
         record = self._record()
         self._refuse_twins(arms)
         if walker.faults:
@@ -85,12 +88,14 @@ class _Builder:
             "world": world.shown, "brain": several(self._doc["brain"], brains), "schedule": rhythm,
             "run": show(keys.RUN, run), "harm": harm_shown, "shocks": shocks, "arms": arms_shown,
             "controls": controls_shown, "scoreboard": rows_shown, "claims": claims_shown,
+            "factorial": None if design is None else _tidy(plain(top["factorial"])),
         }  # fmt: skip
         resolved = {key: value for key, value in resolved.items() if value is not None}
         return Scenario(
             name=name, title=top["title"], story=top["story"], arms=tuple(arms), controls=tuple(controls),
             claims=tuple(claims), harm=harm, record=record, scoreboard=tuple(rows), replications=run["replications"],
             seed=run["seed"], allow_diverged=run["allow_diverged"], resolved=resolved, path=path,
+            factorial=design,
         )  # fmt: skip
 
     def _run(self, world: Part) -> dict[str, Any]:
@@ -135,25 +140,77 @@ class _Builder:
         found = self._setup.shocks(self._top["shocks"], world, spec)
         return {name: shown for name, (_, shown) in found.items()}
 
-    def _arms(self, common: Common) -> tuple[list[Arm], dict[str, Node], dict[str, Any]]:
+    def _arms(self, common: Common) -> tuple[list[Arm], dict[str, Node], dict[str, Any], Factorial | None]:
         node = self._top["arms"]
         bodies = self._walker.names(node, "arms", "arm", "{isolated: {topology: isolated}}") if node else {}
-        if node and not bodies and isinstance(node.value, dict | None):
-            self._walker.fault(
-                node.place, "arms", "expected at least one arm", "write e.g. `{isolated: {topology: isolated}}`"
-            )
-        arms, shown = [], {}
+        example = "{isolated: {topology: isolated}}"
+        if node is None and self._top["factorial"] is None:
+            if not any(nearest(name, keys.TOP) in ("arms", "factorial") for name in self._tree.value.keys() - keys.TOP):
+                hint = f"add e.g. `arms: {example}`"
+                self._walker.fault(self._tree.place, "arms", f"missing; {keys.TOP['arms'].par.about}", hint)
+        elif node and not bodies and isinstance(node.value, dict | None) and self._top["factorial"] is None:
+            self._walker.fault(node.place, "arms", "expected at least one arm", f"write e.g. `{example}`")
+        arms, combined, design = self._combinations(common, bodies)
+        shown: dict[str, Any] = {name: {"title": _title(name, body)} for name, body in combined.items()}
         for name, body in bodies.items():
-            arm, document = self._arm(name, body, common, None, closed=True, calm=False)
-            arms += [arm] if arm else []
-            shown[name] = document
-        return arms, bodies, shown
+            if name not in combined:
+                arm, document = self._arm(name, body, common, None, closed=True, calm=False)
+                arms += [arm] if arm else []
+                shown[name] = document
+        return arms, combined | {name: body for name, body in bodies.items() if name not in combined}, shown, design
+
+    def _combinations(
+        self, common: Common, named: Mapping[str, Node]
+    ) -> tuple[list[Arm], dict[str, Node], Factorial | None]:
+        """The arms of a factorial design; each is tried with a walker of its own, since one that cannot be played is no fault."""
+        node, walker = self._top["factorial"], self._walker
+        found = factorial.seams(walker, node) if node else None
+        if node is None or found is None:
+            return [], {}, None
+        given = node.value.get("with")
+        values = walker.table(given or Node({}), WITH, keys.WITH)
+        tree = only(put_all(Node(self._doc), values["set"], f"{WITH}.set", walker), {"brain": values["brain"]}).value
+        world = Parts(Walker(), self._registry).world(tree["world"]).made
+        kinds = len(tree["brain"].value) if isinstance(tree["brain"].value, list) else 1
+        arms: dict[str, Arm] = {}
+        bodies: dict[str, Node] = {}
+        levels: dict[str, Mapping[str, str]] = {}
+        dropped = []
+        for name, one in factorial.combinations(found, world.spec.models if world else 1, kinds):
+            title = walker.table(named[name], f"arms.{name}", factorial.OWN)["title"] if name in named else None
+            body = one.body(node, given.value or {} if given else {}, title)
+            trying = _Builder(Walker(), self._registry, self._tree)
+            arm, _ = trying._arm(name, body, common, None, True, False, path=WITH)
+            problems = list(trying._walker.problems)
+            twin = factorial.twin(arm.trial, {known: a.trial for known, a in arms.items()}) if arm else None
+            if arm and twin:
+                why = f"plays as `{twin}`: {factorial.why_twin(one.levels, levels[twin], arm.trial)}"
+                dropped.append((one.levels, why))
+            elif problems and all(problem.path.startswith(f"{WITH}.topology") for problem in problems):
+                dropped.append((one.levels, f"cannot be played: {problems[0].message}"))
+            else:
+                for problem in problems:
+                    walker.problems.add(*problem)
+                arms |= {name: arm._replace(wiring=factorial.plainly(one.levels))} if arm else {}
+                bodies[name], levels[name] = body, one.levels
+        if len(bodies) < 2:
+            told = "; ".join(dict.fromkeys(why for _, why in dropped))
+            walker.fault(node.place, "factorial", "fewer than two combinations are left", told)
+        return list(arms.values()), bodies, Factorial(found, levels, tuple(dropped))
 
     def _arm(
-        self, name: str, body: Node, common: Common, patch: Node | None, closed: bool, calm: bool, where: str = ""
+        self,
+        name: str,
+        body: Node,
+        common: Common,
+        patch: Node | None,
+        closed: bool,
+        calm: bool,
+        where: str = "",
+        path: str = "",
     ) -> tuple[Arm | None, dict[str, Any]]:
         """An arm, under a control's `patch` where there is one, with its document."""
-        path = f"arms.{name}"
+        path = path or f"arms.{name}"
         values = self._walker.table(body, path, keys.ARM)
         values |= {"nodes": body.value or {}, "place": body.place}
         tree = put_all(Node(self._doc), values["set"], f"{path}.set", self._walker)
@@ -161,7 +218,7 @@ class _Builder:
         if values["topology"] is None or self._reported & {"world", "brain"}:
             return None, {}
         trial, shown, wiring = self._setup.trial(tree.value, values, path, common, closed, calm)
-        title = values["title"] or name.replace("_", " ")
+        title = _title(name, body)
         shown = {"title": title, **shown}
         if values["set"]:
             shown["set"] = _tidy(plain(values["set"]))
@@ -261,6 +318,12 @@ class _Builder:
             self._walker.fault(
                 mark, "run", message, "lower `run.replications` or `run.horizon`, or raise the world's tick"
             )
+
+
+def _title(name: str, body: Node) -> str:
+    """An arm's title, by default its name."""
+    given = body.value.get("title") if isinstance(body.value, dict) else None
+    return given.value if given is not None and given.value else name.replace("_", " ")
 
 
 def _tidy(document: Any) -> Any:

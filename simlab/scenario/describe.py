@@ -7,7 +7,8 @@ from typing import Any, NamedTuple
 
 from simlab.base.par import Par, parameters
 from simlab.base.units import pretty
-from simlab.scenario.scenario import Arm, Scenario
+from simlab.scenario.factorial import title_of
+from simlab.scenario.scenario import Arm, Factorial, Scenario
 
 
 class Section(NamedTuple):
@@ -39,6 +40,8 @@ def sections(scenario: Scenario) -> Iterator[Section]:
     if document["shocks"]:
         rows = tuple((name, _flat(shock)) for name, shock in document["shocks"].items())
         yield Section("Shocks", "", ("shock", "what happens"), rows)
+    if scenario.factorial:
+        yield from _factorial(scenario.factorial, document["factorial"])
     yield Section("Arms", "", ("arm", "title", "wiring", "own"), tuple(_arm(a, document) for a in scenario.arms))
     yield Section("Controls", "", ("control", "title", "sets", "vanishes"), tuple(_controls(document["controls"])))
     if document["scoreboard"]:
@@ -69,8 +72,19 @@ def _parameters(what: str, shown: Mapping[str, Any], owner: type[Any]) -> Sectio
 def _arm(arm: Arm, document: Mapping[str, Any]) -> tuple[str, ...]:
     told = document["arms"][arm.name]
     own = {key: told[key] for key in ("brain", "schedule", "interventions", "set") if told.get(key)}
-    own |= {"shocks": told["shocks"] or "none"} if told["shocks"] != list(document["shocks"]) else {}
+    shocks = told.get("shocks", list(document["shocks"]))
+    own |= {"shocks": shocks or "none"} if shocks != list(document["shocks"]) else {}
     return arm.name, arm.title, arm.wiring, _flat(own)
+
+
+def _factorial(design: Factorial, document: Mapping[str, Any]) -> Iterator[Section]:
+    seams = tuple((seam, ", ".join(levels)) for seam, levels in design.seams.items())
+    shared = _flat(document["with"]) if document.get("with") else ""
+    text = f"{len(design.levels)} arms" + (f", all with {shared}" if shared else "")
+    yield Section("Factorial", text, ("seam", "levels"), seams)
+    if design.dropped:
+        rows = tuple((title_of(levels), why) for levels, why in design.dropped)
+        yield Section("Left out", "", ("combination", "why"), rows)
 
 
 def _controls(controls: Mapping[str, Any]) -> Iterator[tuple[str, ...]]:

@@ -58,7 +58,8 @@ TOP = _table(
     run=_key(Node, "how long and how often the world is played"),
     harm=_key(Node, "what counts as harm: it begins at the first tick of crossing", None),
     shocks=_key(Node, "what reality or operations throw at the run, by name", None),
-    arms=_key(Node, "the set-ups that are compared, by name; the first is the baseline"),
+    arms=_key(Node, "the set-ups that are compared, by name; the first is the baseline", None),
+    factorial=_key(Node, "arms that are all combinations of how the seams are wired", None),
     controls=_key(Node, "runs in which the effect must vanish, by name"),
     scoreboard=_key(Node, "published figures beside the model's", None),
     claims=_key(Node, "statements that are tested", None),
@@ -124,6 +125,18 @@ TOPOLOGY = _table(
     average_every=_key(float, "time between federated rounds; 0 s for never", 0.0, unit="s", low=0),
     average_by=_key(str, "how federated updates are combined", "mean", choices=AVERAGES),
 )
+
+SEAM = "levels, the first of which the others are held against: "
+FACTORIAL = _table(
+    brain=_key(Node, SEAM + "own, one or blocks(k); which brain answers for each model", None),
+    features=_key(Node, SEAM + "own, one or blocks(k); which view each model reads", None),
+    data=_key(Node, SEAM + "own, one or blocks(k); which pool its experience goes to, else that of its brain", None),
+    schedule=_key(Node, SEAM + "synchronised, staggered(m) or random(q)", None),
+    kind=_key(Node, SEAM + "same (the first brain of the list) or mixed (the brains of the list in turn)", None),
+    **{"with": _key(Node, "keys that all its arms have: brain, schedule, shocks, interventions, set", None)},
+)
+
+WITH = {name: key for name, key in ARM.items() if name not in ("title", "topology")}
 
 HAND = _table(
     at=_key(float, "when it acts", None, unit="s", low=0),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import unicodedata
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import NamedTuple, final
 
@@ -82,6 +82,9 @@ class Problems:
         """Note a problem; `faults` counts it even when it is known already."""
         self.faults += 1
         self._found.setdefault((mark or path, message), Problem(mark, path, message, hint))
+
+    def __iter__(self) -> Iterator[Problem]:
+        return iter(self._found.values())
 
     def stop_if_any(self) -> None:
         """Raise ScenarioError with all problems, in their order in the file, when there are any."""

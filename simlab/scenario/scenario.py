@@ -61,6 +61,17 @@ class Claim(NamedTuple):
     rises: bool | None = None
 
 
+class Factorial(NamedTuple):
+    """A factorial design: the levels of each seam, the first of which the others are held against, and those of each arm.
+
+    `dropped` are the combinations that were left out, as ({seam: level}, why): what cannot be played, or plays as another.
+    """
+
+    seams: Mapping[str, tuple[str, ...]]
+    levels: Mapping[str, Mapping[str, str]]
+    dropped: tuple[tuple[Mapping[str, str], str], ...] = ()
+
+
 class Row(NamedTuple):
     """One row of a calibration scoreboard: a published figure beside the model's.
 
@@ -98,6 +109,7 @@ class Scenario:
     allow_diverged: int
     resolved: Mapping[str, Any]
     path: str | None = None
+    factorial: Factorial | None = None
 
     @property
     def headline(self) -> str:

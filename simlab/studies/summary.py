@@ -11,8 +11,9 @@ import numpy as np
 from simlab.base.arrays import Floats
 from simlab.lab.outcome import Outcome
 from simlab.results.record import Record, cell_key
-from simlab.scenario.scenario import Arm, Scenario
+from simlab.scenario.scenario import Arm, Factorial, Scenario
 from simlab.studies.claims import Finding, judge, vanished
+from simlab.studies.effects import Effect, effects
 from simlab.studies.statistics import Estimate, mean, share, share_difference
 
 Measures = Mapping[str, Mapping[str, Floats]]
@@ -52,6 +53,8 @@ def summarise(scenario: Scenario, record: Record) -> dict[str, Any]:
             for control in scenario.controls
         },
     }
+    if scenario.factorial is not None:
+        summary["factorial"] = _factorial(scenario, scenario.factorial, record, plain)
     return _plain(summary)  # type: ignore[no-any-return]
 
 
@@ -148,6 +151,35 @@ def _harm(scenario: Scenario, record: Record) -> dict[str, Any] | None:
             control.name: {arm: _share(hit) for arm, hit in struck(control.name, control.arms).items()}
             for control in scenario.controls
         },
+    }
+
+
+def _factorial(scenario: Scenario, design: Factorial, record: Record, plain: Measures) -> dict[str, Any]:
+    """What each seam does to the chance of harm, and to the mean of every measure."""
+    names = dict.fromkeys(name for arm in design.levels for name in plain[arm])
+    hits = {arm: harmed(record.cells[cell_key(arm)]) for arm in design.levels} if scenario.harm else {}
+    return {
+        "seams": {seam: list(levels) for seam, levels in design.seams.items()},
+        "levels": {arm: dict(levels) for arm, levels in design.levels.items()},
+        "dropped": [{"levels": dict(levels), "why": why} for levels, why in design.dropped],
+        "harm": [_effect(one) for one in effects(design, hits, hits=True)] if hits else None,
+        "measures": {
+            name: [_effect(one) for one in effects(design, {arm: plain[arm][name] for arm in design.levels})]
+            for name in names
+        },
+    }
+
+
+def _effect(found: Effect) -> dict[str, Any]:
+    return {
+        "seams": list(found.seams),
+        "before": list(found.before),
+        "after": list(found.after),
+        "effect": found.estimate.value,
+        "ci95": found.estimate.interval,
+        "n": found.estimate.n,
+        "over": found.over,
+        "clear": found.clear,
     }
 
 

@@ -15,7 +15,7 @@ from simlab.results.disk import storage, text
 from simlab.results.disk import write as write_file
 from simlab.results.record import Record
 from simlab.scenario.scenario import Scenario
-from simlab.views import facts, pictures, sections
+from simlab.views import facts, pictures, seams, sections
 from simlab.views.figures import COUNTED, SHOWN
 from simlab.views.ink import Drawing, style
 from simlab.views.markup import Html, grid, paragraph, picture, section, together
@@ -50,6 +50,7 @@ def compose(record: Record, scenario: Scenario, command: str | None = None) -> t
         wired = pictures.wirings(scenario)
         alike = pictures.matrices(record, scenario)
         when, seen = pictures.events(record, scenario)
+        of_seams = seams.drawings(record.summary, scenario) if record.summary.get("factorial") else []
     about = pictures.declared(scenario, record, scenario.headline).about
     caption = (
         f"{human(scenario.headline).capitalize()}{f', the {about},' if about else ''} over time in each arm: median (thick), the "
@@ -73,6 +74,7 @@ def compose(record: Record, scenario: Scenario, command: str | None = None) -> t
             paragraph(caption, "soft caption"),
             section("What is simulated", sections.story(scenario)),
             section("Who shares what, and how alike they answer", sections.wiring(wired, alike, record)),
+            section("Which seam does it?", seams.section(record.summary, scenario, of_seams)),
             section("Claims", sections.claims(record)),
             section("Controls: what must vanish", sections.controls(record, scenario)),
             section("When things happen", sections.events(record, scenario, when, seen)),
@@ -96,5 +98,14 @@ def compose(record: Record, scenario: Scenario, command: str | None = None) -> t
         chips=sections.chips(record, scenario).text,
         main=body.text,
     )
-    drawn = [wide, narrow, *(d for _, d in wired), *alike.values(), *(when or ()), *apart, *(d for _, d in spread)]
+    drawn = [
+        wide,
+        narrow,
+        *(d for _, d in wired),
+        *alike.values(),
+        *(when or ()),
+        *apart,
+        *(d for _, d in spread),
+        *of_seams,
+    ]
     return page, drawn
