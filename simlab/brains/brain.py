@@ -33,12 +33,14 @@ class Brain(ABC, Generic[M]):
 
     Its mind `M` is a NamedTuple of arrays written in place: weights `(r, b, ...)` and evidence `(r, p, ...)`.
     An `online` brain learns from each answer at once and keeps no separate evidence: its pools are its brains.
-    `blend` names the leaves that federated averaging averages.
+    `blend` names the leaves that federated averaging averages. `doubts` is the unit in which it says how
+    unsure it is, or None for one that cannot tell.
     """
 
     answers: ClassVar[frozenset[Asks]]
     online: ClassVar[bool] = False
     blend: ClassVar[tuple[str, ...]] = ()
+    doubts: ClassVar[str | None] = None
 
     def __post_init__(self) -> None:
         check_parameters(self)
@@ -60,6 +62,10 @@ class Brain(ABC, Generic[M]):
     @abstractmethod
     def predict(self, mind: M, x: Array, luck: Luck) -> Array:
         """What each seat of each brain says of `x` `(r, b, g, *c, f)`: `(r, b, g, *c)`, with a last axis of choices for shares."""
+
+    def doubt(self, mind: M, x: Array) -> Array | None:
+        """How unsure it is of what it says of `x` `(r, b, g, *c, f)`, in the unit `doubts`: `(r, b, g, *c)`; None if it cannot tell."""
+        return None
 
     @abstractmethod
     def witness(self, mind: M, x: Array, action: Array, feedback: Feedback, then: Array) -> None:

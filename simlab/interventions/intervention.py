@@ -13,6 +13,8 @@ from simlab.base.errors import InputError
 from simlab.base.luck import Luck
 from simlab.base.par import check_parameters
 from simlab.base.world import Action, Feedback, World
+from simlab.brains.brain import Brain
+from simlab.brains.topology import Topology
 
 Seam = Literal["features", "prediction", "action", "feedback"]
 
@@ -27,6 +29,17 @@ class Moment(NamedTuple):
     fallback: Callable[[], Array]  # the world's plain rule at this tick, drawn once however many hands ask
     since: Ints  # (r, m) the tick from which it is on, or far in the future
     until: Ints  # (r, m) the first tick at which it is off again
+    fixed: Luck  # the hand's own too, but a purpose is dealt the same numbers at every tick
+    kept: dict[str, Array]  # what the hand notes for later ticks; one for each hand and cohort, empty at the start
+    doubt: Callable[[], Array]  # how unsure each brain is of what it said at this tick, `(r, m, *c)`
+
+
+class Setting(NamedTuple):
+    """Where a hand is to act, as far as it is known before the run; `brains` are the kinds that answer for its models."""
+
+    world: World[Any]
+    topology: Topology
+    brains: tuple[Brain[Any], ...]
 
 
 class Intervention(ABC):
@@ -34,15 +47,21 @@ class Intervention(ABC):
 
     It acts on one `seam`, for the (replication, model) pairs that are `on`; where nothing is on it changes nothing.
     `again` says whether a measure that crosses once more, when it is over, sets it off once more; `ends` whether it has
-    to end, so that a scenario must say how long it `lasts`.
+    to end, so that a scenario must say how long it `lasts`. What a `randomised` hand adds to predictions is logged, for those who
+    measure what came of it.
     """
 
     seam: ClassVar[Seam]
     again: ClassVar[bool] = True
     ends: ClassVar[bool] = False
+    randomised: ClassVar[bool] = False
 
     def __post_init__(self) -> None:
         check_parameters(self)
+
+    def why_not(self, setting: Setting) -> str | None:
+        """Why this hand cannot act there, to be read after its name, or None when it can."""
+        return None
 
     @abstractmethod
     def apply(self, value: Any, on: Bools, moment: Moment) -> Any:
@@ -52,9 +71,14 @@ class Intervention(ABC):
         """
 
 
-def over(pairs: Bools, like: Array) -> Bools:
+def over(pairs: Array, like: Array) -> Array:
     """What holds of `(r, m)` pairs, shaped so that it holds of all their cases in `like` `(r, m, *c)`."""
     return pairs.reshape(pairs.shape + (1,) * (like.ndim - 2))
+
+
+def ticks(seconds: float, moment: Moment) -> int:
+    """The number of ticks nearest to a time, at least one for any positive time."""
+    return max(round(seconds / moment.world.tick), 1) if seconds > 0 else 0
 
 
 def handed(action: Action, where: Bools, instead: Array) -> Action:

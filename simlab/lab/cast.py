@@ -110,6 +110,11 @@ class Cast:
         """What each model is told, `(r, m, *c, ...)`; only this cast's models are filled in."""
         return self.seats.unseat(self.brain.predict(self.mind, self.seats.seat(x), self.luck), out, self.models)
 
+    def doubt(self, x: Array, out: Array) -> Array:
+        """How unsure the brains are of what they say of `x`, `(r, m, *c)`, into `out`; untouched where they cannot tell."""
+        doubt = self.brain.doubt(self.mind, self.seats.seat(x))
+        return out if doubt is None else self.seats.unseat(doubt, out, self.models)
+
     def witness(self, x: Array, action: Action, feedback: Feedback, then: Array) -> None:
         """Take in the answers of the models that feed this cast's pools."""
         seat = self.pools.seat

@@ -19,10 +19,11 @@ from simlab.interventions.intervention import Moment
 from simlab.lab.cast import assemble
 from simlab.lab.disturb import Disturbances
 from simlab.lab.outcome import Event
-from simlab.lab.score import SCORES, Score
+from simlab.lab.score import Score
 from simlab.lab.shocks import Shock
 from simlab.lab.streams import Streams
 from simlab.lab.trial import Hand, Trial
+from simlab.lab.watch import Turn, Watch, subject
 
 Tap = Callable[[int, str, Any], None]
 _NEVER = np.iinfo(np.int64).max
@@ -34,6 +35,7 @@ class Switch:
 
     def __init__(self, hand: Hand, r: int, models: int, luck: Streams) -> None:
         self.hand, self.luck = hand, luck
+        self.fixed, self.kept = luck.fixed(), dict[str, Array]()
         self.since: Ints = np.full((r, models), _NEVER)
         self.until: Ints = np.full((r, models), _NEVER)
         self.first, self.last = _NEVER, -_NEVER
@@ -75,12 +77,12 @@ class Loop:
         for number, cast in enumerate(self.casts):
             self._cast_of[cast.ids], self._place_in_cast[cast.ids] = number, np.arange(len(cast.ids))
         self.switches = [Switch(h, self.r, self.m, luck.named(f"hand {h.name}")) for h in trial.hands]
-        self.disturbances = Disturbances(self.m)
+        self.disturbances = Disturbances(self.world.spec)
         self.score = Score(self.r, self.world.spec)
         self.events: list[Event] = []
         self.harmed: Bools = np.zeros(self.r, dtype=bool)
         self.diverged: Floats = np.full(self.r, np.nan)
-        self.declared: dict[str, Measure] = {**self.world.measures, **SCORES}
+        self.declared: dict[str, Measure] = trial.measures
         self.times = trial.times()
         self.series: dict[str, NDArray[np.float32]] = {
             name: np.full((len(self.times), self.r), np.nan, dtype=np.float32) for name in self.declared
@@ -91,6 +93,8 @@ class Loop:
         self._upstream = np.array(trial.topology.reads)
         self._last_said: Floats = np.zeros((self.r, self.m, *self.world.spec.case))
         self._x = self._viewed(self.world.observe(self.state))
+        self.seen: Turn | None = None  # the turn that was played last, for those who watch
+        self.watches = self._watches()
         if self.tick == 0:
             self._begin()
 
@@ -110,12 +114,16 @@ class Loop:
             return drawn[0]
 
         def moment(switch: Switch) -> Moment:
-            return Moment(world, state, switch.luck, self.tick, fallback, switch.since, switch.until)
+            since, until, fixed, kept = switch.since, switch.until, switch.fixed, switch.kept
+            return Moment(world, self.state, switch.luck, self.tick, fallback, since, until, fixed, kept, doubt)
+
+        def doubt() -> Array:
+            return self._doubt(x)
 
         shaken = self.disturbances
-        x = self._seam("features", shaken.features(self._x), moment)
-        x, said = self._ask(x)
-        said = self._seam("prediction", shaken.prediction(said), moment)
+        seen = self._seam("features", shaken.features(self._x), moment)
+        x, said = self._ask(seen)
+        said, nudge = self._served(shaken.prediction(said), moment)
         if self.trial.closed:
             action = self._seam("action", world.act(state, said, luck), moment)
             action = shaken.action(action, fallback)
@@ -126,6 +134,7 @@ class Loop:
         self._show("act", action.value)
         self.state, feedback = world.step(state, action, luck)
         then = self._viewed(world.observe(self.state))
+        self.seen = Turn(seen, said, feedback, nudge)
         if feedback is not None:
             self._learn(x, said, action, feedback, then, moment)
         self._x = then
@@ -151,6 +160,13 @@ class Loop:
         for cast in self.casts[1:]:
             said = cast.predict(x, said)
         return said
+
+    def _doubt(self, x: Array) -> Array:
+        """How unsure every brain is of what it says of `x`, `(r, m, *c)`; 0 where it cannot tell."""
+        doubt: Array = np.zeros((self.r, self.m, *self.world.spec.case))
+        for cast in self.casts:
+            doubt = cast.doubt(x, doubt)
+        return doubt
 
     def _with_upstream(self, x: Array, said: Floats) -> Array:
         upstream, case = self._upstream, self.world.spec.case
@@ -185,6 +201,27 @@ class Loop:
                     value = switch.hand.intervention.apply(value, on, moment(switch))
         return value
 
+    def _served(self, said: Array, moment: At) -> tuple[Array, Floats | float]:
+        """The predictions after their seam, and what randomised hands added to them, the mean over cases `(r, m)`, or 0."""
+        nudge: Floats | float = 0.0
+        for switch in self.switches:
+            if switch.hand.intervention.seam == "prediction":
+                on = switch.on(self.tick)
+                if on is not None:
+                    served = switch.hand.intervention.apply(said, on, moment(switch))
+                    if switch.hand.intervention.randomised:
+                        nudge = nudge + (served - said).reshape(self.r, self.m, -1).mean(axis=2)
+                    said = served
+        return said, nudge
+
+    def _watches(self) -> list[Watch]:
+        found = []
+        for one in self.trial.instruments:
+            interval = self.trial.stride if one.scrape is None else one.scrape
+            shown = subject(self.world.spec, self._x, self.trial.topology.reads, self.r, interval)
+            found.append(Watch(one, shown))
+        return found
+
     def _judge(self) -> None:
         """After a tick: harm, divergence and the record."""
         if self.tick < 0:
@@ -214,7 +251,7 @@ class Loop:
 
     def _record(self, measures: dict[str, Floats]) -> None:
         row = self.tick // self.stride
-        for name, value in {**measures, **self.score.measures()}.items():
+        for name, value in {**measures, **self.score.measures(), **self.readings()}.items():
             self.series[name][row] = value
             self._check_finite(name, value)
 
@@ -231,11 +268,15 @@ class Loop:
 
     def measures(self) -> dict[str, Floats]:
         """Each measure now, `(r,)`; NaN where a replication has diverged."""
-        now = {**self.world.measure(self.state), **self.score.measures()}
+        now = {**self.world.measure(self.state), **self.score.measures(), **self.readings()}
         for name, value in now.items():
             self._check_finite(name, value)
         fine = np.isnan(self.diverged)
         return {name: np.where(fine, value, np.nan) for name, value in now.items()}
+
+    def readings(self) -> dict[str, Floats]:
+        """What the detectors show now, `(r,)` each."""
+        return {name: value for watch in self.watches for name, value in watch.shown().items()}
 
     def alike(self) -> NDArray[np.float32]:
         """How alike the models answered, `(r, k, k)`; NaN where a replication has diverged."""

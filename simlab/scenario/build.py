@@ -9,13 +9,15 @@ from simlab.base.errors import nearest
 from simlab.brains.topology import Schedule
 from simlab.lab.trial import Harm
 from simlab.scenario import factorial, keys
+from simlab.scenario.axes import put_axes
 from simlab.scenario.claiming import Claims, Names
 from simlab.scenario.parts import Part, Parts, several, sides
 from simlab.scenario.patch import only, put, put_all
 from simlab.scenario.reader import Node, join, plain, plant
 from simlab.scenario.registry import HOUSE, Registry
-from simlab.scenario.scenario import Arm, Control, Factorial, Row, Scenario, Vanish
-from simlab.scenario.setup import Common, Setup
+from simlab.scenario.scenario import USUAL, Arm, Control, Factorial, Limits, Row, Scenario, Study, Vanish
+from simlab.scenario.setup import Common, Setup, usual_stride
+from simlab.scenario.studying import Around, Studying
 from simlab.scenario.walker import Walker, show
 
 WITH = "factorial.with"
@@ -41,6 +43,37 @@ def build(
     for dotted, value in (overrides or {}).items():
         tree = put(tree, dotted, value, walker)
     scenario = _Builder(walker, registry, tree).scenario(name, path)
+    return _whole(scenario, walker)
+
+
+def rebuild(document: Mapping[str, Any], name: str, registry: Registry = HOUSE) -> Scenario:
+    """The scenario of a stored document, which may be that of a study's point. Raises ScenarioError."""
+    walker = Walker()
+    return _whole(
+        _Builder(walker, registry, plant(document), part=not document.get("controls")).scenario(name, None), walker
+    )
+
+
+def build_point(
+    tree: Node, name: str, path: str | None, values: Mapping[str, Node], registry: Registry = HOUSE
+) -> Scenario:
+    """One point of a study: what its document `tree` says with `values` by path. It has no controls, and arms may play alike.
+
+    Raises ScenarioError with every problem that was found.
+    """
+    walker = Walker()
+    return _whole(_Builder(walker, registry, put_axes(tree, values, walker), part=True).scenario(name, path), walker)
+
+
+def read_study(scenario: Scenario, name: str, document: Node | Mapping[str, Any], registry: Registry = HOUSE) -> Study:
+    """A study of `scenario` that is not in its file, checked as if it were. Raises ScenarioError with every problem that was found."""
+    walker = Walker()
+    builder = _Builder(walker, registry, plant({**scenario.resolved, "studies": {name: document}}))
+    found = _whole(builder.scenario(scenario.name, scenario.path), walker)
+    return found.studies[0]
+
+
+def _whole(scenario: Scenario | None, walker: Walker) -> Scenario:
     walker.problems.stop_if_any()
     assert scenario is not None, "a scenario without problems is built"  # noqa: S101
     return scenario
@@ -48,10 +81,11 @@ def build(
 
 @final
 class _Builder:
-    """Reads one document."""
+    """Reads one document; as a `part` of one, a study's point, it needs no controls, and its arms may play alike."""
 
-    def __init__(self, walker: Walker, registry: Registry, tree: Node) -> None:
-        self._walker, self._registry, self._tree = walker, registry, tree
+    def __init__(self, walker: Walker, registry: Registry, tree: Node, part: bool = False) -> None:
+        self._walker, self._registry, self._tree, self._part = walker, registry, tree, part
+        self._before = walker.faults
         self._parts = Parts(walker, registry)
         self._setup = Setup(walker, self._parts)
         self._top = walker.table(tree, "", keys.TOP)
@@ -69,7 +103,9 @@ class _Builder:
         _, rhythm = self._setup.rhythm(top["schedule"] or Node({}), "schedule", Schedule())
         run = self._run(world)
         harm, harm_shown = self._harm(world)
-        common = Common(run.get("horizon"), run.get("stride"), run.get("warmup"), harm)
+        tick = world.made.tick if world.made is not None else None
+        instruments, detectors = self._setup.instruments(top["detectors"], tick)
+        common = Common(run.get("horizon"), run.get("stride"), run.get("warmup"), harm, instruments)
         shocks = self._shocks(world)
         arms, bodies, arms_shown, design = self._arms(common)
         controls, controls_shown = self._controls(common, bodies, world)
@@ -78,24 +114,28 @@ class _Builder:
         known = design is not None or top["factorial"] is None  # else nobody knows what its arms are called
         claims, claims_shown = Claims(walker, self._parts).read(top["claims"] if known else None, world, names)
         rows, rows_shown = self._rows(world, list(bodies)) if known else ([], [])
+        limits, limits_shown = self._limits(world, list(bodies)) if known else (USUAL, None)
         record = self._record()
-        self._refuse_twins(arms)
-        if walker.faults:
+        if not self._part:
+            self._refuse_twins(arms)
+        if walker.faults > self._before:
             return None
         self._refuse_the_endless(arms, run["replications"], len(controls))
         resolved = {
             "schema": keys.SCHEMA, "title": top["title"], "story": top["story"], "record": [dict(r) for r in record],
             "world": world.shown, "brain": several(self._doc["brain"], brains), "schedule": rhythm,
-            "run": show(keys.RUN, run), "harm": harm_shown, "shocks": shocks, "arms": arms_shown,
+            "run": show(keys.RUN, run), "harm": harm_shown, "detectors": detectors, "shocks": shocks, "arms": arms_shown,
             "controls": controls_shown, "scoreboard": rows_shown, "claims": claims_shown,
+            "readiness": limits_shown,
             "factorial": None if design is None else _tidy(plain(top["factorial"])),
         }  # fmt: skip
         resolved = {key: value for key, value in resolved.items() if value is not None}
+        studies = self._studies(resolved, world)
         return Scenario(
             name=name, title=top["title"], story=top["story"], arms=tuple(arms), controls=tuple(controls),
             claims=tuple(claims), harm=harm, record=record, scoreboard=tuple(rows), replications=run["replications"],
-            seed=run["seed"], allow_diverged=run["allow_diverged"], resolved=resolved, path=path,
-            factorial=design,
+            seed=run["seed"], allow_diverged=run["allow_diverged"], resolved=resolved, readiness=limits, path=path,
+            studies=tuple(studies), factorial=design,
         )  # fmt: skip
 
     def _run(self, world: Part) -> dict[str, Any]:
@@ -114,7 +154,7 @@ class _Builder:
             self._walker.fault(inside["horizon"], "run.horizon", message, "shorten the horizon")
         elif run["stride"] is None:
             if "stride" not in inside:
-                run["stride"] = max(round(run["horizon"] / 300 / tick), 1) * tick
+                run["stride"] = usual_stride(run["horizon"], tick)
         elif not tick <= run["stride"] <= run["horizon"]:
             message = f"must lie between one tick, {tick:g} s, and the horizon, not {run['stride']:g} s"
             self._walker.fault(inside.get("stride", node), "run.stride", message)
@@ -150,23 +190,29 @@ class _Builder:
                 self._walker.fault(self._tree.place, "arms", f"missing; {keys.TOP['arms'].par.about}", hint)
         elif node and not bodies and isinstance(node.value, dict | None) and self._top["factorial"] is None:
             self._walker.fault(node.place, "arms", "expected at least one arm", f"write e.g. `{example}`")
-        arms, combined, design = self._combinations(common, bodies)
-        shown: dict[str, Any] = {name: {"title": _title(name, body)} for name, body in combined.items()}
+        found, combined, shown, design = self._combinations(common, bodies)
         for name, body in bodies.items():
+            if name in combined and set(body.value or ()) <= {"title"}:
+                self._walker.table(body, f"arms.{name}", {"title": keys.ARM["title"]})
+                continue
+            arm, document = self._arm(name, body, common, None, closed=True, calm=False)
             if name not in combined:
-                arm, document = self._arm(name, body, common, None, closed=True, calm=False)
-                arms += [arm] if arm else []
+                found |= {name: arm} if arm else {}
                 shown[name] = document
-        return arms, combined | {name: body for name, body in bodies.items() if name not in combined}, shown, design
+            elif arm and design and name in found and found[name].trial != arm.trial:
+                hint = f"it stands for {factorial.plainly(design.levels[name])}; choose another name, or give it a title only"
+                self._walker.fault(body.place, f"arms.{name}", "does not play as its name says", hint)
+        others = {name: body for name, body in bodies.items() if name not in combined}
+        return list(found.values()), combined | others, shown, design
 
     def _combinations(
         self, common: Common, named: Mapping[str, Node]
-    ) -> tuple[list[Arm], dict[str, Node], Factorial | None]:
+    ) -> tuple[dict[str, Arm], dict[str, Node], dict[str, Any], Factorial | None]:
         """The arms of a factorial design; each is tried with a walker of its own, since one that cannot be played is no fault."""
         node, walker = self._top["factorial"], self._walker
         found = factorial.seams(walker, node) if node else None
         if node is None or found is None:
-            return [], {}, None
+            return {}, {}, {}, None
         given = node.value.get("with")
         values = walker.table(given or Node({}), WITH, keys.WITH)
         tree = only(put_all(Node(self._doc), values["set"], f"{WITH}.set", walker), {"brain": values["brain"]}).value
@@ -175,12 +221,13 @@ class _Builder:
         arms: dict[str, Arm] = {}
         bodies: dict[str, Node] = {}
         levels: dict[str, Mapping[str, str]] = {}
+        shown: dict[str, Any] = {}
         dropped = []
         for name, one in factorial.combinations(found, world.spec.models if world else 1, kinds):
-            title = walker.table(named[name], f"arms.{name}", factorial.OWN)["title"] if name in named else None
+            title = _title(name, named[name], one.title) if name in named else one.title
             body = one.body(node, given.value or {} if given else {}, title)
             trying = _Builder(Walker(), self._registry, self._tree)
-            arm, _ = trying._arm(name, body, common, None, True, False, path=WITH)
+            arm, document = trying._arm(name, body, common, None, True, False, path=WITH)
             problems = list(trying._walker.problems)
             twin = factorial.twin(arm.trial, {known: a.trial for known, a in arms.items()}) if arm else None
             if arm and twin:
@@ -192,11 +239,11 @@ class _Builder:
                 for problem in problems:
                     walker.problems.add(*problem)
                 arms |= {name: arm._replace(wiring=factorial.plainly(one.levels))} if arm else {}
-                bodies[name], levels[name] = body, one.levels
+                bodies[name], levels[name], shown[name] = body, one.levels, document
         if len(bodies) < 2:
             told = "; ".join(dict.fromkeys(why for _, why in dropped))
             walker.fault(node.place, "factorial", "fewer than two combinations are left", told)
-        return list(arms.values()), bodies, Factorial(found, levels, tuple(dropped))
+        return arms, bodies, shown, Factorial(found, levels, tuple(dropped))
 
     def _arm(
         self,
@@ -230,7 +277,7 @@ class _Builder:
         node, walker = self._top["controls"], self._walker
         found = walker.names(node, "controls", "control", "{feedback_off: {}, no_stressor: {}}") if node else {}
         for name in keys.CONTROLS:
-            if node and name not in found and isinstance(node.value, dict | None):
+            if node and name not in found and isinstance(node.value, dict | None) and not self._part:
                 hint = f"add `{name}: {{vanishes: []}}`: {DISPLAY[name]}"
                 walker.fault(node.place, f"controls.{name}", "missing; every scenario has this control", hint)
         controls, documents = [], {}
@@ -283,6 +330,18 @@ class _Builder:
                 shown.append(show(keys.ROW, values))
         return rows, shown
 
+    def _limits(self, world: Part, arms: list[str]) -> tuple[Limits, dict[str, Any] | None]:
+        node, before = self._top["readiness"], self._walker.faults
+        if node is None:
+            return USUAL, None
+        values = self._walker.table(node, "readiness", keys.READINESS)
+        given = self._walker.mapping(node, "readiness")
+        self._walker.one_of(values["arm"], arms, given.get("arm", node), "readiness.arm", "arm")
+        for key in ("truth", "proxy"):
+            if values[key] is not None:
+                self._parts.measure(values[key], given[key], f"readiness.{key}", world.owner, at_the_end=key == "proxy")
+        return (USUAL if self._walker.faults > before else Limits(**values)), show(keys.READINESS, values)
+
     def _record(self) -> tuple[dict[str, str], ...]:
         node, found = self._top["record"], []
         text = keys.TOP["story"].par
@@ -293,6 +352,21 @@ class _Builder:
             given = self._walker.mapping(entry, path, "{retelling: ..., record: ...}")
             found.append({key: self._walker.value(v, join(path, key), str, text) for key, v in given.items()})
         return tuple(found)
+
+    def _studies(self, resolved: dict[str, Any], world: Part) -> list[Study]:
+        """The studies, held against everything else; their documents go into `resolved`."""
+        node = self._top["studies"]
+        if node is None:
+            return []
+
+        def point(tree: Node) -> Scenario | None:
+            return _Builder(self._walker, self._registry, tree, part=True).scenario("", None)
+
+        measures = world.owner.measures if world.owner else {}
+        around = Around(dict(resolved), measures, "harm" in resolved, point, Claims(self._walker, self._parts).stat)
+        studies, documents = Studying(self._walker, around).studies(node)
+        resolved |= {"studies": documents} if documents else {}
+        return studies
 
     def _refuse_twins(self, arms: list[Arm]) -> None:
         """Two arms that play alike are one arm."""
@@ -320,10 +394,10 @@ class _Builder:
             )
 
 
-def _title(name: str, body: Node) -> str:
+def _title(name: str, body: Node, usual: str = "") -> str:
     """An arm's title, by default its name."""
     given = body.value.get("title") if isinstance(body.value, dict) else None
-    return given.value if given is not None and given.value else name.replace("_", " ")
+    return given.value if given is not None and isinstance(given.value, str) else usual or name.replace("_", " ")
 
 
 def _tidy(document: Any) -> Any:

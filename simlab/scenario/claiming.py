@@ -46,7 +46,7 @@ class Claims:
                 self._over(values, entry, path)
             else:
                 self._side(values, entry, path)
-            stat, exceeds = self._stat(values["stat"], path)
+            stat, exceeds = self.stat(values["stat"], path)
             if self._walker.faults == before:
                 arm = values["arm"] or values["order"][0]
                 claims.append(Claim(**(values | {"arm": arm, "stat": stat, "exceeds": exceeds})))
@@ -116,7 +116,8 @@ class Claims:
                 what = f"given together with `{key}`"
                 self._walker.fault(entry.value[other].place, f"{path}.{other}", what, "keep one of them")
 
-    def _stat(self, node: Node | str, path: str) -> tuple[Any, float | None]:
+    def stat(self, node: Node | str, path: str, more: tuple[str, ...] = ()) -> tuple[Any, float | None]:
+        """A statistic, with the line of `exceeds`; `more` are other words that may stand there."""
         if isinstance(node, str):
             return node, None
         if isinstance(node.value, dict):
@@ -126,5 +127,5 @@ class Claims:
                 self._walker.fault(node, f"{path}.stat", "expected a statistic", "write e.g. `{exceeds: 0.03}`")
             return "exceeds", exceeds
         stat = node.value if isinstance(node.value, str) else str(plain(node))
-        self._walker.one_of(stat, (*keys.STATS, "{exceeds: x}"), node, f"{path}.stat", "statistic")
+        self._walker.one_of(stat, (*more, *keys.STATS, "{exceeds: x}"), node, f"{path}.stat", "statistic")
         return stat, None

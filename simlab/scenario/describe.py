@@ -7,8 +7,9 @@ from typing import Any, NamedTuple
 
 from simlab.base.par import Par, parameters
 from simlab.base.units import pretty
+from simlab.scenario.axes import shown
 from simlab.scenario.factorial import title_of
-from simlab.scenario.scenario import Arm, Factorial, Scenario
+from simlab.scenario.scenario import Arm, Factorial, Scenario, Study
 
 
 class Section(NamedTuple):
@@ -50,6 +51,9 @@ def sections(scenario: Scenario) -> Iterator[Section]:
         yield Section("Scoreboard", "", columns, board)
     if document["claims"]:
         yield Section("Claims", "", ("claim", "because"), tuple(_claim(claim) for claim in document["claims"]))
+    if scenario.studies:
+        heads = ("study", "title", "varies", "arms", "because")
+        yield Section("Studies", "", heads, tuple(_study(study) for study in scenario.studies))
 
 
 def _parameters(what: str, shown: Mapping[str, Any], owner: type[Any]) -> Section:
@@ -72,8 +76,7 @@ def _parameters(what: str, shown: Mapping[str, Any], owner: type[Any]) -> Sectio
 def _arm(arm: Arm, document: Mapping[str, Any]) -> tuple[str, ...]:
     told = document["arms"][arm.name]
     own = {key: told[key] for key in ("brain", "schedule", "interventions", "set") if told.get(key)}
-    shocks = told.get("shocks", list(document["shocks"]))
-    own |= {"shocks": shocks or "none"} if shocks != list(document["shocks"]) else {}
+    own |= {"shocks": told["shocks"] or "none"} if told["shocks"] != list(document["shocks"]) else {}
     return arm.name, arm.title, arm.wiring, _flat(own)
 
 
@@ -107,6 +110,11 @@ def _claim(claim: Mapping[str, Any]) -> tuple[str, str]:
         side = next(side for side in ("above", "below", "near") if side in claim)
         what += f" is {side} {claim[side]:g}" + (f" within {claim['within']:g}" if side == "near" else "")
     return what + ("" if claim["expect"] else " (expected false)"), claim["because"]
+
+
+def _study(study: Study) -> tuple[str, ...]:
+    varies = "; ".join(f"{axis.path}: {_flat(shown(axis))}" for axis in study.axes)
+    return study.name, study.title, varies, ", ".join(study.arms), study.because
 
 
 def _unit(par: Par) -> str:

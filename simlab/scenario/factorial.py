@@ -39,7 +39,13 @@ LEVELS = dict.fromkeys(PARTS, SHARING) | {
 }
 
 
-OWN = {"title": keys.ARM["title"]}  # what may be said of a single combination
+PRESETS = {  # (brain, features, data): the wiring that has these levels
+    ("own", "own", "own"): "isolated",
+    ("own", "one", "own"): "feature_store",
+    ("own", "own", "one"): "shared_data",
+    ("one", "own", "one"): "shared_brain",
+    ("one", "one", "one"): "shared",
+}
 
 
 class Combination(NamedTuple):
@@ -49,10 +55,10 @@ class Combination(NamedTuple):
     title: str
     topology: Mapping[str, Any]
 
-    def body(self, place: Node, common: Mapping[str, Node], title: str | None) -> Node:
+    def body(self, place: Node, common: Mapping[str, Node], title: str) -> Node:
         """The arm as if it had been written where the design is, with what all arms have in common."""
         wiring = plant(self.topology)._replace(mark=place.mark, key=place.key)
-        inside = {**common, "title": plant(title or self.title), "topology": wiring}
+        inside = {**common, "title": plant(title), "topology": wiring}
         return Node(inside, place.mark, place.key)
 
 
@@ -62,7 +68,7 @@ def expand(document: Node | Mapping[str, Any], factorial: Node | Mapping[str, An
     What names arms (claims, the scoreboard), and what belongs to the scenario that it comes from (studies), is left out.
     """
     tree = plant(document)
-    gone = ("arms", "factorial", "claims", "scoreboard", "studies")
+    gone = ("arms", "factorial", "claims", "scoreboard", "readiness", "studies")
     kept = {key: node for key, node in tree.value.items() if key not in gone}
     return tree._replace(value={**kept, "factorial": plant(factorial)})
 
@@ -100,9 +106,13 @@ def combinations(found: Mapping[str, tuple[str, ...]], models: int, kinds: int) 
     if max(map(len, names)) > LONGEST:
         names = [name_of(levels, 1) for levels in every]
     for name, levels in zip(names, every, strict=True):
-        parts = {seam: _part(levels.get(seam, "own"), models) for seam in ("brain", "features")}
-        parts["data"] = _part(levels["data"], models) if "data" in levels else parts["brain"]
-        topology: dict[str, Any] = {field: list(parts[seam]) for seam, field in PARTS.items()}
+        given = {seam: levels.get(seam, "own") for seam in ("brain", "features")}
+        given["data"] = levels.get("data", given["brain"])
+        parts = {seam: _part(level, models) for seam, level in given.items()}
+        preset = PRESETS.get((given["brain"], given["features"], given["data"]))
+        topology: dict[str, Any] = {"wiring": preset} if preset else {}
+        if not preset:
+            topology |= {field: list(parts[seam]) for seam, field in PARTS.items()}
         brains = max(parts["brain"]) + 1
         if "kind" in levels:
             topology["kind_of"] = [i % kinds if levels["kind"] == "mixed" else 0 for i in range(brains)]

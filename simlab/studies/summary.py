@@ -14,6 +14,7 @@ from simlab.results.record import Record, cell_key
 from simlab.scenario.scenario import Arm, Factorial, Scenario
 from simlab.studies.claims import Finding, judge, vanished
 from simlab.studies.effects import Effect, effects
+from simlab.studies.score import scorecard
 from simlab.studies.statistics import Estimate, mean, share, share_difference
 
 Measures = Mapping[str, Mapping[str, Floats]]
@@ -38,6 +39,7 @@ def summarise(scenario: Scenario, record: Record) -> dict[str, Any]:
         "diverged": {arm.name: _diverged(record.cells[cell_key(arm.name)]) for arm in scenario.arms},
         "failed": {arm.name: len(record.cells[cell_key(arm.name)].failed) for arm in scenario.arms},
         "harm": _harm(scenario, record),
+        "scorecard": scorecard(scenario, record),
         "controls": {
             control.name: {
                 "title": control.title,

@@ -178,9 +178,15 @@ def test_a_faulty_design_does_not_make_its_arms_unknown():
     )
 
 
-def test_what_may_be_said_of_one_combination():
-    shown = refused(text("{brain: [own, one]}", arms="arms: {brain_one: {topology: shared}}\n"))
-    assert "arms.brain_one.topology: unknown key" in shown
+def test_the_name_of_a_combination_is_taken():
+    shown = refused(text("{brain: [own, one]}", arms="arms: {brain_one: {topology: isolated}}\n"))
+    assert "9:8: arms.brain_one: does not play as its name says" in shown
+    assert "it stands for brain one; choose another name, or give it a title only" in shown
+    assert "arms.brain_one.title: expected text" in refused(
+        text("{brain: [own, one]}", arms="arms: {brain_one: {title: 3}}\n")
+    )
+    same = made(text("{brain: [own, one]}", arms="arms: {brain_one: {title: Same, topology: shared_brain}}\n"))
+    assert [arm.title for arm in same.arms] == ["own brain", "Same"]
 
 
 def test_one_of_arms_and_factorial_is_needed():
