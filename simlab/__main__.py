@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 
 ROOMS = {
+    "compare": "comparing",
     "readiness": "judging",
     "score": "judging",
     "study": "studying",

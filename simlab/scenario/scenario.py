@@ -39,7 +39,9 @@ class Claim(NamedTuple):
     """A statement to test: a statistic of a measure in an arm (minus that of `versus`) lies above, below, or near a value.
 
     `stat` is "mean", "median", "p95" or "exceeds"; the last is P(measure > `exceeds`). `expect` False marks a popular
-    claim that is shipped as refuted. `control` names the control under which the arms are read, if any.
+    claim that is shipped as refuted. `control` names the control under which the arms are read, if any. With `ratio` the
+    statistic is divided by that of `versus`. Instead of a side a claim may have an `order`: arms (the first is `arm`) from
+    the lowest to the highest statistic; or `over`, the name of a study from point to point of which it `rises` or falls.
     """
 
     measure: str
@@ -54,6 +56,21 @@ class Claim(NamedTuple):
     exceeds: float | None = None
     expect: bool = True
     control: str | None = None
+    ratio: bool | None = None
+    order: tuple[str, ...] | None = None
+    over: str | None = None
+    rises: bool | None = None
+
+
+class Factorial(NamedTuple):
+    """A factorial design: the levels of each seam, the first of which the others are held against, and those of each arm.
+
+    `dropped` are the combinations that were left out, as ({seam: level}, why): what cannot be played, or plays as another.
+    """
+
+    seams: Mapping[str, tuple[str, ...]]
+    levels: Mapping[str, Mapping[str, str]]
+    dropped: tuple[tuple[Mapping[str, str], str], ...] = ()
 
 
 class Row(NamedTuple):
@@ -155,6 +172,7 @@ class Scenario:
     readiness: Limits = USUAL
     path: str | None = None
     studies: tuple[Study, ...] = ()
+    factorial: Factorial | None = None
 
     @property
     def headline(self) -> str:

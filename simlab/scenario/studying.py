@@ -16,6 +16,7 @@ from simlab.scenario.walker import Walker, show
 
 UNPLAYED = (
     "controls",
+    "factorial",
     "claims",
     "scoreboard",
     "record",
