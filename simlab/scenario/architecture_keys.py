@@ -147,7 +147,7 @@ RHYTHM = _table(
 )
 
 LIMITS = _table(
-    together=_above_0("probability that more than half of the models fail on the same day", 0.01, 1),
+    together=_above_0("probability that two models, picked at random by traffic, fail on the same day", 0.01, 1),
     blast=_above_0("share of traffic or of consumers that fails with one part", 0.5, 1),
     loop=_above_0("closed-loop gain: what is left of an error after a turn through reality or training", 1.0),
     cascade=_above_0("path gain: what arrives of an error in one model in another that reads it", 1.0),

@@ -17,12 +17,12 @@ from simlab.studies.timetable import Timetable, timetable
 from simlab.studies.together import SEED, Chances, Together, owned, together
 
 STEPS = 3  # of the plan
-LEAST = 1e-6  # an improvement of the score below this is none
+LEAST = 1e-3  # an improvement of the score below this is none
 
 
 class Risks(NamedTuple):
-    """The five risks: P(more than half of the models fail on a day), the largest share that fails with one part, the closed-loop gain,
-    the path gain, and the share of models that are busy retraining at the worst instant.
+    """The five risks: P(two models picked by traffic fail on the same day), the largest share that fails with one part, the
+    closed-loop gain, the path gain, and the share of models that are busy retraining at the worst instant.
     """
 
     together: float
@@ -114,7 +114,7 @@ def risks(architecture: Architecture) -> Risks:
     found = gains(architecture)
     when = timetable(architecture)
     return Risks(
-        together(architecture).chances.most,
+        together(architecture).chances.two,
         max((blast.share for blast in blasts(architecture)), default=0.0),
         found.loop,
         found.cascade,

@@ -43,8 +43,7 @@ def _splits(architecture: Architecture, part: Part) -> Iterator[Change]:
     """Two copies of a shared part, and one for each part that needs it."""
     targets = _dependents(architecture, part)
     for k in sorted({2, len(targets)}) if len(targets) > 1 else ():
-        named = "one each" if k == len(targets) else f"{k} copies"
-        words = f"split {part.kind} `{part.name}` for the {len(targets)} parts that need it: {named}"
+        words = f"split {part.kind} `{part.name}` into {k} for the {len(targets)} parts that need it"
         yield Change("split", words, architecture.costs.split * (k - 1), split(architecture, part.name, k))
 
 

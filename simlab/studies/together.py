@@ -29,12 +29,14 @@ STEP, EDGE = 1 / 8, 8.0  # of the trapezoid rule over the factor, which converge
 
 
 class Chances(NamedTuple):
-    """Probabilities of one day: that any model fails, that at least half of them do, more than half, all."""
+    """Probabilities of one day: that any model fails, that at least half of them do, that all do, and that `two` different ones do which
+    are picked at random, by traffic (0 where there are no two).
+    """
 
     any: float
     half: float
-    most: float
     all: float
+    two: float
 
 
 class Together(NamedTuple):
@@ -75,31 +77,39 @@ class _Patterns(NamedTuple):
 
 def together(architecture: Architecture) -> Together:
     """The probabilities of failing together. Gains and timetables do not enter."""
-    return _together(needs(architecture), architecture.correlation)
+    return _together(needs(architecture), tuple(_traffic(architecture).items()), architecture.correlation)
 
 
 def owned(architecture: Architecture) -> tuple[Chances, Chances]:
     """The same if each model had a copy of its own of every part, with the same probabilities; and standard errors."""
     parts = needs(architecture)
-    above = {part.name: _above(parts, part.name) for part in parts if part.kind == "model"}
-    ways = [_Alone(name, some) for name, some in above.items()]
+    shares = _traffic(architecture)
+    ways = [_Alone(name, _above(parts, name)) for name in shares]
+    traffic = np.array(list(shares.values()))
     chances, variance = np.zeros(4), np.zeros(4)
     factor, share = _factor(architecture.correlation)
     draws = max(DRAWS // len(factor), 1)
     for i, (z, weight) in enumerate(zip(factor, share, strict=True)):
         p = {part.name: _given(part, z, architecture.correlation) for part in parts}
         q = np.array([way.chance(p, i, draws) for way in ways])
-        chances += weight * _events(q[None])[0]
+        chances += weight * _events(q[None], traffic)[0]
         for j, way in enumerate(ways):
             if way.drawn:  # the chances are linear in each model's own
-                ends = _events(np.array([np.where(np.arange(len(q)) == j, end, q) for end in (0, 1)]))
+                ends = _events(np.array([np.where(np.arange(len(q)) == j, end, q) for end in (0, 1)]), traffic)
                 variance += (weight * (ends[1] - ends[0])) ** 2 * q[j] * (1 - q[j]) / draws
     return Chances(*chances.tolist()), Chances(*np.sqrt(variance).tolist())
 
 
+def _traffic(architecture: Architecture) -> dict[str, float]:
+    """Each model's share of the traffic."""
+    models = architecture.of("model")
+    total = sum(model.weight for model in models)
+    return {model.name: model.weight / total for model in models}
+
+
 @lru_cache(maxsize=512)
-def _together(parts: tuple[Needs, ...], correlation: float) -> Together:
-    models = [part.name for part in parts if part.kind == "model"]
+def _together(parts: tuple[Needs, ...], shares: tuple[tuple[str, float], ...], correlation: float) -> Together:
+    models, traffic = [name for name, _ in shares], np.array([share for _, share in shares])
     consumers = [part for part in parts if part.kind == "consumer"]
     reach = _reach(parts)
     common = [part for part in parts if part.kind != "consumer" and len(reach[part.name]) > 1]
@@ -117,7 +127,7 @@ def _together(parts: tuple[Needs, ...], correlation: float) -> Together:
             draws = max(DRAWS // len(factor), 1)
             silent, weight = _drawn(common, p, i, draws), np.full(draws, chance / draws)
         q = np.stack([silent[m] * 1.0 if m in silent else _alone(sides[m], silent, p, len(weight)) for m in models], 1)
-        events = _events(q)
+        events = _events(q, traffic)
         chances += np.einsum("s,se->e", weight, events)
         variance += 0 if patterns is not None else chance**2 * events.var(axis=0) / len(events)
         single += np.einsum("s,sm->m", weight, q)
@@ -288,8 +298,8 @@ def _effective(single: Floats, pairs: Floats) -> float:
     return float(n / (1 + (n - 1) * r.mean()))
 
 
-def _events(q: Floats) -> Floats:
-    """P(any), P(at least half), P(more than half), P(all) of independent models that fail with probability `q` `(s, m)`; `(s, 4)`.
+def _events(q: Floats, traffic: Floats) -> Floats:
+    """The chances, `(s, 4)`, of independent models that fail with probability `q` `(s, m)` and have these shares of traffic `(m,)`.
 
     The number of failures, one more model at a time (the Poisson binomial recursion; Barlow & Heidtmann 1984).
     """
@@ -301,4 +311,8 @@ def _events(q: Floats) -> Floats:
         count[:, 1 : i + 2] = count[:, 1 : i + 2] * (1 - p) + count[:, : i + 1] * p
         count[:, :1] *= 1 - p
     ends = np.cumsum(count[:, ::-1], axis=1)[:, ::-1]  # at least so many, summed from the rare end
-    return np.stack([ends[:, 1], ends[:, -(-m // 2)], ends[:, m // 2 + 1], count[:, m]], 1)
+    part = q * traffic
+    pairs = part.sum(axis=1) ** 2 - (part**2).sum(axis=1)
+    apart = 1 - (traffic**2).sum()
+    two = pairs / apart if apart > 1e-12 else 0 * pairs
+    return np.stack([ends[:, 1], ends[:, -(-m // 2)], count[:, m], np.maximum(two, 0)], 1)
