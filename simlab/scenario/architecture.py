@@ -10,7 +10,7 @@ What a model does to reality comes back through `shaped_by`; that is the only li
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
@@ -132,16 +132,22 @@ class Architecture:
         return next(part for part in self.parts if part.name == name)
 
     def graph(self, *left_out: str) -> networkx.DiGraph:
-        """The links as a directed graph with `gain` and `how` (all keys that make the link), but for those `left_out`."""
-        import networkx as nx
-
-        graph = nx.DiGraph()
+        """The links as a graph, but for those whose key is `left_out`; and all parts."""
+        graph = linked(link for link in self.links if link.how not in left_out)
         graph.add_nodes_from(part.name for part in self.parts)
-        for link in self.links:
-            if link.how not in left_out:
-                how = graph.edges[link.source, link.target]["how"] if graph.has_edge(link.source, link.target) else ()
-                graph.add_edge(link.source, link.target, gain=link.gain, chosen=link.chosen, how=(*how, link.how))
         return graph
+
+
+def linked(links: Iterable[Link]) -> networkx.DiGraph:
+    """Links as a directed graph with `gain`, `chosen` and `how`: all keys that make the link."""
+    import networkx as nx
+
+    graph = nx.DiGraph()
+    for link in links:
+        edge = (link.source, link.target)
+        how = graph.edges[edge]["how"] if graph.has_edge(*edge) else ()
+        graph.add_edge(*edge, gain=link.gain, chosen=link.chosen, how=(*how, link.how))
+    return graph
 
 
 def load(name_or_path: str | Path) -> Architecture:

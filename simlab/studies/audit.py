@@ -10,11 +10,11 @@ import math
 from typing import Any, NamedTuple
 
 from simlab.scenario.architecture import Architecture, Limits
-from simlab.studies.blast import Blast, blasts
-from simlab.studies.gains import Gains, gains
+from simlab.studies.blast import Blast, blasts, widest
+from simlab.studies.gains import Gains, cascade, closed, gains
 from simlab.studies.mending import MOST_CHANGES, Change, changes
-from simlab.studies.timetable import Timetable, timetable
-from simlab.studies.together import SEED, Chances, Together, owned, together
+from simlab.studies.timetable import Timetable, at_once, timetable
+from simlab.studies.together import SEED, Together, together, two
 
 STEPS = 3  # of the plan
 LEAST = 1e-3  # an improvement of the score below this is none
@@ -57,8 +57,6 @@ class Audit(NamedTuple):
     blasts: tuple[Blast, ...]
     gains: Gains
     together: Together
-    owned: Chances
-    owned_errors: Chances
     timetable: Timetable | None
     risks: Risks
     score: float
@@ -96,10 +94,9 @@ def audit(architecture: Architecture) -> Audit:
         now = best[0].change.after
     return Audit(
         architecture,
-        tuple(blasts(architecture)),
+        blasts(architecture),
         gains(architecture),
         together(architecture),
-        *owned(architecture),
         timetable(architecture),
         found,
         found.score(architecture.limits),
@@ -111,14 +108,12 @@ def audit(architecture: Architecture) -> Audit:
 
 def risks(architecture: Architecture) -> Risks:
     """The five risks of an architecture."""
-    found = gains(architecture)
-    when = timetable(architecture)
     return Risks(
-        together(architecture).chances.two,
-        max((blast.share for blast in blasts(architecture)), default=0.0),
-        found.loop,
-        found.cascade,
-        when.most / when.models if when is not None else 0.0,
+        two(architecture),
+        widest(architecture),
+        closed(architecture),
+        cascade(architecture),
+        at_once(architecture) / len(architecture.of("model")),
     )
 
 
@@ -183,9 +178,9 @@ def _gains(found: Gains) -> dict[str, Any]:
 def _together(found: Audit) -> dict[str, Any]:
     one = found.together
     return {
-        "as_wired": one.chances._asdict(),
-        "every_part_owned": found.owned._asdict(),
-        "standard_errors": {"as_wired": one.errors._asdict(), "every_part_owned": found.owned_errors._asdict()},
+        "as_wired": one.wired._asdict(),
+        "every_part_owned": one.owned._asdict(),
+        "standard_errors": one.errors._asdict(),
         "models": one.models,
         "consumers": one.consumers,
         "effective_models": None if math.isnan(one.effective) else one.effective,

@@ -8,6 +8,7 @@ a model that learns from data that failed fails, at its next retraining.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from functools import lru_cache
 from typing import NamedTuple
 
 import numpy as np
@@ -60,6 +61,7 @@ class Blast(NamedTuple):
         return self.share > 0.5 + 1e-9
 
 
+@lru_cache(maxsize=64)
 def needs(architecture: Architecture) -> tuple[Needs, ...]:
     """The needs of every part, in an order in which what is needed comes first (but for circles through training)."""
     import networkx as nx
@@ -101,13 +103,12 @@ def fall(parts: Iterable[Needs], lost: Mapping[str, Bools], states: int) -> Fall
             return Fallen(broken, silent)
 
 
-def blasts(architecture: Architecture) -> list[Blast]:
+@lru_cache(maxsize=64)
+def blasts(architecture: Architecture) -> tuple[Blast, ...]:
     """The blast radius of every part but consumers, the widest first."""
-    order = needs(architecture)
-    lost = {part.name: np.arange(len(order)) == i for i, part in enumerate(order)}
-    fallen = fall(order, lost, len(order))
+    order, fallen = needs(architecture), _one_by_one(architecture)
     models, consumers = architecture.of("model"), architecture.of("consumer")
-    traffic, weight = (sum(part.weight for part in some) or 1.0 for some in (models, consumers))
+    traffic, weight = (dict(_shares(architecture, kind)) for kind in ("model", "consumer"))
     direct = {part.name: 0 for part in order}
     for part in order:
         for need in {*part.needs, *((part.fallback,) if part.fallback is not None else ())}:
@@ -115,20 +116,31 @@ def blasts(architecture: Architecture) -> list[Blast]:
     found = []
     for i, part in enumerate(order):
         if part.kind != "consumer":
-            dark = [model for model in models if fallen.silent[model.name][i]]
-            hit = [one for one in consumers if fallen.silent[one.name][i]]
-            carried = [m.name for m in models if fallen.broken[m.name][i] and not fallen.silent[m.name][i]]
-            found.append(
-                Blast(
-                    part.name,
-                    part.kind,
-                    direct[part.name],
-                    tuple(model.name for model in dark),
-                    tuple(carried),
-                    tuple(one.name for one in hit),
-                    sum(model.weight for model in dark) / traffic,
-                    sum(one.weight for one in hit) / weight,
-                )
-            )
+            dark = tuple(m.name for m in models if fallen.silent[m.name][i])
+            carried = tuple(m.name for m in models if fallen.broken[m.name][i] and not fallen.silent[m.name][i])
+            hit = tuple(one.name for one in consumers if fallen.silent[one.name][i])
+            lost = sum(traffic[name] for name in dark), sum(weight[name] for name in hit)
+            found.append(Blast(part.name, part.kind, direct[part.name], dark, carried, hit, *lost))
     place = {part.name: i for i, part in enumerate(architecture.parts)}
-    return sorted(found, key=lambda one: (-one.share, -len(one.models), place[one.name]))
+    return tuple(sorted(found, key=lambda one: (-round(one.share, 9), -len(one.models), place[one.name])))
+
+
+def widest(architecture: Architecture) -> float:
+    """The largest share of the traffic or of the consumers that fails with one part."""
+    silent = _one_by_one(architecture).silent
+    parts = np.array([part.kind != "consumer" for part in needs(architecture)])
+    lost = [sum(silent[n] * share for n, share in _shares(architecture, kind)) for kind in ("model", "consumer")]
+    return float(np.max(np.stack([one * parts for one in lost])))
+
+
+def _one_by_one(architecture: Architecture) -> Fallen:
+    """What falls with each part alone, a state for each."""
+    order = needs(architecture)
+    return fall(order, {part.name: np.arange(len(order)) == i for i, part in enumerate(order)}, len(order))
+
+
+def _shares(architecture: Architecture, kind: str) -> list[tuple[str, float]]:
+    """The parts of a kind with their shares of the traffic, or of the consumers."""
+    some = architecture.of(kind)
+    total = sum(part.weight for part in some)
+    return [(part.name, part.weight / total) for part in some]

@@ -8,12 +8,14 @@ turn and B those that end it. Gains are sizes, so nothing cancels. For one loop 
 
 from __future__ import annotations
 
+from functools import lru_cache
 from itertools import islice, pairwise
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from simlab.scenario.architecture import SILENT, Architecture
+from simlab.base.arrays import Floats
+from simlab.scenario.architecture import SILENT, SLOW, Architecture, Link, linked
 
 if TYPE_CHECKING:
     import networkx
@@ -57,14 +59,23 @@ class Gains(NamedTuple):
 def gains(architecture: Architecture) -> Gains:
     """Depth, path gain and loop gain of an architecture."""
     graph = architecture.graph(*SILENT)
-    within = architecture.graph(*SILENT, "shaped_by", "trained_on")
+    within = architecture.graph(*SILENT, *SLOW)
     models = [part.name for part in architecture.of("model")]
     depth, chain = _deepest(within, models)
-    cascade, along = _cascade(within, models)
+    largest, ends = _largest(within, models)
+    along = _strongest(within, *ends) if ends is not None else None
     loops, complete = _loops(graph)
-    return Gains(
-        depth, Chain(chain, _gain(graph, chain)), cascade, along, _closed(graph, architecture), loops, complete
-    )
+    return Gains(depth, Chain(chain, _gain(graph, chain)), largest, along, closed(architecture), loops, complete)
+
+
+def cascade(architecture: Architecture) -> float:
+    """The largest path gain from one model to another, over all paths."""
+    return _largest(architecture.graph(*SILENT, *SLOW), [part.name for part in architecture.of("model")])[0]
+
+
+def closed(architecture: Architecture) -> float:
+    """What is left of an error after a turn, in the worst group of parts that feed back on each other; 0 without loops."""
+    return _closed(tuple(link for link in architecture.links if link.how not in SILENT))
 
 
 def _deepest(graph: networkx.DiGraph, models: list[str]) -> tuple[int, tuple[str, ...]]:
@@ -79,30 +90,42 @@ def _deepest(graph: networkx.DiGraph, models: list[str]) -> tuple[int, tuple[str
     return max((best[model] for model in models), key=lambda one: one[0])
 
 
-def _cascade(graph: networkx.DiGraph, models: list[str]) -> tuple[float, Chain | None]:
-    """The largest gain from one model to another over all paths, and the strongest path between these two."""
+def _largest(graph: networkx.DiGraph, models: list[str]) -> tuple[float, tuple[str, str] | None]:
+    """The largest gain from one model to another, and these two."""
+    arrives = _arriving(graph, models)
+    table = np.stack([arrives[name] for name in models]).round(12)  # last, first
+    np.fill_diagonal(table, 0)
+    last, first = divmod(int(table.argmax()), len(models))
+    return (float(table[last, first]), (models[first], models[last])) if table[last, first] > 0 else (0.0, None)
+
+
+def _arriving(graph: networkx.DiGraph, starts: list[str]) -> dict[str, Floats]:
+    """Of an error of 1 in each of `starts`, what arrives in every part over all paths, `(starts,)`; nothing is circular."""
     import networkx as nx
 
-    order = list(nx.topological_sort(graph))
-    largest, ends = 0.0, None
-    for first in models:
-        arrives = {first: 1.0}
-        for node in order[order.index(first) + 1 :]:
-            arrives[node] = sum(arrives.get(u, 0.0) * graph.edges[u, node]["gain"] for u in graph.predecessors(node))
-            if node in models and arrives[node] > largest:
-                largest, ends = arrives[node], (first, node)
-    if ends is None:
-        return 0.0, None
-    first, last = ends
-    best: dict[str, tuple[float, tuple[str, ...]]] = {first: (1.0, (first,))}
-    for node in order[order.index(first) + 1 :]:
+    arrives: dict[str, Floats] = {name: np.zeros(len(starts)) for name in graph}
+    for i, name in enumerate(starts):
+        arrives[name][i] = 1
+    for node in nx.topological_sort(graph):
+        for above in graph.predecessors(node):
+            arrives[node] += graph.edges[above, node]["gain"] * arrives[above]
+    return arrives
+
+
+def _strongest(graph: networkx.DiGraph, first: str, last: str) -> Chain:
+    """The single path from one to another along which most arrives."""
+    import networkx as nx
+
+    best: dict[str, Chain] = {first: Chain((first,), 1.0)}
+    for node in nx.topological_sort(graph):
         reached = [
-            (best[u][0] * graph.edges[u, node]["gain"], best[u][1]) for u in graph.predecessors(node) if u in best
+            Chain((*best[u].path, node), best[u].gain * graph.edges[u, node]["gain"])
+            for u in graph.predecessors(node)
+            if u in best
         ]
-        if reached:
-            gain, path = max(reached, key=lambda one: one[0])
-            best[node] = (gain, (*path, node))
-    return largest, Chain(best[last][1], best[last][0])
+        if reached and node != first:
+            best[node] = max(reached, key=lambda chain: chain.gain)
+    return best[last]
 
 
 def _loops(graph: networkx.DiGraph) -> tuple[tuple[Loop, ...], bool]:
@@ -120,32 +143,42 @@ def _loops(graph: networkx.DiGraph) -> tuple[tuple[Loop, ...], bool]:
     return tuple(sorted(found, key=lambda loop: (-loop.gain, loop.path))), len(some) <= MOST_LOOPS
 
 
-def _closed(graph: networkx.DiGraph, architecture: Architecture) -> float:
-    """What is left of an error after a turn, in the worst group of parts that feed back on each other."""
+@lru_cache(maxsize=256)
+def _closed(links: tuple[Link, ...]) -> float:
+    """The largest spectral radius of a group's return map, from where its turns end to where they end again."""
     import networkx as nx
 
-    turns = _turns(architecture)
+    graph = linked(links)
+    turns = _turns(links)
     worst = 0.0
-    for group in nx.strongly_connected_components(graph):
-        if len(group) > 1:
-            names = sorted(group)
-            inside = nx.to_numpy_array(graph.subgraph(group), names, weight="gain").T
-            ends = np.array([[(a, b) in turns for a in names] for b in names])
-            back = np.linalg.solve(np.eye(len(names)) - np.where(ends, 0, inside), np.where(ends, inside, 0))
-            worst = max(worst, float(np.abs(np.linalg.eigvals(back)).max()))
+    for group in _circular(graph):
+        inside = graph.subgraph(group)
+        back = [(a, b) for a, b in inside.edges if (a, b) in turns]
+        within = nx.DiGraph(inside)
+        within.remove_edges_from(back)
+        ends = sorted({b for _, b in back})
+        arrives = _arriving(within, ends)
+        turn = np.zeros((len(ends), len(ends)))
+        for a, b in back:
+            turn[ends.index(b)] += inside.edges[a, b]["gain"] * arrives[a]
+        worst = max(worst, float(np.abs(np.linalg.eigvals(turn)).max()))
     return worst
 
 
-def _turns(architecture: Architecture) -> set[tuple[str, str]]:
+def _turns(links: tuple[Link, ...]) -> set[tuple[str, str]]:
     """The links that end a turn: through reality, and through training where that closes a loop without reality."""
+    found = {(link.source, link.target) for link in links if link.how == "shaped_by"}
+    graph = linked(link for link in links if link.how != "shaped_by")
+    for group in _circular(graph):
+        found |= {(a, b) for a, b, how in graph.subgraph(group).edges(data="how") if how == ("trained_on",)}
+    return found
+
+
+def _circular(graph: networkx.DiGraph) -> list[set[str]]:
+    """The groups of parts that feed back on each other."""
     import networkx as nx
 
-    graph = architecture.graph(*SILENT, "shaped_by")
-    found = {(link.source, link.target) for link in architecture.links if link.how == "shaped_by"}
-    for group in nx.strongly_connected_components(graph):
-        inside = graph.subgraph(group)
-        found |= {(a, b) for a, b, how in inside.edges(data="how") if how == ("trained_on",)}
-    return found
+    return [group for group in nx.strongly_connected_components(graph) if len(group) > 1]
 
 
 def _gain(graph: networkx.DiGraph, path: tuple[str, ...]) -> float:

@@ -10,7 +10,7 @@ import math
 from collections.abc import Mapping
 from fractions import Fraction
 from functools import lru_cache
-from typing import NamedTuple
+from typing import NamedTuple, TypeAlias
 
 import numpy as np
 
@@ -19,6 +19,9 @@ from simlab.scenario.architecture import Architecture, Rhythm, exactly
 
 MOST_RETRAININGS = 200_000  # in what is looked at; when a hyperperiod holds more, only its beginning is
 LARGEST = 2**62  # units of time
+
+Rhythms: TypeAlias = tuple[tuple[str, Rhythm], ...]
+Models: TypeAlias = tuple[tuple[str, tuple[str, ...]], ...]
 
 
 class Meeting(NamedTuple):
@@ -82,17 +85,48 @@ class _Peak(NamedTuple):
 
 def timetable(architecture: Architecture) -> Timetable | None:
     """When models retrain at once; None when nothing has a timetable."""
-    rhythms = tuple((part.name, part.rhythm) for part in architecture.parts if part.rhythm is not None)
+    rhythms, models = _rhythms(architecture)
     if not rhythms:
         return None
-    brain_of = {link.target: link.source for link in architecture.links if link.how == "brain"}
-    models = tuple(
-        (part.name, tuple(name for name in (part.name, brain_of.get(part.name)) if name in dict(rhythms)))
-        for part in architecture.of("model")
+    clock = _clock(rhythms)
+    peak = _busiest(rhythms, models)
+    own = {name: parts for name, parts in models if parts}
+    starts = [np.unique(np.concatenate([_starts(clock.ticks[p], clock.seen) for p in parts])) for parts in own.values()]
+    unit, seen = clock.unit, clock.seen
+    room = {part.name: part.slots for part in architecture.parts}
+    meetings = []
+    for part, who in _hits(architecture, dict(rhythms)).items():
+        if len(who) > 1:
+            met = _peak([_rows(clock.ticks[name], seen) for name in who], room[part])
+            over = met.over / seen
+            meetings.append(Meeting(part, who, met.most, float(met.at * unit), met.two / seen, room[part], over))
+    return Timetable(
+        len(models),
+        peak.most,
+        float(peak.at * unit),
+        tuple(name for name, parts in own.items() if any(_on(clock.ticks[one], peak.at) for one in parts)),
+        peak.two / seen,
+        _peak([_Rows(*_none(), points) for points in starts]).most if starts else 0,
+        tuple(sorted(meetings, key=lambda one: (-one.most, -one.share, one.part))),
+        float(clock.period * unit),
+        float(seen * unit),
+        seen == clock.period,
     )
-    hits = tuple(sorted((part, who) for part, who in _hits(architecture, dict(rhythms)).items() if len(who) > 1))
-    slots = tuple((part.name, part.slots) for part in architecture.parts if part.slots is not None)
-    return _timetable(rhythms, models, hits, slots)
+
+
+def at_once(architecture: Architecture) -> int:
+    """The most models that retrain at once."""
+    rhythms, models = _rhythms(architecture)
+    return _busiest(rhythms, models).most if rhythms else 0
+
+
+def _rhythms(architecture: Architecture) -> tuple[Rhythms, Models]:
+    """Everything that retrains, and which of that keeps each model busy: its own retraining and its brain's."""
+    rhythms = tuple((part.name, part.rhythm) for part in architecture.parts if part.rhythm is not None)
+    brain_of = {link.target: link.source for link in architecture.links if link.how == "brain"}
+    known = dict(rhythms)
+    models = architecture.of("model")
+    return rhythms, tuple((m.name, tuple(n for n in (m.name, brain_of.get(m.name)) if n in known)) for m in models)
 
 
 def _hits(architecture: Architecture, rhythms: Mapping[str, Rhythm]) -> dict[str, tuple[str, ...]]:
@@ -109,50 +143,33 @@ def _hits(architecture: Architecture, rhythms: Mapping[str, Rhythm]) -> dict[str
     return {part: tuple(who) for part, who in found.items()}
 
 
-@lru_cache(maxsize=512)
-def _timetable(
-    rhythms: tuple[tuple[str, Rhythm], ...],
-    models: tuple[tuple[str, tuple[str, ...]], ...],
-    hits: tuple[tuple[str, tuple[str, ...]], ...],
-    slots: tuple[tuple[str, int], ...],
-) -> Timetable:
+class _Clock(NamedTuple):
+    """All timetables in whole units of time, the time after which they repeat, and how much of it is looked at."""
+
+    unit: Fraction
+    ticks: dict[str, _Ticks]
+    period: int
+    seen: int
+
+
+def _clock(rhythms: Rhythms) -> _Clock:
     exact = {name: [exactly(x) for x in (r.every, r.phase, r.busy)] for name, r in rhythms}
     unit = Fraction(1, math.lcm(*(x.denominator for three in exact.values() for x in three)))
     ticks = {name: _Ticks(*(int(x / unit) for x in three)) for name, three in exact.items()}
     period = math.lcm(*(one.every for one in ticks.values()))
     density = sum(Fraction(1, one.every) for one in ticks.values())
-    seen = period
-    if density * period > MOST_RETRAININGS or period > LARGEST:
-        seen = max(int(min(MOST_RETRAININGS / density, LARGEST)), 1)
-    rows = {name: _rows(one, seen) for name, one in ticks.items()}
-    busy = {name: _joined([rows[one] for one in own]) for name, own in models if own}
-    peak = _peak(list(busy.values()))
-    own = {name: parts for name, parts in models if parts}
-    who = tuple(name for name, parts in own.items() if any(_on(ticks[one], peak.at) for one in parts))
-    begin = _peak(
-        [
-            _Rows(*_none(), np.unique(np.concatenate([_starts(ticks[one], seen) for one in parts])))
-            for parts in own.values()
-        ]
-    )
-    room = dict(slots)
-    meetings = []
-    for part, names in hits:
-        met = _peak([rows[name] for name in names], room.get(part))
-        share, over = met.two / seen, met.over / seen
-        meetings.append(Meeting(part, names, met.most, float(met.at * unit), share, room.get(part), over))
-    return Timetable(
-        len(models),
-        peak.most,
-        float(peak.at * unit),
-        who,
-        peak.two / seen,
-        begin.most,
-        tuple(sorted(meetings, key=lambda one: (-one.most, -one.share, one.part))),
-        float(period * unit),
-        float(seen * unit),
-        seen == period,
-    )
+    if density * period <= MOST_RETRAININGS and period <= LARGEST:
+        return _Clock(unit, ticks, period, period)
+    return _Clock(unit, ticks, period, max(int(min(MOST_RETRAININGS / density, LARGEST)), 1))
+
+
+@lru_cache(maxsize=256)
+def _busiest(rhythms: Rhythms, models: Models) -> _Peak:
+    """How many models retrain at once."""
+    clock = _clock(rhythms)
+    rows = {name: _rows(one, clock.seen) for name, one in clock.ticks.items()}
+    busy = [_joined([rows[one] for one in parts]) for _, parts in models if parts]
+    return _peak(busy) if busy else _Peak(0, 0, 0, 0)
 
 
 def _none() -> tuple[Ints, Ints]:

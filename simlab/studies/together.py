@@ -1,16 +1,14 @@
 """How likely models are to fail together, given what they share; beside the same models with every part their own.
 
-Parts fail independently of each other, each with its probability of one day, but for the models' own failures, which may have one
-normal factor in common: P(model fails | z) = N((N^-1(p) - sqrt(c) z) / sqrt(1 - c)) (Vasicek 2002, eq. 3). Given the factor and the
-state of all parts that several models depend on, models fail independently; what is left is to sum over those
-states, all of them or, where they are too many, some drawn at random.
+Given the common factor (see `holding`) and the state of all parts that several models depend on, models fail independently. So the
+number of models that fail is summed over all those states or, where they are too many, over some drawn at random.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from functools import lru_cache
-from typing import TYPE_CHECKING, NamedTuple, final
+from typing import NamedTuple
 
 import numpy as np
 
@@ -18,19 +16,18 @@ from simlab.base.arrays import Bools, Floats, Ints
 from simlab.lab.streams import generator
 from simlab.scenario.architecture import Architecture
 from simlab.studies.blast import Needs, fall, needs
-
-if TYPE_CHECKING:
-    import networkx
+from simlab.studies.holding import chances, factor, holding, pairs, picked, single, traffic, ways
 
 MOST_EXACT = 16  # shared parts that can fail, up to which all their states are summed
 DRAWS = 65_536
 SEED = 1
-STEP, EDGE = 1 / 8, 8.0  # of the trapezoid rule over the factor, which converges faster than any power of the step
+
+Shares = tuple[tuple[str, float], ...]
 
 
 class Chances(NamedTuple):
-    """Probabilities of one day: that any model fails, that at least half of them do, that all do, and that `two` different ones do which
-    are picked at random, by traffic (0 where there are no two).
+    """Probabilities of one day: that any model fails, that at least half of them do, that all do, and that `two` different ones do
+    which are picked at random, by traffic (0 where there are no two).
     """
 
     any: float
@@ -40,15 +37,16 @@ class Chances(NamedTuple):
 
 
 class Together(NamedTuple):
-    """Failing together, as wired.
+    """Failing together: `wired` as it is, and with every part `owned` by one model.
 
-    `errors` are standard errors, 0 where all states were summed. `models` and `consumers` hold the probability that each fails.
-    `effective` is the number of models that share nothing and would be as alike, n / (1 + (n - 1) r), with r the mean correlation
-    of two models' failures; nan when none can fail. `shared` are the parts behind several models that can fail, `states` how many of
-    their states were summed or drawn.
+    `errors` are the standard errors of `wired`, 0 where nothing was drawn. `models` and `consumers` hold the probability that each
+    fails. `effective` is the number of models that share nothing and would be as alike, n / (1 + (n - 1) r), with r the mean
+    correlation of two models' failures; nan when none can fail. `shared` are the parts behind several models that can fail,
+    `states` how many of their states were summed (`exact`) or drawn.
     """
 
-    chances: Chances
+    wired: Chances
+    owned: Chances
     errors: Chances
     models: dict[str, float]
     consumers: dict[str, float]
@@ -58,11 +56,100 @@ class Together(NamedTuple):
     states: int
 
 
-class _Side(NamedTuple):
-    """What a model fails by: parts that no other model depends on, and the shared parts they hang on."""
+class _Rows(NamedTuple):
+    """One value of the factor, its weight, and states of the shared parts: their weights `(s,)`, and the chance `(s, m)` that each
+    model fails in them.
+    """
 
-    own: tuple[str, ...]
-    shared: tuple[str, ...]
+    z: float
+    chance: float
+    weight: Floats
+    q: Floats
+
+
+def two(architecture: Architecture) -> float:
+    """The probability that two different models, picked at random by traffic, fail on the same day."""
+    return _two(needs(architecture), traffic(architecture), architecture.correlation)
+
+
+def together(architecture: Architecture) -> Together:
+    """The probabilities of failing together. Gains and timetables do not enter."""
+    parts, shares, correlation = needs(architecture), traffic(architecture), architecture.correlation
+    names, share = [name for name, _ in shares], np.array([share for _, share in shares])
+    common = _common(parts)
+    risky = [part for part in common if 0 < part.fails < 1]
+    exact = len(risky) <= MOST_EXACT
+    consumers = [part for part in parts if part.kind == "consumer"]
+    found = ways(parts, tuple(names))
+    wired, owned, variance = np.zeros(3), np.zeros(3), np.zeros(3)
+    one, served, both = np.zeros(len(names)), np.zeros(len(consumers)), np.zeros((len(names), len(names)))
+    apart, drift = 0.0, 0.0
+    for rows in _rows(parts, names, correlation):
+        weight = rows.chance * rows.weight
+        counts = _counts(rows.q)
+        wired += np.einsum("s,se->e", weight, counts)
+        served += np.array([(weight * _served(part, names, rows.q)).sum() for part in consumers])
+        holds = holding(parts, chances(parts, rows.z, correlation))
+        drawn = np.einsum("s,sm->m", rows.weight, rows.q)
+        alone = single(found, holds) if found is not None else drawn
+        one += rows.chance * alone
+        owned += rows.chance * _counts(alone[None])[0]
+        apart += rows.chance * picked(np.outer(alone, alone), share)
+        some = (
+            pairs(found, holds) if found is not None else np.einsum("si,sj->ij", rows.weight[:, None] * rows.q, rows.q)
+        )
+        both += rows.chance * some
+        if not exact:
+            variance += rows.chance**2 * counts.var(axis=0) / len(counts)
+            drift += rows.chance**2 * _two_of(rows.q, share).var() / len(counts) if found is None else 0.0
+    return Together(
+        Chances(*_floats(*wired, picked(both, share))),
+        Chances(*_floats(*owned, apart)),
+        Chances(*_floats(*np.sqrt(variance), np.sqrt(drift))),
+        dict(zip(names, one.tolist(), strict=True)),
+        dict(zip((part.name for part in consumers), served.tolist(), strict=True)),
+        _effective(one, both),
+        tuple(part.name for part in risky),
+        exact,
+        2 ** len(risky) if exact else DRAWS,
+    )
+
+
+@lru_cache(maxsize=512)
+def _two(parts: tuple[Needs, ...], shares: Shares, correlation: float) -> float:
+    names, share = tuple(name for name, _ in shares), np.array([share for _, share in shares])
+    found = ways(parts, names)
+    if found is None:
+        return sum(r.chance * float(r.weight @ _two_of(r.q, share)) for r in _rows(parts, names, correlation))
+    both = np.zeros((len(names), len(names)))
+    for z, chance in zip(*factor(correlation), strict=True):
+        both += chance * pairs(found, holding(parts, chances(parts, z, correlation)))
+    return picked(both, share)
+
+
+def _two_of(q: Floats, share: Floats) -> Floats:
+    """The chance that two models fail which are picked by their shares, of models that fail independently, `(s,)`."""
+    part, apart = q * share, 1 - float((share**2).sum())
+    both: Floats = part.sum(axis=1) ** 2 - (part**2).sum(axis=1)
+    return np.maximum(both / apart, 0) if apart > 1e-12 else 0 * both
+
+
+def _rows(parts: tuple[Needs, ...], models: Sequence[str], correlation: float) -> Iterator[_Rows]:
+    """What fails in which states, for each value of the factor."""
+    common = _common(parts)
+    risky = [part for part in common if 0 < part.fails < 1]
+    sides = {name: _sides(parts, name, {part.name for part in common}) for name in models}
+    patterns = _listed(common, risky) if len(risky) <= MOST_EXACT else None
+    values, weights = factor(correlation)
+    draws = max(DRAWS // len(values), 1)
+    for i, (z, chance) in enumerate(zip(values, weights, strict=True)):
+        p = chances(parts, z, correlation)
+        if patterns is not None:
+            silent, weight = patterns.silent, _weights(patterns, [p[part.name] for part in risky])
+        else:
+            silent, weight = _drawn(common, p, i, draws), np.full(draws, 1 / draws)
+        q = [silent[m] * 1.0 if m in silent else _alone(sides[m], silent, p, len(weight)) for m in models]
+        yield _Rows(float(z), float(chance), weight, np.stack(q, 1))
 
 
 class _Patterns(NamedTuple):
@@ -73,97 +160,6 @@ class _Patterns(NamedTuple):
     silent: dict[str, Bools]
     of: Ints
     lost: list[Bools]
-
-
-def together(architecture: Architecture) -> Together:
-    """The probabilities of failing together. Gains and timetables do not enter."""
-    return _together(needs(architecture), tuple(_traffic(architecture).items()), architecture.correlation)
-
-
-def owned(architecture: Architecture) -> tuple[Chances, Chances]:
-    """The same if each model had a copy of its own of every part, with the same probabilities; and standard errors."""
-    parts = needs(architecture)
-    shares = _traffic(architecture)
-    ways = [_Alone(name, _above(parts, name)) for name in shares]
-    traffic = np.array(list(shares.values()))
-    chances, variance = np.zeros(4), np.zeros(4)
-    factor, share = _factor(architecture.correlation)
-    draws = max(DRAWS // len(factor), 1)
-    for i, (z, weight) in enumerate(zip(factor, share, strict=True)):
-        p = {part.name: _given(part, z, architecture.correlation) for part in parts}
-        q = np.array([way.chance(p, i, draws) for way in ways])
-        chances += weight * _events(q[None], traffic)[0]
-        for j, way in enumerate(ways):
-            if way.drawn:  # the chances are linear in each model's own
-                ends = _events(np.array([np.where(np.arange(len(q)) == j, end, q) for end in (0, 1)]), traffic)
-                variance += (weight * (ends[1] - ends[0])) ** 2 * q[j] * (1 - q[j]) / draws
-    return Chances(*chances.tolist()), Chances(*np.sqrt(variance).tolist())
-
-
-def _traffic(architecture: Architecture) -> dict[str, float]:
-    """Each model's share of the traffic."""
-    models = architecture.of("model")
-    total = sum(model.weight for model in models)
-    return {model.name: model.weight / total for model in models}
-
-
-@lru_cache(maxsize=512)
-def _together(parts: tuple[Needs, ...], shares: tuple[tuple[str, float], ...], correlation: float) -> Together:
-    models, traffic = [name for name, _ in shares], np.array([share for _, share in shares])
-    consumers = [part for part in parts if part.kind == "consumer"]
-    reach = _reach(parts)
-    common = [part for part in parts if part.kind != "consumer" and len(reach[part.name]) > 1]
-    sides = {name: _sides(parts, name, {part.name for part in common}) for name in models if len(reach[name]) == 1}
-    risky = [part for part in common if 0 < part.fails < 1]
-    patterns = _listed(common, risky) if len(risky) <= MOST_EXACT else None
-    chances, variance = np.zeros(4), np.zeros(4)
-    single, pairs, served = np.zeros(len(models)), np.zeros((len(models), len(models))), np.zeros(len(consumers))
-    factor, share = _factor(correlation)
-    for i, (z, chance) in enumerate(zip(factor, share, strict=True)):
-        p = {part.name: _given(part, z, correlation) for part in parts}
-        if patterns is not None:
-            silent, weight = patterns.silent, chance * _weights(patterns, [p[part.name] for part in risky])
-        else:
-            draws = max(DRAWS // len(factor), 1)
-            silent, weight = _drawn(common, p, i, draws), np.full(draws, chance / draws)
-        q = np.stack([silent[m] * 1.0 if m in silent else _alone(sides[m], silent, p, len(weight)) for m in models], 1)
-        events = _events(q, traffic)
-        chances += np.einsum("s,se->e", weight, events)
-        variance += 0 if patterns is not None else chance**2 * events.var(axis=0) / len(events)
-        single += np.einsum("s,sm->m", weight, q)
-        pairs += np.einsum("si,sj->ij", weight[:, None] * q, q)
-        served += np.array([(weight * _served(one, models, q)).sum() for one in consumers])
-    return Together(
-        Chances(*chances.tolist()),
-        Chances(*np.sqrt(variance).tolist()),
-        dict(zip(models, single.tolist(), strict=True)),
-        dict(zip((one.name for one in consumers), served.tolist(), strict=True)),
-        _effective(single, pairs),
-        tuple(part.name for part in risky),
-        patterns is not None,
-        DRAWS if patterns is None else 2 ** len(risky),
-    )
-
-
-@final
-class _Alone:
-    """The probability that one model falls silent when it shares nothing."""
-
-    def __init__(self, name: str, parts: list[Needs]) -> None:
-        self._name, self._parts = name, parts
-        self._risky = [part for part in parts if 0 < part.fails < 1]
-        self._gated = any(part.fallback is not None for part in parts)
-        self.drawn = self._gated and len(self._risky) > MOST_EXACT
-        self._patterns = _listed(parts, self._risky) if self._gated and not self.drawn else None
-
-    def chance(self, p: Mapping[str, float], stratum: int, draws: int) -> float:
-        """The probability, given that of each part that it hangs on."""
-        if not self._gated:
-            return 1 - float(np.prod([1 - p[part.name] for part in self._parts]))
-        if self._patterns is None:
-            return float(_drawn(self._parts, p, stratum, draws, f"{self._name}/")[self._name].mean())
-        weight = _weights(self._patterns, [p[part.name] for part in self._risky])
-        return float(weight[self._patterns.silent[self._name]].sum())
 
 
 def _listed(parts: Sequence[Needs], risky: Sequence[Needs]) -> _Patterns:
@@ -178,39 +174,22 @@ def _listed(parts: Sequence[Needs], risky: Sequence[Needs]) -> _Patterns:
     return _Patterns({name: row[first] for name, row in silent.items()}, of.reshape(-1), lost)
 
 
-def _weights(patterns: _Patterns, chances: Sequence[float]) -> Floats:
+def _weights(patterns: _Patterns, p: Sequence[float]) -> Floats:
     """The probability of each pattern, `(u,)`."""
     weight = np.ones(len(patterns.of))
-    for row, p in zip(patterns.lost, chances, strict=True):
-        weight *= np.where(row, p, 1 - p)
+    for row, fails in zip(patterns.lost, p, strict=True):
+        weight *= np.where(row, fails, 1 - fails)
     return np.bincount(patterns.of, weight).astype(np.float64)
 
 
-def _drawn(parts: Sequence[Needs], p: Mapping[str, float], stratum: int, draws: int, own: str = "") -> dict[str, Bools]:
+def _drawn(parts: Sequence[Needs], p: Mapping[str, float], stratum: int, draws: int) -> dict[str, Bools]:
     """What is silent in random states, `(draws,)`; each part has a stream of its own, so a change elsewhere keeps its luck."""
-    lost = {q.name: generator(SEED, stratum, f"audit/{own}{q.name}").random(draws) < p[q.name] for q in parts}
+    lost = {q.name: generator(SEED, stratum, f"audit/{q.name}").random(draws) < p[q.name] for q in parts}
     return fall(parts, lost, draws).silent
 
 
-def _above(parts: Sequence[Needs], name: str) -> list[Needs]:
-    """A part and everything that it hangs on, in the order of `parts`."""
-    import networkx as nx
-
-    found = {name} | nx.ancestors(_graph(parts), name)
-    return [part for part in parts if part.name in found]
-
-
-def _reach(parts: Sequence[Needs]) -> dict[str, set[str]]:
-    """The models that each part can bring down, itself among them."""
-    import networkx as nx
-
-    graph = _graph(parts)
-    models = {part.name for part in parts if part.kind == "model"}
-    return {name: models & ({name} | nx.descendants(graph, name)) for name in graph}
-
-
-def _graph(parts: Sequence[Needs]) -> networkx.DiGraph:
-    """What leads to what: needs and fallbacks alike."""
+def _common(parts: Sequence[Needs]) -> list[Needs]:
+    """The parts that several models hang on, in their order."""
     import networkx as nx
 
     graph = nx.DiGraph()
@@ -218,7 +197,15 @@ def _graph(parts: Sequence[Needs]) -> networkx.DiGraph:
         graph.add_node(part.name)
         graph.add_edges_from((need, part.name) for need in part.needs)
         graph.add_edges_from([(part.fallback, part.name)] if part.fallback is not None else [])
-    return graph
+    models = {part.name for part in parts if part.kind == "model"}
+    return [p for p in parts if len(models & ({p.name} | nx.descendants(graph, p.name))) > 1]
+
+
+class _Side(NamedTuple):
+    """What a model fails by: parts that no other model depends on, and the shared parts they hang on."""
+
+    own: tuple[str, ...]
+    shared: tuple[str, ...]
 
 
 def _sides(parts: Sequence[Needs], model: str, common: set[str]) -> tuple[_Side, _Side | None]:
@@ -268,38 +255,20 @@ def _served(part: Needs, models: Sequence[str], q: Floats) -> Floats:
     return fails
 
 
-def _factor(correlation: float) -> tuple[Floats, Floats]:
-    """Values of the common factor and their weights; one value when there is none."""
-    if correlation == 0:
-        return np.zeros(1), np.ones(1)
-    z = np.arange(-EDGE, EDGE + STEP / 2, STEP)
-    weight = np.exp(-(z**2) / 2)
-    return z, weight / weight.sum()
-
-
-def _given(part: Needs, z: float, correlation: float) -> float:
-    """The probability that a part fails by itself, given the factor."""
-    if part.kind != "model" or correlation == 0 or not 0 < part.fails < 1:
-        return part.fails
-    from scipy.special import ndtr, ndtri
-
-    return float(ndtr((ndtri(part.fails) - np.sqrt(correlation) * z) / np.sqrt(1 - correlation)))
-
-
-def _effective(single: Floats, pairs: Floats) -> float:
+def _effective(one: Floats, both: Floats) -> float:
     """The effective number of models, from the probabilities that each fails `(m,)` and that two do `(m, m)`."""
-    n = len(single)
-    spread = np.sqrt(single * (1 - single))
+    n = len(one)
+    spread = np.sqrt(np.maximum(one * (1 - one), 0))
     scale = np.outer(spread, spread)
-    some = (scale > 0) & ~np.eye(n, dtype=bool)
+    some = (scale > 1e-15) & ~np.eye(n, dtype=bool)
     if not some.any():
         return float(n) if n == 1 and spread.any() else float("nan")
-    r = (pairs - np.outer(single, single))[some] / scale[some]
+    r = (both - np.outer(one, one))[some] / scale[some]
     return float(n / (1 + (n - 1) * r.mean()))
 
 
-def _events(q: Floats, traffic: Floats) -> Floats:
-    """The chances, `(s, 4)`, of independent models that fail with probability `q` `(s, m)` and have these shares of traffic `(m,)`.
+def _counts(q: Floats) -> Floats:
+    """P(any), P(at least half), P(all) of independent models that fail with probability `q` `(s, m)`; `(s, 3)`.
 
     The number of failures, one more model at a time (the Poisson binomial recursion; Barlow & Heidtmann 1984).
     """
@@ -311,8 +280,8 @@ def _events(q: Floats, traffic: Floats) -> Floats:
         count[:, 1 : i + 2] = count[:, 1 : i + 2] * (1 - p) + count[:, : i + 1] * p
         count[:, :1] *= 1 - p
     ends = np.cumsum(count[:, ::-1], axis=1)[:, ::-1]  # at least so many, summed from the rare end
-    part = q * traffic
-    pairs = part.sum(axis=1) ** 2 - (part**2).sum(axis=1)
-    apart = 1 - (traffic**2).sum()
-    two = pairs / apart if apart > 1e-12 else 0 * pairs
-    return np.stack([ends[:, 1], ends[:, -(-m // 2)], count[:, m], np.maximum(two, 0)], 1)
+    return np.stack([ends[:, 1], ends[:, -(-m // 2)], count[:, m]], 1)
+
+
+def _floats(*values: float) -> list[float]:
+    return [float(value) for value in values]

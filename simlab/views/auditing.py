@@ -51,9 +51,9 @@ def verdict(found: Audit) -> str:
         said.append(f"what feeds back dies out (loop gain {number(found.risks.loop)})")
     if many > 1:
         said.append(
-            f"at least half of the models fail on the same day with probability {chance(found.together.chances.half)}"
+            f"at least half of the models fail on the same day with probability {chance(found.together.wired.half)}"
         )
-        said[-1] += f", and {chance(found.owned.half)} if nothing were shared"
+        said[-1] += f", and {chance(found.together.owned.half)} if nothing were shared"
     line = "; ".join(said) + "."
     if found.plan and any(_over(found)):
         line += f" Do first: {_bare(found.plan[0].change.words.partition(':')[0])}."
@@ -239,11 +239,10 @@ def _together(found: Audit) -> Section:
         ("all", f"all {many}"),
         ("two", "two picked by traffic"),
     ):
-        i = one.chances._fields.index(name)
-        wired, own = one.chances[i], found.owned[i]
-        errors = (one.errors[i], found.owned_errors[i])
-        ratio = number(wired / own, 2) + " times" if own > 0 else DASH
-        rows.append((what, *(_give_or_take(p, error) for p, error in zip((wired, own), errors, strict=True)), ratio))
+        i = one.wired._fields.index(name)
+        wired, own = one.wired[i], one.owned[i]
+        ratio = f"{number(wired / own, 2)} times" if own > 0 else DASH
+        rows.append((what, _give_or_take(wired, one.errors[i]), chance(own), ratio))
     shared = count(len(one.shared), "shared part")
     told = (
         f"Exact, over all {one.states:,} states of the {shared} that can fail."
