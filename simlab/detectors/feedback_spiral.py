@@ -137,7 +137,8 @@ class FeedbackSpiral(Detector[Spiral]):
             return np.zeros(len(state.path), dtype=bool)
         with np.errstate(all="ignore"):
             low, high = self._by_probe(state)
-            return np.asarray(np.isfinite(low) & ~((high >= self.limit) & (self._by_root(state) > low)))
+            overruled = (high >= self.limit) & (self._by_root(state) > low) & (self.method == "auto")
+            return np.asarray(np.isfinite(low) & ~overruled)
 
     def gains(self, state: Spiral) -> Gain:
         """The gains that the probe has found so far, `(r,)` each."""
