@@ -264,6 +264,9 @@ def _travel(x: Floats, before: Floats) -> Floats:
         if np.isfinite(total).all():
             before[...] = flat[0]
             return np.asarray(total / step.shape[1])
+        np.copyto(before, flat[0], where=np.isfinite(flat[0]))  # go on with what was last known
+        known = np.isfinite(before).sum(axis=1)
+        return np.asarray(np.where(np.isfinite(step), step, 0.0).sum(axis=1) / np.maximum(known, 1))
     whole = np.concatenate([before[None], flat])
     seen = np.isfinite(whole)
     if not seen.all():  # go on with what was last known
