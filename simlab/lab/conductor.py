@@ -21,6 +21,7 @@ from simlab.lab.shocks import Shock
 from simlab.lab.snapshots import Snapshots
 from simlab.lab.streams import Streams
 from simlab.lab.trial import Trial
+from simlab.lab.watch import Watch, frame
 
 _ZENO = 100_000  # events at one instant after which a process is judged not to move time forward
 
@@ -71,6 +72,8 @@ class Conductor:
             self._add(who, self._retrain, brains, turns)
         for shock in trial.shocks:
             self._add(f"shock {shock.name}", self._shock, shock)
+        for scrape in dict.fromkeys(one.subject.interval for one in loop.watches):
+            self._add("detectors", self._watch, [one for one in loop.watches if one.subject.interval == scrape], scrape)
         self._snapshots: dict[str, Snapshots] = {}
         for hand in trial.hands:
             if (remembers := hand.intervention.remembers) is not None:
@@ -201,7 +204,8 @@ class Conductor:
         scrape = self.trial.ticks(trigger.scrape) or 1
         yield diary.wait(max(-diary.now, 0))
         while True:
-            value = loop.world.measure(loop.state)[trigger.measure]
+            now = loop.readings()
+            value = now[trigger.measure] if trigger.measure in now else loop.world.measure(loop.state)[trigger.measure]
             idle = (switch.since == np.iinfo(np.int64).max).all(axis=1)
             if switch.hand.intervention.again:
                 idle |= switch.until.min(axis=1) <= diary.now
@@ -211,6 +215,20 @@ class Conductor:
                 loop.note("alarm", name, alarm, values=value)
                 self._begin_and_end(name, alarm, diary.now + late, lasts, value)
             yield diary.wait(scrape)
+
+    def _watch(self, diary: Diary, watches: list[Watch], scrape: float) -> Generator[Any, Any, None]:
+        """Show the detectors the turn that was played last, at every scrape after time 0, and note their first alarms."""
+        loop, spec, tick = self.loop, self.trial.world.spec, self.trial.world.tick
+        every = self.trial.ticks(scrape)
+        yield diary.wait(every - diary.now)
+        while True:
+            if loop.seen is not None:
+                shown = frame(loop.seen, spec, diary.now * tick)
+                for watch in watches:
+                    watch.read(shown)
+                    for name, rows, value in watch.alarms():
+                        loop.note("alarm", name, rows, values=value)
+            yield diary.wait(every)
 
     def _begin_and_end(self, name: str, rows: Ints, since: Ints, lasts: int, values: Floats | None = None) -> None:
         """Note in replications `rows` that a hand is on from ticks `since` `(r,)`, and when it is off again."""

@@ -20,10 +20,11 @@ from simlab.interventions.intervention import Moment, Upstream, weighed
 from simlab.lab.cast import assemble
 from simlab.lab.disturb import Disturbances
 from simlab.lab.outcome import Event
-from simlab.lab.score import SCORES, Score
+from simlab.lab.score import Score
 from simlab.lab.shocks import Shock
 from simlab.lab.streams import Streams
 from simlab.lab.trial import Hand, Trial
+from simlab.lab.watch import Turn, Watch, subject
 
 Tap = Callable[[int, str, Any], None]
 _NEVER = np.iinfo(np.int64).max
@@ -77,12 +78,12 @@ class Loop:
         for number, cast in enumerate(self.casts):
             self._cast_of[cast.ids], self._place_in_cast[cast.ids] = number, np.arange(len(cast.ids))
         self.switches = [Switch(h, self.r, self.m, luck.named(f"hand {h.name}")) for h in trial.hands]
-        self.disturbances = Disturbances(self.m)
+        self.disturbances = Disturbances(self.world.spec)
         self.score = Score(self.r, self.world.spec)
         self.events: list[Event] = []
         self.harmed: Bools = np.zeros(self.r, dtype=bool)
         self.diverged: Floats = np.full(self.r, np.nan)
-        self.declared: dict[str, Measure] = {**self.world.measures, **SCORES}
+        self.declared: dict[str, Measure] = trial.measures
         self.times = trial.times()
         self.series: dict[str, NDArray[np.float32]] = {
             name: np.full((len(self.times), self.r), np.nan, dtype=np.float32) for name in self.declared
@@ -96,6 +97,8 @@ class Loop:
         self._real: Floats | None = np.zeros_like(self._last_said) if grounded else None
         self.given_back: Ints = np.full((self.r, trial.topology.brains), -_NEVER)  # at which tick last
         self._x = self._viewed(self.world.observe(self.state))
+        self.seen: Turn | None = None  # the turn that was played last, for those who watch
+        self.watches = self._watches()
         if self.tick == 0:
             self._begin()
 
@@ -118,9 +121,9 @@ class Loop:
             return self._moment(switch, fallback, lambda: self._doubt(x))
 
         shaken = self.disturbances
-        x = self._seam("features", shaken.features(self._x), moment)
-        x, said = self._ask(x, moment)
-        said = self._seam("prediction", shaken.prediction(said), moment)
+        seen = self._seam("features", shaken.features(self._x), moment)
+        x, said = self._ask(seen, moment)
+        said, nudge = self._served(shaken.prediction(said), moment)
         if self.trial.closed:
             action = self._seam("action", world.act(state, said, luck), moment)
             action = shaken.action(action, fallback)
@@ -131,6 +134,7 @@ class Loop:
         self._show("act", action.value)
         self.state, feedback = world.step(state, action, luck)
         then = self._viewed(world.observe(self.state))
+        self.seen = Turn(seen, said, feedback, nudge)
         if feedback is not None:
             self._learn(x, said, action, feedback, then, moment)
         self._x = then
@@ -232,6 +236,27 @@ class Loop:
                     value = switch.hand.intervention.apply(value, on, moment(switch))
         return value
 
+    def _served(self, said: Array, moment: At) -> tuple[Array, Floats | float]:
+        """The predictions after their seam, and what randomised hands added to them, the mean over cases `(r, m)`, or 0."""
+        nudge: Floats | float = 0.0
+        for switch in self.switches:
+            if self._acts(switch, "prediction"):
+                on = switch.on(self.tick)
+                if on is not None:
+                    served = switch.hand.intervention.apply(said, on, moment(switch))
+                    if switch.hand.intervention.randomised:
+                        nudge = nudge + (served - said).reshape(self.r, self.m, -1).mean(axis=2)
+                    said = served
+        return said, nudge
+
+    def _watches(self) -> list[Watch]:
+        found = []
+        for one in self.trial.instruments:
+            interval = self.trial.stride if one.scrape is None else one.scrape
+            shown = subject(self.world.spec, self._x, self.trial.topology.reads, self.r, interval)
+            found.append(Watch(one, shown))
+        return found
+
     def _judge(self) -> None:
         """After a tick: harm, divergence and the record."""
         if self.tick < 0:
@@ -261,7 +286,7 @@ class Loop:
 
     def _record(self, measures: dict[str, Floats]) -> None:
         row = self.tick // self.stride
-        for name, value in {**measures, **self.score.measures()}.items():
+        for name, value in {**measures, **self.score.measures(), **self.readings()}.items():
             self.series[name][row] = value
             self._check_finite(name, value)
 
@@ -278,11 +303,15 @@ class Loop:
 
     def measures(self) -> dict[str, Floats]:
         """Each measure now, `(r,)`; NaN where a replication has diverged."""
-        now = {**self.world.measure(self.state), **self.score.measures()}
+        now = {**self.world.measure(self.state), **self.score.measures(), **self.readings()}
         for name, value in now.items():
             self._check_finite(name, value)
         fine = np.isnan(self.diverged)
         return {name: np.where(fine, value, np.nan) for name, value in now.items()}
+
+    def readings(self) -> dict[str, Floats]:
+        """What the detectors show now, `(r,)` each."""
+        return {name: value for watch in self.watches for name, value in watch.shown().items()}
 
     def alike(self) -> NDArray[np.float32]:
         """How alike the models answered, `(r, k, k)`; NaN where a replication has diverged."""

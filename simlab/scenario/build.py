@@ -8,12 +8,14 @@ from typing import Any, final
 from simlab.brains.topology import Schedule
 from simlab.lab.trial import Harm
 from simlab.scenario import keys
+from simlab.scenario.axes import put_axes
 from simlab.scenario.parts import Part, Parts, several, sides
 from simlab.scenario.patch import only, put, put_all
 from simlab.scenario.reader import Node, join, plain, plant
 from simlab.scenario.registry import HOUSE, Registry
-from simlab.scenario.scenario import Arm, Claim, Control, Row, Scenario, Vanish
-from simlab.scenario.setup import Common, Setup
+from simlab.scenario.scenario import USUAL, Arm, Claim, Control, Limits, Row, Scenario, Study, Vanish
+from simlab.scenario.setup import Common, Setup, usual_stride
+from simlab.scenario.studying import Around, Studying
 from simlab.scenario.walker import Walker, show
 
 DISPLAY = {"feedback_off": "nobody listens to the models", "no_stressor": "no shocks"}
@@ -38,6 +40,37 @@ def build(
     for dotted, value in (overrides or {}).items():
         tree = put(tree, dotted, value, walker)
     scenario = _Builder(walker, registry, tree).scenario(name, path)
+    return _whole(scenario, walker)
+
+
+def rebuild(document: Mapping[str, Any], name: str, registry: Registry = HOUSE) -> Scenario:
+    """The scenario of a stored document, which may be that of a study's point. Raises ScenarioError."""
+    walker = Walker()
+    return _whole(
+        _Builder(walker, registry, plant(document), part=not document.get("controls")).scenario(name, None), walker
+    )
+
+
+def build_point(
+    tree: Node, name: str, path: str | None, values: Mapping[str, Node], registry: Registry = HOUSE
+) -> Scenario:
+    """One point of a study: what its document `tree` says with `values` by path. It has no controls, and arms may play alike.
+
+    Raises ScenarioError with every problem that was found.
+    """
+    walker = Walker()
+    return _whole(_Builder(walker, registry, put_axes(tree, values, walker), part=True).scenario(name, path), walker)
+
+
+def read_study(scenario: Scenario, name: str, document: Node | Mapping[str, Any], registry: Registry = HOUSE) -> Study:
+    """A study of `scenario` that is not in its file, checked as if it were. Raises ScenarioError with every problem that was found."""
+    walker = Walker()
+    builder = _Builder(walker, registry, plant({**scenario.resolved, "studies": {name: document}}))
+    found = _whole(builder.scenario(scenario.name, scenario.path), walker)
+    return found.studies[0]
+
+
+def _whole(scenario: Scenario | None, walker: Walker) -> Scenario:
     walker.problems.stop_if_any()
     assert scenario is not None, "a scenario without problems is built"  # noqa: S101
     return scenario
@@ -45,10 +78,11 @@ def build(
 
 @final
 class _Builder:
-    """Reads one document."""
+    """Reads one document; as a `part` of one, a study's point, it needs no controls, and its arms may play alike."""
 
-    def __init__(self, walker: Walker, registry: Registry, tree: Node) -> None:
-        self._walker, self._tree = walker, tree
+    def __init__(self, walker: Walker, registry: Registry, tree: Node, part: bool = False) -> None:
+        self._walker, self._registry, self._tree, self._part = walker, registry, tree, part
+        self._before = walker.faults
         self._parts = Parts(walker, registry)
         self._setup = Setup(walker, self._parts)
         self._top = walker.table(tree, "", keys.TOP)
@@ -66,28 +100,35 @@ class _Builder:
         _, rhythm = self._setup.rhythm(top["schedule"] or Node({}), "schedule", Schedule())
         run = self._run(world)
         harm, harm_shown = self._harm(world)
-        common = Common(run.get("horizon"), run.get("stride"), run.get("warmup"), harm)
+        tick = world.made.tick if world.made is not None else None
+        instruments, detectors = self._setup.instruments(top["detectors"], tick)
+        common = Common(run.get("horizon"), run.get("stride"), run.get("warmup"), harm, instruments)
         shocks = self._shocks(world)
         arms, bodies, arms_shown = self._arms(common)
         controls, controls_shown = self._controls(common, bodies, world)
         claims, claims_shown = self._claims(world, list(bodies), list(controls_shown))
         rows, rows_shown = self._rows(world, list(bodies))
+        limits, limits_shown = self._limits(world, list(bodies))
         record = self._record()
-        self._refuse_twins(arms)
-        if walker.faults:
+        if not self._part:
+            self._refuse_twins(arms)
+        if walker.faults > self._before:
             return None
         self._refuse_the_endless(arms, run["replications"], len(controls))
         resolved = {
             "schema": keys.SCHEMA, "title": top["title"], "story": top["story"], "record": [dict(r) for r in record],
             "world": world.shown, "brain": several(self._doc["brain"], brains), "schedule": rhythm,
-            "run": show(keys.RUN, run), "harm": harm_shown, "shocks": shocks, "arms": arms_shown,
+            "run": show(keys.RUN, run), "harm": harm_shown, "detectors": detectors, "shocks": shocks, "arms": arms_shown,
             "controls": controls_shown, "scoreboard": rows_shown, "claims": claims_shown,
+            "readiness": limits_shown,
         }  # fmt: skip
         resolved = {key: value for key, value in resolved.items() if value is not None}
+        studies = self._studies(resolved, world)
         return Scenario(
             name=name, title=top["title"], story=top["story"], arms=tuple(arms), controls=tuple(controls),
             claims=tuple(claims), harm=harm, record=record, scoreboard=tuple(rows), replications=run["replications"],
-            seed=run["seed"], allow_diverged=run["allow_diverged"], resolved=resolved, path=path,
+            seed=run["seed"], allow_diverged=run["allow_diverged"], resolved=resolved, readiness=limits, path=path,
+            studies=tuple(studies),
         )  # fmt: skip
 
     def _run(self, world: Part) -> dict[str, Any]:
@@ -106,7 +147,7 @@ class _Builder:
             self._walker.fault(inside["horizon"], "run.horizon", message, "shorten the horizon")
         elif run["stride"] is None:
             if "stride" not in inside:
-                run["stride"] = max(round(run["horizon"] / 300 / tick), 1) * tick
+                run["stride"] = usual_stride(run["horizon"], tick)
         elif not tick <= run["stride"] <= run["horizon"]:
             message = f"must lie between one tick, {tick:g} s, and the horizon, not {run['stride']:g} s"
             self._walker.fault(inside.get("stride", node), "run.stride", message)
@@ -170,7 +211,7 @@ class _Builder:
         node, walker = self._top["controls"], self._walker
         found = walker.names(node, "controls", "control", "{feedback_off: {}, no_stressor: {}}") if node else {}
         for name in keys.CONTROLS:
-            if node and name not in found and isinstance(node.value, dict | None):
+            if node and name not in found and isinstance(node.value, dict | None) and not self._part:
                 hint = f"add `{name}: {{vanishes: []}}`: {DISPLAY[name]}"
                 walker.fault(node.place, f"controls.{name}", "missing; every scenario has this control", hint)
         controls, documents = [], {}
@@ -236,7 +277,7 @@ class _Builder:
         if values["versus"] is not None and values["versus"] == values["arm"]:
             self._walker.fault(entry.value["versus"], f"{path}.versus", "is the arm itself", "name another arm")
 
-    def _stat(self, node: Node | str, path: str) -> tuple[Any, float | None]:
+    def _stat(self, node: Node | str, path: str, more: tuple[str, ...] = ()) -> tuple[Any, float | None]:
         if isinstance(node, str):
             return node, None
         if isinstance(node.value, dict):
@@ -246,7 +287,7 @@ class _Builder:
                 self._walker.fault(node, f"{path}.stat", "expected a statistic", "write e.g. `{exceeds: 0.03}`")
             return "exceeds", exceeds
         stat = node.value if isinstance(node.value, str) else str(plain(node))
-        self._walker.one_of(stat, (*keys.STATS, "{exceeds: x}"), node, f"{path}.stat", "statistic")
+        self._walker.one_of(stat, (*more, *keys.STATS, "{exceeds: x}"), node, f"{path}.stat", "statistic")
         return stat, None
 
     def _rows(self, world: Part, arms: list[str]) -> tuple[list[Row], list[dict[str, Any]]]:
@@ -269,6 +310,18 @@ class _Builder:
                 shown.append(show(keys.ROW, values))
         return rows, shown
 
+    def _limits(self, world: Part, arms: list[str]) -> tuple[Limits, dict[str, Any] | None]:
+        node, before = self._top["readiness"], self._walker.faults
+        if node is None:
+            return USUAL, None
+        values = self._walker.table(node, "readiness", keys.READINESS)
+        given = self._walker.mapping(node, "readiness")
+        self._walker.one_of(values["arm"], arms, given.get("arm", node), "readiness.arm", "arm")
+        for key in ("truth", "proxy"):
+            if values[key] is not None:
+                self._parts.measure(values[key], given[key], f"readiness.{key}", world.owner, at_the_end=key == "proxy")
+        return (USUAL if self._walker.faults > before else Limits(**values)), show(keys.READINESS, values)
+
     def _record(self) -> tuple[dict[str, str], ...]:
         node, found = self._top["record"], []
         text = keys.TOP["story"].par
@@ -279,6 +332,21 @@ class _Builder:
             given = self._walker.mapping(entry, path, "{retelling: ..., record: ...}")
             found.append({key: self._walker.value(v, join(path, key), str, text) for key, v in given.items()})
         return tuple(found)
+
+    def _studies(self, resolved: dict[str, Any], world: Part) -> list[Study]:
+        """The studies, held against everything else; their documents go into `resolved`."""
+        node = self._top["studies"]
+        if node is None:
+            return []
+
+        def point(tree: Node) -> Scenario | None:
+            return _Builder(self._walker, self._registry, tree, part=True).scenario("", None)
+
+        measures = world.owner.measures if world.owner else {}
+        around = Around(dict(resolved), measures, "harm" in resolved, point, self._stat)
+        studies, documents = Studying(self._walker, around).studies(node)
+        resolved |= {"studies": documents} if documents else {}
+        return studies
 
     def _refuse_twins(self, arms: list[Arm]) -> None:
         """Two arms that play alike are one arm."""

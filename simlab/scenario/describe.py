@@ -7,7 +7,8 @@ from typing import Any, NamedTuple
 
 from simlab.base.par import Par, parameters
 from simlab.base.units import pretty
-from simlab.scenario.scenario import Arm, Scenario
+from simlab.scenario.axes import shown
+from simlab.scenario.scenario import Arm, Scenario, Study
 
 
 class Section(NamedTuple):
@@ -47,6 +48,9 @@ def sections(scenario: Scenario) -> Iterator[Section]:
         yield Section("Scoreboard", "", columns, board)
     if document["claims"]:
         yield Section("Claims", "", ("claim", "because"), tuple(_claim(claim) for claim in document["claims"]))
+    if scenario.studies:
+        heads = ("study", "title", "varies", "arms", "because")
+        yield Section("Studies", "", heads, tuple(_study(study) for study in scenario.studies))
 
 
 def _parameters(what: str, shown: Mapping[str, Any], owner: type[Any]) -> Section:
@@ -87,6 +91,11 @@ def _claim(claim: Mapping[str, Any]) -> tuple[str, str]:
     side = next(side for side in ("above", "below", "near") if side in claim)
     what += f" is {side} {claim[side]:g}" + (f" within {claim['within']:g}" if side == "near" else "")
     return what + ("" if claim["expect"] else " (expected false)"), claim["because"]
+
+
+def _study(study: Study) -> tuple[str, ...]:
+    varies = "; ".join(f"{axis.path}: {_flat(shown(axis))}" for axis in study.axes)
+    return study.name, study.title, varies, ", ".join(study.arms), study.because
 
 
 def _unit(par: Par) -> str:

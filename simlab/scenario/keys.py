@@ -20,11 +20,16 @@ SCHEMA = 1
 CONTROLS = ("feedback_off", "no_stressor")
 MARKS = ("input", "fitted", "predicted")
 STATS = ("mean", "median", "p95")
+RULES = ("record", "seed")
 PLACES = ("features", "brain", "feedback", "evidence", "world")
 PATCHABLE = ("brain", "schedule", "shocks", "world")
 MOST_MODELS = 1_000_000
 MOST_TICKS = 10_000_000_000
 MOST_STEPS = 1_000_000_000_000
+MOST_POINTS = 10_000
+DESIGNS = ("grid", "lhs", "sobol")
+SWEPT = ("arms", "brain", "harm", "run", "schedule", "shocks", "world")
+FIXED = ("run.replications", "run.seed", "run.allow_diverged")  # what all points of a study have in common
 
 TITLE = 200
 TEXT = 8_000
@@ -57,11 +62,14 @@ TOP = _table(
     schedule=_key(Node, "when brains retrain", None),
     run=_key(Node, "how long and how often the world is played"),
     harm=_key(Node, "what counts as harm: it begins at the first tick of crossing", None),
+    detectors=_key(Node, "the detectors that watch, by name; by default all of them", None),
     shocks=_key(Node, "what reality or operations throw at the run, by name", None),
     arms=_key(Node, "the set-ups that are compared, by name; the first is the baseline"),
     controls=_key(Node, "runs in which the effect must vanish, by name"),
+    readiness=_key(Node, "what a design must keep to in the readiness drills, where not the usual", None),
     scoreboard=_key(Node, "published figures beside the model's", None),
     claims=_key(Node, "statements that are tested", None),
+    studies=_key(Node, "what is played at many points, on demand (`simlab study`), by name", None),
 )
 
 RUN = _table(
@@ -136,9 +144,15 @@ HAND = _table(
 )
 
 WHEN = _table(
-    measure=_key(str, "the measure that is watched"),
-    above=_key(float, "acts when the measure is above this", None),
+    measure=_key(str, "the measure that is watched", None),
+    detector=_key(str, "the detector that is watched, instead of a measure", None),
+    rule=_key(str, "which of the detector's rules: its method of record, or the popular one", None, choices=RULES),
+    above=_key(float, "acts when the measure is above this; for a detector, by default above its own limit", None),
     below=_key(float, "acts when the measure is below this", None),
+)
+
+DETECTOR = _table(
+    scrape=_key(float, "time between two looks; by default that between recorded values", None, unit="s", above=0),
 )
 
 LATENCY = _table(
@@ -171,6 +185,19 @@ CLAIM = _table(
     because=_key(str, "where it comes from"),
 )
 
+READINESS = _table(
+    arm=_key(str, "the arm that is drilled; by default the first", None),
+    gain=_key(float, "the loop gain must be below this", 1.0, above=0),
+    blast=_key(float, "the share of the traffic that a bad push reaches must be below this", 0.01, above=0, high=1),
+    warned=_key(float, "drift must be seen before harm in more than this share", 0.95, low=0, high=1),
+    false_alarms=_key(float, "and falsely in at most this share", 0.05, low=0, high=1),
+    kill=_key(float, "the kill switch must act within this time", 60.0, unit="s", above=0),
+    effective=_key(float, "the effective number of models, as a share of all, must be above this", 0.5, low=0, high=1),
+    path_gain=_key(float, "the gain along any path of models must be below this", 1.0, above=0),
+    truth=_key(str, "the measure of what the models are for; by default the cost of harm", None),
+    proxy=_key(str, "the measure that stands for what they optimise", None),
+)
+
 ROW = _table(
     what=_key(str, "the quantity"),
     mark=_key(str, "whether the figure went into the model, was fitted, or is predicted", choices=MARKS),
@@ -181,4 +208,31 @@ ROW = _table(
     arm=_key(str, "the arm it is read from", None),
     low=_key(float, "the lowest value that is a hit", None),
     high=_key(float, "the highest value that is a hit", None),
+)
+
+STUDY = _table(
+    title=_key(str, "its name for display", None),
+    because=_key(str, "why these values"),
+    sweep=_key(
+        Node,
+        "what varies, by dotted path: a list of values, or `low:high:count` with or without `log:` before it",
+        None,
+    ),
+    arms=_key(tuple[str, ...], "the arms it plays, the baseline first; all by default", None),
+    also=_key(Node, "arms of this study alone, by name", None),
+    set=_key(Node, "other values at all its points, by dotted path", None),
+    measure=_key(str, "the measure it is about; by default the scenario's headline", None),
+    stat=_key(Node, "harm, mean, median, p95 or {exceeds: x}; by default harm for the headline, else mean", None),
+    replications=_key(
+        int, "replications of every arm at every point; by default the scenario's", None, low=1, high=10_000_000
+    ),
+    design=_key(
+        str, "all combinations, a Latin hypercube, or Sobol points for sensitivity indices", "grid", choices=DESIGNS
+    ),
+    points=_key(
+        int,
+        "how many points a Latin hypercube has, or from how many (a power of two) Sobol indices are computed",
+        None,
+        low=2,
+    ),
 )

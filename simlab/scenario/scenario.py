@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any, Literal, NamedTuple, final
 
 from simlab.lab.trial import Harm, Trial
@@ -73,6 +74,66 @@ class Row(NamedTuple):
     high: float | None = None
 
 
+class Axis(NamedTuple):
+    """What a study varies: the values that a dotted `path` takes, as the YAML writes them.
+
+    Either they are `listed`, or they lie from `low` to `high`: `steps` of them at equal distances (equal ratios where `log`), or, without
+    them, as many as a design draws. A `*` in `arms.*.` stands for every arm of the study in which the path can be set.
+    """
+
+    path: str
+    listed: tuple[Any, ...] = ()
+    low: Any = None
+    high: Any = None
+    steps: int | None = None
+    log: bool = False
+
+
+class Study(NamedTuple):
+    """Arms of a scenario played at many points; the first of `arms` is the baseline.
+
+    `also` are arms of this study alone, and `set` other values, as the YAML writes them. `stat` is "harm" for the probability
+    of harm, or a claim's; None stands for the scenario's headline. `points` is how many a `design` other than "grid" draws.
+    """
+
+    name: str
+    title: str
+    because: str
+    axes: tuple[Axis, ...]
+    arms: tuple[str, ...]
+    also: Mapping[str, Any] = MappingProxyType({})
+    set: Mapping[str, Any] = MappingProxyType({})
+    measure: str | None = None
+    stat: Literal["harm", "mean", "median", "p95", "exceeds"] | None = None
+    exceeds: float | None = None
+    replications: int | None = None
+    design: Literal["grid", "lhs", "sobol"] = "grid"
+    points: int | None = None
+
+
+class Limits(NamedTuple):
+    """What a design must keep to in each of the seven drills, and the arm that is drilled (by default the first).
+
+    `gain`, `path_gain`: loop and path gain below. `blast`: share of the traffic that a bad push reaches at the first canary step.
+    `warned`, `false_alarms`: drift detection. `kill`: seconds. `effective`: share of the models that must count as one each. `truth`
+    is the measure of what the models are for (by default the harm's cost), `proxy` what they optimise.
+    """
+
+    arm: str | None = None
+    gain: float = 1.0
+    blast: float = 0.01
+    warned: float = 0.95
+    false_alarms: float = 0.05
+    kill: float = 60.0
+    effective: float = 0.5
+    path_gain: float = 1.0
+    truth: str | None = None
+    proxy: str | None = None
+
+
+USUAL = Limits()
+
+
 @final
 @dataclass(frozen=True)
 class Scenario:
@@ -91,7 +152,9 @@ class Scenario:
     seed: int
     allow_diverged: int
     resolved: Mapping[str, Any]
+    readiness: Limits = USUAL
     path: str | None = None
+    studies: tuple[Study, ...] = ()
 
     @property
     def headline(self) -> str:

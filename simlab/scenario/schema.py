@@ -57,13 +57,26 @@ def schema(registry: Registry = HOUSE) -> Json:
         schedule=schedule,
         run=_table(keys.RUN),
         harm=_table(keys.HARM),
+        detectors=_detectors(registry.detectors),
         shocks=_named(_shock(registry.worlds)),
         arms={**_named(arm), "minProperties": 1},
         controls={**_named(control), "required": list(keys.CONTROLS)},
+        readiness=_table(keys.READINESS),
         scoreboard=_list(_table(keys.ROW)),
         claims=_list(claim),
+        studies=_named(_study(exceeds)),
     )
     return {"$schema": DIALECT, "title": "simlab scenario", **top}
+
+
+def _study(exceeds: Json) -> Json:
+    arm = {"$ref": "#/properties/arms/additionalProperties"}
+    swept = rf"^({'|'.join(keys.SWEPT)})\."
+    values = {"anyOf": [{"type": "string"}, {"type": "array", "minItems": 2}]}
+    paths = {"type": "object", "propertyNames": {"pattern": swept}}
+    stat = {"anyOf": [{"enum": ["harm", *keys.STATS]}, exceeds]}
+    sweep = {**paths, "additionalProperties": values, "minProperties": 1}
+    return _table(keys.STUDY, sweep=sweep, also=_named(arm), set=paths, stat=stat)
 
 
 def _table(table: Mapping[str, Parameter], **shapes: Json) -> Json:
@@ -136,6 +149,15 @@ def _described(shelf: Shelf, name: str) -> Json:
     found = _optional(_table(parameters(owner))) if owner else {}
     first = (getattr(owner, "__doc__", None) or name).strip().partition("\n")[0]
     return {**found, "description": first}
+
+
+def _detectors(shelf: Shelf) -> Json:
+    """A mapping from detectors to their parameters, and how often each looks."""
+    found = {}
+    for name in shelf.names():
+        owner = shelf.find(name)
+        found[name] = _optional(_table({**keys.DETECTOR, **(parameters(owner) if owner else {})}))
+    return {"type": "object", "properties": found, "additionalProperties": False}
 
 
 def _hands(shelf: Shelf) -> Json:

@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from simlab.base.arrays import Floats
+from simlab.base.arrays import Floats, Ints
 
 FEW = 30
 RARE = 10  # with fewer values off the most frequent one, resamples say nothing about those not yet seen
@@ -98,11 +98,46 @@ def share(hit: Floats) -> Estimate:
     if n == 0:
         return Estimate(np.nan, np.nan, np.nan, 0)
     p = float(hit.mean())
-    if n < FEW:
-        return Estimate(p, np.nan, np.nan, n)
+    return Estimate(p, np.nan, np.nan, n) if n < FEW else Estimate(p, *wilson(p, n), n)
+
+
+def wilson(p: float, n: float) -> tuple[float, float]:
+    """Wilson's interval for a probability of which `p` was seen in `n` trials (an effective number, if they are not independent)."""
     centre = (p + _Z**2 / (2 * n)) / (1 + _Z**2 / n)
     half = _Z * np.sqrt(p * (1 - p) / n + _Z**2 / (4 * n**2)) / (1 + _Z**2 / n)
-    return Estimate(p, max(0.0, float(centre - half)), min(1.0, float(centre + half)), n)
+    low, high = max(0.0, float(centre - half)), min(1.0, float(centre + half))
+    return (low if p > 0 else 0.0), (high if p < 1 else 1.0)
+
+
+def share_of(hits: Floats, tries: Floats) -> Estimate:
+    """A probability from `hits` in `tries`, both `(n,)` counts per replication, of which several may share one luck.
+
+    Wilson's interval at the effective number of trials p (1 - p) / V, with V the linearised variance of the ratio between
+    replications (Korn & Graubard 1998, Survey Methodology 24); where all or none hit, one trial a replication. `n` counts trials.
+    """
+    total, here = float(tries.sum()), tries > 0
+    if total == 0:
+        return Estimate(np.nan, np.nan, np.nan, 0)
+    p, clusters = float(hits.sum()) / total, int(here.sum())
+    if clusters < FEW:
+        return Estimate(p, np.nan, np.nan, int(total))
+    apart = ((hits - p * tries)[here] ** 2).sum() * clusters / (clusters - 1) / total**2
+    effective = p * (1 - p) / apart if 0 < p < 1 and apart > 0 else clusters
+    return Estimate(p, *wilson(p, min(effective, total)), int(total))
+
+
+def median_of(values: Floats, owner: Ints, n: int) -> Estimate:
+    """The median of `values` `(k,)`, of which those with one `owner` `(k,)` below `n` share one luck: bootstrap of the owners."""
+    if len(values) == 0:
+        return Estimate(np.nan, np.nan, np.nan, 0)
+    middle = float(np.median(values))
+    if len(np.unique(owner)) < FEW:
+        return Estimate(middle, np.nan, np.nan, len(values))
+    order = np.argsort(values, kind="stable")
+    heavy = np.cumsum(_weights(n)[:, owner[order]], axis=1)
+    at = (heavy < heavy[:, -1:] / 2).sum(axis=1)
+    low, high = np.quantile(values[order][np.minimum(at, len(values) - 1)], [0.025, 0.975])
+    return Estimate(middle, float(low), float(high), len(values))
 
 
 def share_difference(x: Floats, y: Floats, level: float = 0.95) -> Estimate:

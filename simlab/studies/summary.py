@@ -13,6 +13,7 @@ from simlab.lab.outcome import Outcome
 from simlab.results.record import Record, cell_key
 from simlab.scenario.scenario import Arm, Scenario
 from simlab.studies.claims import Finding, judge, vanished
+from simlab.studies.score import scorecard
 from simlab.studies.statistics import Estimate, mean, share, share_difference
 
 Measures = Mapping[str, Mapping[str, Floats]]
@@ -37,6 +38,7 @@ def summarise(scenario: Scenario, record: Record) -> dict[str, Any]:
         "diverged": {arm.name: _diverged(record.cells[cell_key(arm.name)]) for arm in scenario.arms},
         "failed": {arm.name: len(record.cells[cell_key(arm.name)].failed) for arm in scenario.arms},
         "harm": _harm(scenario, record),
+        "scorecard": scorecard(scenario, record),
         "controls": {
             control.name: {
                 "title": control.title,
@@ -132,7 +134,7 @@ def _harm(scenario: Scenario, record: Record) -> dict[str, Any] | None:
         return None
 
     def struck(control: str | None, arms: tuple[Arm, ...]) -> dict[str, Floats]:
-        return {arm.name: _harmed(record.cells[cell_key(arm.name, control)]) for arm in arms}
+        return {arm.name: harmed(record.cells[cell_key(arm.name, control)]) for arm in arms}
 
     plain = struck(None, scenario.arms)
     base, *others = plain
@@ -151,7 +153,7 @@ def _harm(scenario: Scenario, record: Record) -> dict[str, Any] | None:
     }
 
 
-def _harmed(outcome: Outcome) -> Floats:
+def harmed(outcome: Outcome) -> Floats:
     """1 where a replication came to harm, 0 where it did not, NaN where it failed, or diverged before it did."""
     known = np.isnan(outcome.diverged)
     lost = dict(zip(outcome.replications.tolist(), np.where(known, np.inf, outcome.diverged), strict=True))
