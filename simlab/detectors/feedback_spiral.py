@@ -207,6 +207,8 @@ class FeedbackSpiral(Detector[Spiral]):
             mean = known_x.sum(axis=2) / models
             means.append(mean)
             rest_x = known_x - mean[..., None]
+            if x is noise:  # what all models share differs by rounding, and is no difference
+                rest_x = np.where(np.abs(rest_x) > 1e-9 * np.abs(x), rest_x, 0.0)
             beside.append(rest_x if whole else np.where(known, rest_x, 0.0))
         crossed = [np.einsum("nrm,nrm->nr", beside[i], beside[j]) for i, j in _PAIRS]
         nil = np.zeros_like(models)
@@ -263,6 +265,9 @@ def _travel(x: Floats, before: Floats) -> Floats:
         if np.isfinite(total).all():
             before[...] = flat[0]
             return np.asarray(total / step.shape[1])
+        np.copyto(before, flat[0], where=np.isfinite(flat[0]))  # go on with what was last known
+        known = np.isfinite(before).sum(axis=1)
+        return np.asarray(np.where(np.isfinite(step), step, 0.0).sum(axis=1) / np.maximum(known, 1))
     whole = np.concatenate([before[None], flat])
     seen = np.isfinite(whole)
     if not seen.all():  # go on with what was last known

@@ -31,6 +31,7 @@ class Watch:
 
     def __init__(self, instrument: Instrument, subject: Subject) -> None:
         self.instrument, self.subject = instrument, subject
+        self._limits = instrument.limits()
         self._state = instrument.detector.start(subject)
         nothing = np.full(subject.replications, np.nan)
         self.reading = Reading(nothing, nothing)
@@ -46,9 +47,8 @@ class Watch:
 
     def alarms(self) -> Iterator[tuple[str, Ints, Floats]]:
         """The readings that are above their threshold for the first time: name, replications `(k,)`, and the value `(r,)`."""
-        limits = self.instrument.limits()
         for name, value in self.shown().items():
-            fresh = (value > limits[name]) & ~self._alarmed[name]  # NaN compares false
+            fresh = (value > self._limits[name]) & ~self._alarmed[name]  # NaN compares false
             if fresh.any():
                 self._alarmed[name] |= fresh
                 yield name, np.flatnonzero(fresh), value

@@ -309,6 +309,11 @@ class Setup:
         return {"measure": name, "above": above, "below": None}
 
 
+def usual_stride(horizon: float, tick: float) -> float:
+    """The interval of recording where none is chosen: a 300th of the horizon in whole ticks, seconds."""
+    return max(round(horizon / 300 / tick), 1) * tick
+
+
 def _wire(wiring: str, models: int, kinds: int, share: float, given: dict[str, Any]) -> Topology:
     """The preset with single fields given; unless told otherwise a brain is taught by the pool of its first model."""
     base = wire(wiring, models, kinds=kinds, share=share, average_every=given.get("average_every", 0.0))

@@ -12,7 +12,7 @@ from simlab.results.disk import storage, text
 from simlab.results.disk import write as write_file
 from simlab.results.record import Record
 from simlab.scenario.scenario import Scenario
-from simlab.views import facts, pictures, scorecard, sections
+from simlab.views import facts, pictures, scorecard, seams, sections, study
 from simlab.views.figures import COUNTED, SHOWN
 from simlab.views.ink import Drawing, style
 from simlab.views.markup import Html, grid, paragraph, picture, section, together
@@ -48,8 +48,10 @@ def compose(record: Record, scenario: Scenario, command: str | None = None) -> t
         wired = pictures.wirings(scenario)
         alike = pictures.matrices(record, scenario)
         when, seen = pictures.events(record, scenario)
+        of_seams = seams.drawings(record.summary, scenario) if record.summary.get("factorial") else []
         card = record.summary.get("scorecard")
         scored = scorecard.drawings(card) if card else None
+    studied, drawn_there = study.inside(record.path)
     about = pictures.declared(scenario, record, scenario.headline).about
     caption = (
         f"{human(scenario.headline).capitalize()}{f', the {about},' if about else ''} over time in each arm: median (thick), the "
@@ -73,8 +75,10 @@ def compose(record: Record, scenario: Scenario, command: str | None = None) -> t
             paragraph(caption, "soft caption"),
             section("What is simulated", sections.story(scenario)),
             section("Who shares what, and how alike they answer", sections.wiring(wired, alike, record)),
+            section("Which seam does it?", seams.section(record.summary, scenario, of_seams)),
             section("Claims", sections.claims(record)),
             section("Controls: what must vanish", sections.controls(record, scenario)),
+            *studied,
             section("When things happen", sections.events(record, scenario, when, seen)),
             section(
                 "How early would you have known?",
@@ -109,5 +113,7 @@ def compose(record: Record, scenario: Scenario, command: str | None = None) -> t
         *(scored or ()),
         *apart,
         *(d for _, d in spread),
+        *of_seams,
+        *drawn_there,
     ]
     return whole, drawn
