@@ -52,7 +52,7 @@ class DriftAcceleration(Detector[Course]):
     spread over all scrapes before, as Student's t, and brought to the normal (self-starting: Hawkins 1987, The Statistician 36;
     Wallace 1959, Annals of Mathematical Statistics 30), so that a short reference does not count as known. They count up to 4 standard
     deviations. Without a drift there is at most one false alarm in `false_alarm_every` scrapes on average (up to three at a lag-1
-    autocorrelation of .9), also with many features: their walks are scaled so that they share it. A shift of d standard deviations
+    autocorrelation of .9), also with many features: their walks are scaled so that they share it. A growing spread alarms too. A shift of d standard deviations
     weighs d sqrt((1 - f) / (1 + f)) in the residuals: slow features hide a drift longer.
 
     `psi`, the population stability index sum (q - p) ln(q / p) of the last `recent` scrapes against the reference, in bins of
@@ -63,8 +63,8 @@ class DriftAcceleration(Detector[Course]):
     standard deviations of the reference: 1 at a scrape where its window is cut; one Python object a replication and feature, so slow.
 
     The popular rule names neither distance nor unit. It is read as the increase of the population stability index (the largest of the
-    features) over the last 10 scrapes. Recent are as many scrapes as make
-    5 samples a bin; from fewer no distance is told.
+    features) over the last 10 scrapes. Where samples are few the recent past is longer than `recent`, so that it makes 5 samples a
+    bin; from fewer no distance is told.
     """
 
     shows: ClassVar[str] = (
