@@ -52,8 +52,8 @@ class DriftAcceleration(Detector[Course]):
     spread over all scrapes before, as Student's t, and brought to the normal (self-starting: Hawkins 1987, The Statistician 36;
     Wallace 1959, Annals of Mathematical Statistics 30), so that a short reference does not count as known. They count up to 4 standard
     deviations. Without a drift there is at most one false alarm in `false_alarm_every` scrapes on average (up to three at a lag-1
-    autocorrelation of .9), also with many features: their walks are scaled so that they share it. A growing spread alarms too. A shift of d standard deviations
-    weighs d sqrt((1 - f) / (1 + f)) in the residuals: slow features hide a drift longer.
+    autocorrelation of .9), also with many features: their walks are scaled so that they share it. A growing spread alarms too. A
+    shift of d standard deviations weighs d sqrt((1 - f) / (1 + f)) in the residuals: slow features hide a drift longer.
 
     `psi`, the population stability index sum (q - p) ln(q / p) of the last `recent` scrapes against the reference, in bins of
     equal probability, over 1/n + 1/m: chi-squared with bins - 1 degrees of freedom when nothing changed (Yurdakul 2018, Western
