@@ -8,7 +8,7 @@ from typing import NamedTuple, final
 import numpy as np
 
 from simlab.base.arrays import Array, Bools, Floats, Ints
-from simlab.base.kernels import once
+from simlab.base.kernels import how_often, once
 from simlab.base.world import Feedback, Spec
 from simlab.detectors.detector import Frame, Reading, Subject
 from simlab.lab.trial import Instrument, seed
@@ -74,7 +74,7 @@ def frame(turn: Turn, spec: Spec, time: float) -> Frame:
         predictions = _over_cases(said, r, m)
     else:
         flat = said.reshape(r, m, -1)
-        predictions = np.stack([(flat == choice).mean(axis=2) for choice in range(spec.choices)], axis=2)
+        predictions = how_often(flat, spec.choices) / flat.shape[2]
     nudge = np.broadcast_to(turn.nudge, (r, m))
     return Frame(
         times=np.array([time]),
