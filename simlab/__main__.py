@@ -81,6 +81,7 @@ def cli() -> None:
 )
 @click.option("as_json", "--json", is_flag=True, help="One JSON object a scenario on stdout, all else on stderr.")
 @click.option("--quiet", is_flag=True, help="No progress and no words; the exit code and the files tell.")
+@click.option("--until", metavar="WHAT<=WIDTH", help="Go on until an interval is narrow: 'harm<=0.02', half its width.")
 def run(
     scenarios: tuple[str, ...],
     settings: tuple[str, ...],
@@ -90,11 +91,13 @@ def run(
     out: Path | None,
     as_json: bool,
     quiet: bool,
+    until: str | None,
 ) -> int:
     """Play scenarios and write their reports; the same command resumes what was interrupted.
 
     Exit codes: 0 done; 1 a claim is contradicted; 2 invalid input; 3 replications failed or diverged; 4 storage.
     """
+    settings += () if until is None else (f"run.until={until}",)
     worst = 0
     for scenario in load_all(scenarios, settings, replications, seed):
         place = out / scenario.name if out is not None and len(scenarios) > 1 else out

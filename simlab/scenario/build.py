@@ -17,6 +17,7 @@ from simlab.scenario.reader import Node, join, plain, plant
 from simlab.scenario.registry import HOUSE, Registry
 from simlab.scenario.scenario import USUAL, Arm, Control, Factorial, Limits, Row, Scenario, Study, Vanish
 from simlab.scenario.setup import Common, Setup, usual_stride
+from simlab.scenario.stopping import until
 from simlab.scenario.studying import Around, Studying
 from simlab.scenario.walker import Walker, show
 
@@ -108,6 +109,8 @@ class _Builder:
         common = Common(run.get("horizon"), run.get("stride"), run.get("warmup"), harm, instruments)
         shocks = self._shocks(world)
         arms, bodies, arms_shown, design = self._arms(common)
+        stat = Claims(walker, self._parts).stat
+        waits, waits_shown = until(walker, run, world, list(bodies), top["harm"] is not None, stat)
         controls, controls_shown = self._controls(common, bodies, world)
         studies = top.get("studies")
         names = Names(list(bodies), list(controls_shown), list(walker.mapping(studies, "studies")) if studies else [])
@@ -120,11 +123,12 @@ class _Builder:
             self._refuse_twins(arms)
         if walker.faults > self._before:
             return None
-        self._refuse_the_endless(arms, run["replications"], len(controls))
+        self._refuse_the_endless(arms, waits.most if waits else run["replications"], len(controls))
         resolved = {
             "schema": keys.SCHEMA, "title": top["title"], "story": top["story"], "record": [dict(r) for r in record],
             "world": world.shown, "brain": several(self._doc["brain"], brains), "schedule": rhythm,
-            "run": show(keys.RUN, run), "harm": harm_shown, "detectors": detectors, "shocks": shocks, "arms": arms_shown,
+            "run": show(keys.RUN, run) | ({"until": waits_shown} if waits else {}), "harm": harm_shown,
+            "detectors": detectors, "shocks": shocks, "arms": arms_shown,
             "controls": controls_shown, "scoreboard": rows_shown, "claims": claims_shown,
             "readiness": limits_shown,
             "factorial": None if design is None else _tidy(plain(top["factorial"])),
@@ -135,7 +139,7 @@ class _Builder:
             name=name, title=top["title"], story=top["story"], arms=tuple(arms), controls=tuple(controls),
             claims=tuple(claims), harm=harm, record=record, scoreboard=tuple(rows), replications=run["replications"],
             seed=run["seed"], allow_diverged=run["allow_diverged"], resolved=resolved, readiness=limits, path=path,
-            studies=tuple(studies), factorial=design,
+            studies=tuple(studies), factorial=design, until=waits,
         )  # fmt: skip
 
     def _run(self, world: Part) -> dict[str, Any]:

@@ -27,7 +27,9 @@ def sections(scenario: Scenario) -> Iterator[Section]:
     yield Section(scenario.title, scenario.story.strip())
     for entry in scenario.record:
         yield Section("Record", "", ("", ""), tuple((key.replace("_", " "), text) for key, text in entry.items()))
-    yield Section("Run", ", ".join(f"{key.replace('_', ' ')} {value}" for key, value in document["run"].items()))
+    yield Section(
+        "Run", ", ".join(f"{key.replace('_', ' ')} {_nested(value)}" for key, value in document["run"].items())
+    )
     trial = scenario.arms[0].trial
     kinds = document["brain"] if isinstance(document["brain"], list) else [document["brain"]]
     yield _parameters("World", document["world"], type(trial.world))

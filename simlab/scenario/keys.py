@@ -26,10 +26,11 @@ PATCHABLE = ("brain", "schedule", "shocks", "world")
 MOST_MODELS = 1_000_000
 MOST_TICKS = 10_000_000_000
 MOST_STEPS = 1_000_000_000_000
+MOST_REPLICATIONS = 10_000_000
 MOST_POINTS = 10_000
 DESIGNS = ("grid", "lhs", "sobol")
 SWEPT = ("arms", "brain", "harm", "run", "schedule", "shocks", "world")
-FIXED = ("run.replications", "run.seed", "run.allow_diverged")  # what all points of a study have in common
+FIXED = ("run.replications", "run.seed", "run.allow_diverged", "run.until")  # what all points of a study have in common
 
 TITLE = 200
 TEXT = 8_000
@@ -74,12 +75,21 @@ TOP = _table(
 )
 
 RUN = _table(
-    replications=_key(int, "replications of every arm", 256, low=1, high=10_000_000),
+    replications=_key(int, "replications of every arm", 256, low=1, high=MOST_REPLICATIONS),
+    until=_key(Node, "an interval to wait for, from `replications` on: e.g. `harm <= 0.02`, half its width", None),
     horizon=_key(float, "simulated time of a replication", unit="s", above=0),
     stride=_key(float, "time between recorded values; by default a 300th of the horizon", None, unit="s", above=0),
     seed=_key(int, "what every random number depends on", 1, low=0, high=2**64 - 1),
     warmup=_key(float, "time before scores, harm and alarms count", 0.0, unit="s", low=0),
     allow_diverged=_key(int, "replications that may diverge without failing the run", 0, low=0),
+)
+
+UNTIL = _table(
+    measure=_key(str, "the measure whose interval is asked for, or `harm` for how often harm comes"),
+    stat=_key(Node, "mean, median, p95 or {exceeds: x} for the probability of exceeding x", "mean"),
+    versus=_key(str, "the arm whose statistic is subtracted from that of every other; by default none", None),
+    half_width=_key(float, "half the width of the 95% interval at which the run stops, in the widest arm", above=0),
+    most=_key(int, "the most replications; by default 16 times the fewest", None, low=1, high=MOST_REPLICATIONS),
 )
 
 SCHEDULE = _table(

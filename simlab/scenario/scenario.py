@@ -62,6 +62,26 @@ class Claim(NamedTuple):
     rises: bool | None = None
 
 
+class Until(NamedTuple):
+    """A run that goes on until the 95% interval of a statistic is at most 2 `half_width` wide in every arm, or has `most` replications.
+
+    `measure` None stands for the chance of harm. With `versus` the intervals are those of the paired differences to that arm.
+    """
+
+    measure: str | None
+    stat: Literal["mean", "median", "p95", "exceeds"]
+    exceeds: float | None
+    half_width: float
+    most: int
+    versus: str | None = None
+
+    @property
+    def what(self) -> str:
+        """The statistic in words."""
+        line = f"P({self.measure} > {self.exceeds:g})" if self.stat == "exceeds" else f"{self.stat} {self.measure}"
+        return ("P(harm)" if self.measure is None else line) + (f" minus that of {self.versus}" if self.versus else "")
+
+
 class Factorial(NamedTuple):
     """A factorial design: the levels of each seam, the first of which the others are held against, and those of each arm.
 
@@ -173,6 +193,12 @@ class Scenario:
     path: str | None = None
     studies: tuple[Study, ...] = ()
     factorial: Factorial | None = None
+    until: Until | None = None
+
+    @property
+    def most(self) -> int:
+        """The most replications that are played: `replications`, unless the run waits for an interval."""
+        return self.until.most if self.until else self.replications
 
     @property
     def headline(self) -> str:

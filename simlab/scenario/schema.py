@@ -19,6 +19,7 @@ from simlab.scenario.factorial import LEVELS, PARTS
 from simlab.scenario.keys import TEXT, TITLE
 from simlab.scenario.reader import Node
 from simlab.scenario.registry import HOUSE, Registry, Shelf
+from simlab.scenario.stopping import BRIEF
 from simlab.scenario.walker import NAME
 
 Json = dict[str, Any]
@@ -49,14 +50,16 @@ def schema(registry: Registry = HOUSE) -> Json:
         "required": ["exceeds"],
         "additionalProperties": False,
     }
-    claim = _table(keys.CLAIM, stat={"anyOf": [{"enum": list(keys.STATS)}, exceeds]})
+    statistic: Json = {"anyOf": [{"enum": list(keys.STATS)}, exceeds]}
+    claim = _table(keys.CLAIM, stat=statistic)
+    waits = {"anyOf": [{"type": "string", "pattern": rf"^{BRIEF.pattern}$"}, _table(keys.UNTIL, stat=statistic)]}
     top = _table(
         keys.TOP,
         record=_list({"type": "object", "additionalProperties": {"type": "string"}}),
         world=_choice(registry.worlds),
         brain=brains,
         schedule=schedule,
-        run=_table(keys.RUN),
+        run=_table(keys.RUN, until=waits),
         harm=_table(keys.HARM),
         detectors=_detectors(registry.detectors),
         shocks=_named(_shock(registry.worlds)),

@@ -17,8 +17,9 @@ from simlab.lab.outcome import Outcome
 from simlab.results.differences import differences
 from simlab.results.record import Record
 from simlab.scenario.scenario import Arm, Scenario
+from simlab.studies.harms import harmed
 from simlab.studies.statistics import Estimate, mean, share, share_difference
-from simlab.studies.summary import harmed, joint, stands_clear
+from simlab.studies.summary import joint, stands_clear
 
 
 class Side(NamedTuple):

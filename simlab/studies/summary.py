@@ -14,7 +14,9 @@ from simlab.results.record import Record, cell_key
 from simlab.scenario.scenario import Arm, Factorial, Scenario
 from simlab.studies.claims import Finding, judge, vanished
 from simlab.studies.effects import Effect, effects
+from simlab.studies.harms import harmed
 from simlab.studies.score import scorecard
+from simlab.studies.sequential import told
 from simlab.studies.statistics import Estimate, mean, share, share_difference
 
 Measures = Mapping[str, Mapping[str, Floats]]
@@ -55,6 +57,8 @@ def summarise(scenario: Scenario, record: Record) -> dict[str, Any]:
             for control in scenario.controls
         },
     }
+    if scenario.until is not None:
+        summary["until"] = told(scenario, scenario.until, record.cells, record.replications)
     if scenario.factorial is not None:
         summary["factorial"] = _factorial(scenario, scenario.factorial, record, plain)
     return _plain(summary)  # type: ignore[no-any-return]
@@ -183,19 +187,6 @@ def _effect(found: Effect) -> dict[str, Any]:
         "over": found.over,
         "clear": found.clear,
     }
-
-
-def harmed(outcome: Outcome) -> Floats:
-    """1 where a replication came to harm, 0 where it did not, NaN where it failed, or diverged before it did."""
-    known = np.isnan(outcome.diverged)
-    lost = dict(zip(outcome.replications.tolist(), np.where(known, np.inf, outcome.diverged), strict=True))
-    struck = {e.replication for e in outcome.events if e.kind == "harm" and e.time < lost[e.replication]}
-    return np.array(
-        [
-            1.0 if i in struck else 0.0 if fine and i not in outcome.failed else math.nan
-            for i, fine in zip(outcome.replications.tolist(), known, strict=True)
-        ]
-    )
 
 
 def _share(hit: Floats) -> dict[str, Any]:
