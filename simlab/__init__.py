@@ -7,7 +7,7 @@ results.report("report.html")
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,13 +15,16 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from simlab.scenario.scenario import Scenario
     from simlab.studies.runner import Progress
+    from simlab.views.comparison import Comparison
     from simlab.views.results import Results
+    from simlab.views.sweeps import Sweep
 
 __version__ = "0.1.0"
 
 _HOMES = {
     "Action": "simlab.base.world",
     "Brain": "simlab.brains.brain",
+    "Comparison": "simlab.views.comparison",
     "Feedback": "simlab.base.world",
     "Intervention": "simlab.interventions.intervention",
     "Luck": "simlab.base.luck",
@@ -32,13 +35,14 @@ _HOMES = {
     "Scenario": "simlab.scenario.scenario",
     "SimlabError": "simlab.base.errors",
     "Spec": "simlab.base.world",
+    "Sweep": "simlab.views.sweeps",
     "Topology": "simlab.brains.topology",
     "Trial": "simlab.lab.trial",
     "World": "simlab.base.world",
     "wire": "simlab.brains.topology",
 }
 
-__all__ = [*_HOMES, "load", "open", "run"]
+__all__ = [*_HOMES, "compare", "load", "open", "run", "sweep"]
 
 
 def __getattr__(name: str) -> Any:
@@ -84,11 +88,65 @@ def run(
     return Results(play(ready, jobs=jobs, out=out, progress=progress), ready)
 
 
+def sweep(
+    scenario: Scenario,
+    axes: Mapping[str, Sequence[Any] | str] | str,
+    *,
+    arms: Sequence[str] | None = None,
+    measure: str | None = None,
+    stat: str | Mapping[str, float] | None = None,
+    design: str = "grid",
+    points: int | None = None,
+    replications: int | None = None,
+    seed: int | None = None,
+    jobs: int | None = None,
+    out: str | Path | None = None,
+    progress: Callable[[Progress], None] | None = None,
+) -> Sweep:
+    """Play a scenario at many points, all on the same luck: `sweep(scenario, {"world.flash_crash.limit": [70, 140]})`.
+
+    Values are as in YAML: a list, or the text of a range `low:high:count`; or `axes` is the name of one of the scenario's own studies.
+    `out` is the directory, by default `results/<scenario>/sweep-<hash>`. Raises InputError with everything that cannot be played,
+    StorageError where the directory cannot be used.
+    """
+    from simlab.studies.points import plan, study_of
+    from simlab.studies.run import prepared
+    from simlab.studies.sweep import sweep as play
+    from simlab.views.sweeps import Sweep
+
+    ready = prepared(scenario, replications, seed)
+    if isinstance(axes, str):
+        study = study_of(ready, axes, replications)
+    else:
+        study = plan(ready, axes, arms=arms, measure=measure, stat=stat, design=design, points=points)
+    return Sweep(*play(ready, study, jobs=jobs, out=out, progress=progress))
+
+
 def open(run_directory: str | Path) -> Results:  # noqa: A001
     """The results of a finished run. Raises StorageError where a file is missing or damaged."""
     from simlab.results.record import Record
-    from simlab.scenario.build import build
+    from simlab.scenario.build import rebuild
     from simlab.views.results import Results
 
     record = Record.open(run_directory)
-    return Results(record, build(record.manifest["document"], record.manifest["scenario"]))
+    return Results(record, rebuild(record.manifest["document"], record.manifest["scenario"]))
+
+
+def compare(
+    run: Results, other: Results | str, arm_b: str | None = None, *, arm: str | Sequence[str] = ()
+) -> Comparison:
+    """Two arms of a run, `compare(results, "isolated", "shared")`, or two runs, `compare(before, after)`: B minus A, paired.
+
+    Of two runs every arm that is in both is compared, or those in `arm`: "x", or "x:y" for x of the first and y of the second. Raises
+    InputError for unknown arms, and, with what differs, for runs of another world, seed or number of replications.
+    """
+    from simlab.base.errors import InputError
+    from simlab.studies.compare import Side, compare_arms, compare_runs
+    from simlab.views.comparison import Comparison
+
+    a = Side(run.record, run.scenario)
+    if isinstance(other, str):
+        if arm_b is None:
+            raise InputError(f"name two arms, e.g. `compare(results, {other!r}, {run.record.arms[-1]!r})`")
+        return Comparison(compare_arms(a, other, arm_b))
+    return Comparison(compare_runs(a, Side(other.record, other.scenario), [arm] if isinstance(arm, str) else list(arm)))

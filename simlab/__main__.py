@@ -5,33 +5,54 @@ from __future__ import annotations
 import io
 import os
 import sys
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from importlib import import_module
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, final
+from typing import TYPE_CHECKING, final
 
 import click
 
 from simlab import __version__
+from simlab._door.common import command_of, load_all, progress_of, refreshed, show, tell, with_overrides
 from simlab.base.errors import SimlabError, did_you_mean
 
 if TYPE_CHECKING:
-    from simlab.scenario.describe import Section
     from simlab.scenario.scenario import Scenario
-    from simlab.studies.runner import Progress
     from simlab.studies.trace import Step
+
+
+ROOMS = {
+    "audit": "auditing",
+    "compare": "comparing",
+    "readiness": "judging",
+    "score": "judging",
+    "study": "studying",
+    "sweep": "studying",
+    "watch": "watching",
+}  # commands that live in the door's rooms
 
 
 @final
 class Group(click.Group):
-    """A group that suggests the nearest command."""
+    """A group that suggests the nearest command, and opens the room of a command when it is called."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """All commands."""
+        return sorted({*self.commands, *ROOMS})
+
+    def get_command(self, ctx: click.Context, name: str) -> click.Command | None:
+        """The command of that name."""
+        if name in ROOMS:
+            return getattr(import_module(f"simlab._door.{ROOMS[name]}"), name)  # type: ignore[no-any-return]
+        return self.commands.get(name)
 
     def resolve_command(
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
         """The command that was meant; raises UsageError with the nearest one."""
         if not args[0].startswith("-") and self.get_command(ctx, args[0]) is None:
-            raise click.UsageError(f"unknown command `{args[0]}`; {did_you_mean(args[0], self.commands)}", ctx)
+            raise click.UsageError(
+                f"unknown command `{args[0]}`; {did_you_mean(args[0], self.list_commands(ctx))}", ctx
+            )
         return super().resolve_command(ctx, args)
 
 
@@ -44,19 +65,9 @@ def cli() -> None:
     """
 
 
-def _with_overrides(command: Callable[..., Any]) -> Callable[..., Any]:
-    return click.option(
-        "settings",
-        "--set",
-        multiple=True,
-        metavar="PATH=VALUE",
-        help="Another value, e.g. world.flash_crash.limit=100.",
-    )(command)
-
-
 @cli.command()
 @click.argument("scenarios", nargs=-1, required=True, metavar="SCENARIO...")
-@_with_overrides
+@with_overrides
 @click.option("--replications", type=int, metavar="N", help="Replications of every arm.")
 @click.option("--seed", type=int, metavar="N", help="What every random number depends on.")
 @click.option(
@@ -85,12 +96,12 @@ def run(
     Exit codes: 0 done; 1 a claim is contradicted; 2 invalid input; 3 replications failed or diverged; 4 storage.
     """
     worst = 0
-    for scenario in _load_all(scenarios, settings, replications, seed):
+    for scenario in load_all(scenarios, settings, replications, seed):
         place = out / scenario.name if out is not None and len(scenarios) > 1 else out
         try:
-            worst = max(worst, _play(scenario, jobs, place, as_json, quiet, _command(scenario, settings)))
+            worst = max(worst, _play(scenario, jobs, place, as_json, quiet, command_of(scenario, settings)))
         except SimlabError as error:
-            _tell(f"{scenario.name}: {error}" if len(scenarios) > 1 else str(error))
+            tell(f"{scenario.name}: {error}" if len(scenarios) > 1 else str(error))
             worst = max(worst, error.exit_code)
     return worst
 
@@ -108,20 +119,20 @@ def list_() -> None:
 
 @cli.command()
 @click.argument("scenario")
-@_with_overrides
+@with_overrides
 def describe(scenario: str, settings: tuple[str, ...]) -> None:
     """A scenario's story, record, parameters, arms, controls and claims."""
     from simlab.scenario.describe import sections
 
-    _print(sections(_load_all((scenario,), settings)[0]))
+    show(sections(load_all((scenario,), settings)[0]))
 
 
 @cli.command()
 @click.argument("scenarios", nargs=-1, required=True, metavar="SCENARIO...")
-@_with_overrides
+@with_overrides
 def validate(scenarios: tuple[str, ...], settings: tuple[str, ...]) -> None:
     """Read scenarios and say everything that is wrong with them; nothing is run."""
-    for found in _load_all(scenarios, settings):
+    for found in load_all(scenarios, settings):
         counts = (("arm", found.arms), ("control", found.controls), ("claim", found.claims))
         told = ", ".join(f"{len(things)} {what}{'' if len(things) == 1 else 's'}" for what, things in counts)
         click.echo(f"{found.name}: valid; {told}")
@@ -155,7 +166,7 @@ def schema() -> None:
 @click.option("--seed", type=int, metavar="N", help="As in `run`.")
 @click.option("--replications", type=int, metavar="N", help="As in `run`.")
 @click.option("as_json", "--json", is_flag=True, help="One JSON object a stage.")
-@_with_overrides
+@with_overrides
 def trace(
     scenario: str,
     arm: str,
@@ -168,70 +179,17 @@ def trace(
     settings: tuple[str, ...],
 ) -> None:
     """One replication, tick by tick: observe, predict, act, react, learn. Bit-equal to the study."""
+    from simlab.studies.trace import line
     from simlab.studies.trace import trace as play_again
 
     first, last = _ticks(ticks)
-    found = _load_all((scenario,), settings, replications, seed)[0]
+    found = load_all((scenario,), settings, replications, seed)[0]
 
     def see(step: Step) -> None:
         if first <= step.tick <= last:
-            click.echo(_stage(step, as_json))
+            click.echo(line(step, as_json))
 
     play_again(found, arm, replication, see, control)
-
-
-@cli.command()
-@click.argument("architecture", metavar="ARCHITECTURE")
-@click.option("as_json", "--json", is_flag=True, help="One JSON object on stdout, all else on stderr.")
-@click.option(
-    "--out",
-    type=click.Path(path_type=Path),
-    metavar="DIR",
-    help="Where to write audit.html, audit.json and architecture.svg.",
-)
-@click.option("--strict", is_flag=True, help="Exit code 1 for a single point of failure, or a loop gain of 1 or more.")
-def audit(architecture: str, as_json: bool, out: Path | None, strict: bool) -> int:
-    """What takes everything down in a system of models, what feeds back, what fails together, and what to change first.
-
-    ARCHITECTURE is the path of a YAML file, or `shop` or `shop_mended`, which are shipped as examples: models, what
-    they read, learn from and run on, who uses them, and when they retrain.
-    """
-    from simlab.results.disk import dumps, plain
-    from simlab.scenario.architecture import load
-    from simlab.studies.audit import audit as study
-    from simlab.studies.audit import document
-    from simlab.views.audit_page import write
-    from simlab.views.auditing import report
-
-    found = study(load(architecture))
-    if as_json:
-        click.echo(dumps(plain(document(found))), nl=False)
-    else:
-        _print(report(found))
-    if out is not None:
-        click.echo(f"report: {write(found, out)}", err=as_json)
-    return 1 if strict and found.alarming else 0
-
-
-def _load_all(
-    names: tuple[str, ...], settings: tuple[str, ...] = (), replications: int | None = None, seed: int | None = None
-) -> list[Scenario]:
-    """Every scenario, or a ScenarioError with the problems of all of them."""
-    from simlab.scenario.load import load
-    from simlab.scenario.problems import Problem, ScenarioError
-    from simlab.scenario.reader import override
-
-    overrides = dict(override(setting) for setting in settings)
-    found: list[Scenario] = []
-    problems: list[Problem] = []
-    for name in names:
-        try:
-            found.append(load(name, overrides, replications, seed))
-        except ScenarioError as error:
-            problems += error.problems
-    if problems:
-        raise ScenarioError(problems)
-    return found
 
 
 def _play(scenario: Scenario, jobs: int | None, out: Path | None, as_json: bool, quiet: bool, command: str) -> int:
@@ -244,7 +202,7 @@ def _play(scenario: Scenario, jobs: int | None, out: Path | None, as_json: bool,
     from simlab.views.results import Results
     from simlab.views.tally import tally
 
-    with stop_on_sigterm(), _progress(scenario.name, quiet) as progress:
+    with stop_on_sigterm(), progress_of(scenario.name, quiet) as progress:
         record = run(scenario, jobs=jobs, out=out, progress=progress)
     results = Results(record, scenario, command)
     page = results.report(record.path or Path())
@@ -252,7 +210,7 @@ def _play(scenario: Scenario, jobs: int | None, out: Path | None, as_json: bool,
         results.verdict,
         *tally(record.summary),
         f"report: {page}",
-        *([] if out is not None else [_refreshed(page.parents[2])]),
+        *([] if out is not None else [refreshed(page.parents[2])]),
     ]
     if not quiet:
         for line in lines:
@@ -260,66 +218,6 @@ def _play(scenario: Scenario, jobs: int | None, out: Path | None, as_json: bool,
     if as_json:
         click.echo(json.dumps({"run": str(record.path), **record.summary}, allow_nan=False))
     return exit_code(scenario, record.summary)
-
-
-def _refreshed(folder: Path) -> str:
-    """Refresh the index of the results folder; a run that is done does not fail because its index cannot be written."""
-    from simlab.views.index import write
-
-    try:
-        return f"index: {write(folder)}"
-    except SimlabError as error:
-        return f"index: not written ({error})"
-
-
-def _command(scenario: Scenario, settings: tuple[str, ...]) -> str:
-    """The command that reproduces a run; processes and directory change nothing, so they are left out."""
-    import shlex
-
-    from simlab.scenario.load import shipped
-
-    path = Path(scenario.path or scenario.name)
-    name = scenario.name if shipped().get(scenario.name) == path else str(path)
-    sets = [part for setting in settings for part in ("--set", setting)]
-    plan = ["--replications", str(scenario.replications), "--seed", str(scenario.seed)]
-    return shlex.join(["simlab", "run", name, *sets, *plan])
-
-
-@contextmanager
-def _progress(name: str, quiet: bool) -> Iterator[Callable[[Progress], None] | None]:
-    """Live progress on a terminal, one line when it begins anywhere else, nothing when quiet."""
-    if quiet:
-        yield None
-        return
-    if not sys.stderr.isatty():
-        yield _plainly(name)
-        return
-    from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
-    from rich.progress import Progress as Bar
-
-    columns = (TextColumn("{task.description}", markup=False), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    with Bar(*columns, console=Console(stderr=True), transient=True) as bar:
-        task = bar.add_task(name, total=None)
-
-        def show(progress: Progress) -> None:
-            speed = progress.agent_steps / progress.seconds if progress.seconds > 0 else 0.0
-            told = f"{name}  {progress.cell}  {speed / 1e6:.0f}M agent-steps/s"
-            bar.update(task, total=progress.total, completed=progress.done, description=told)
-
-        yield show
-
-
-def _plainly(name: str) -> Callable[[Progress], None]:
-    """Progress for a log: a line when playing begins, and then at most one every 10 s."""
-    told = [-10.0]
-
-    def show(progress: Progress) -> None:
-        if progress.seconds - told[0] >= 10:
-            told[0] = progress.seconds
-            _tell(f"{name}: {progress.done} of {progress.total} replications")
-
-    return show
 
 
 def _ticks(text: str | None) -> tuple[int, float]:
@@ -333,57 +231,6 @@ def _ticks(text: str | None) -> tuple[int, float]:
         raise click.BadParameter(f"`{text}`; write e.g. `100:120`", param_hint="--ticks") from None
 
 
-def _stage(step: Step, as_json: bool) -> str:
-    """One stage of a tick as a line."""
-    import json
-    import math
-
-    import numpy as np
-
-    if not as_json:
-        value = step.value
-        shown = value if isinstance(value, dict) else np.array2string(value, precision=6, threshold=12, edgeitems=4)
-        return f"{step.tick:8d}  {step.time:12.6g} s  {step.stage:8s}  {' '.join(str(shown).split())}"
-
-    def plain(value: Any) -> Any:
-        if isinstance(value, dict):
-            return {key: plain(inside) for key, inside in value.items()}
-        if isinstance(value, list):
-            return [plain(inside) for inside in value]
-        if isinstance(value, np.ndarray | np.generic):
-            return plain(value.tolist())
-        return None if isinstance(value, float) and not math.isfinite(value) else value
-
-    return json.dumps({"tick": step.tick, "time": step.time, "stage": step.stage, "value": plain(step.value)})
-
-
-def _print(sections: Iterable[Section]) -> None:
-    """Draw sections with rich; through click, so that a closed pipe ends it quietly and a file holds plain text."""
-    from rich.console import Console
-    from rich.table import Table
-    from rich.text import Text
-
-    console = Console(markup=False, highlight=False, emoji=False)
-    with console.capture() as captured:
-        for section in sections:
-            console.print(Text(section.heading, style="bold"))
-            if section.text:
-                console.print(Text(section.text))
-            if section.rows:
-                table = Table(show_header=any(section.columns), pad_edge=False, box=None)
-                for column in section.columns:
-                    table.add_column(Text(column, style="dim"), overflow="fold")
-                for row in section.rows:
-                    table.add_row(*(Text(cell) for cell in row))
-                console.print(table)
-            console.print()
-    click.echo(captured.get(), nl=False)
-
-
-def _tell(text: str) -> None:
-    click.echo(text, err=True)
-
-
 def main() -> None:
     """Run a command and exit with its code; a refusal is a message, never a traceback."""
     for stream in (sys.stdout, sys.stderr):
@@ -394,13 +241,13 @@ def main() -> None:
         if sys.stdout is not None:
             sys.stdout.flush()
     except SimlabError as error:
-        _tell(str(error))
+        tell(str(error))
         code = error.exit_code
     except click.ClickException as error:
         error.show()
         code = 2
     except (click.Abort, KeyboardInterrupt):
-        _tell("interrupted; the same command goes on from here")
+        tell("interrupted; the same command goes on from here")
         code = 130
     except BrokenPipeError:  # `| head`: nobody reads any more
         with open(os.devnull, "w") as nowhere:  # noqa: PTH123

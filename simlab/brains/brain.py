@@ -33,12 +33,16 @@ class Brain(ABC, Generic[M]):
 
     Its mind `M` is a NamedTuple of arrays written in place: weights `(r, b, ...)` and evidence `(r, p, ...)`.
     An `online` brain learns from each answer at once and keeps no separate evidence: its pools are its brains.
-    `blend` names the leaves that federated averaging averages.
+    `blend` names the leaves that federated averaging averages, and `beside` those that are in service with them and stay
+    each brain's own. `doubts` is the unit in which it says how
+    unsure it is, or None for one that cannot tell.
     """
 
     answers: ClassVar[frozenset[Asks]]
     online: ClassVar[bool] = False
     blend: ClassVar[tuple[str, ...]] = ()
+    beside: ClassVar[tuple[str, ...]] = ()
+    doubts: ClassVar[str | None] = None
 
     def __post_init__(self) -> None:
         check_parameters(self)
@@ -61,6 +65,10 @@ class Brain(ABC, Generic[M]):
     def predict(self, mind: M, x: Array, luck: Luck) -> Array:
         """What each seat of each brain says of `x` `(r, b, g, *c, f)`: `(r, b, g, *c)`, with a last axis of choices for shares."""
 
+    def doubt(self, mind: M, x: Array) -> Array | None:
+        """How unsure it is of what it says of `x` `(r, b, g, *c, f)`, in the unit `doubts`: `(r, b, g, *c)`; None if it cannot tell."""
+        return None
+
     @abstractmethod
     def witness(self, mind: M, x: Array, action: Array, feedback: Feedback, then: Array) -> None:
         """Take in what reality answered; every array is seated by pool, `(r, p, g, ...)`.
@@ -78,8 +86,13 @@ class Brain(ABC, Generic[M]):
 
 
 def leaves(brain: Brain[Any], mind: Any) -> list[Array]:
-    """The weights of `mind` that retraining and averaging replace, each `(r, b, ...)`."""
+    """The weights of `mind` that averaging replaces, each `(r, b, ...)`."""
     return [getattr(mind, name) for name in brain.blend]
+
+
+def in_service(brain: Brain[Any], mind: Any) -> list[Array]:
+    """All that retraining replaces and that can be put back, each `(r, b, ...)`."""
+    return [getattr(mind, name) for name in (*brain.blend, *brain.beside)]
 
 
 def average(brain: Brain[Any], mind: Any, globe: list[Array], weight: Array, by: str) -> list[Array]:

@@ -16,7 +16,7 @@ from simlab.base.arrays import Array, Floats, Ints
 from simlab.base.errors import InputError
 from simlab.base.luck import Luck
 from simlab.base.world import Action, Feedback, Spec
-from simlab.brains.brain import Brain, average, leaves
+from simlab.brains.brain import Brain, average, in_service, leaves
 from simlab.brains.topology import Topology, groups
 from simlab.lab.streams import Streams
 
@@ -110,6 +110,11 @@ class Cast:
         """What each model is told, `(r, m, *c, ...)`; only this cast's models are filled in."""
         return self.seats.unseat(self.brain.predict(self.mind, self.seats.seat(x), self.luck), out, self.models)
 
+    def doubt(self, x: Array, out: Array) -> Array:
+        """How unsure the brains are of what they say of `x`, `(r, m, *c)`, into `out`; untouched where they cannot tell."""
+        doubt = self.brain.doubt(self.mind, self.seats.seat(x))
+        return out if doubt is None else self.seats.unseat(doubt, out, self.models)
+
     def witness(self, x: Array, action: Action, feedback: Feedback, then: Array) -> None:
         """Take in the answers of the models that feed this cast's pools."""
         seat = self.pools.seat
@@ -128,15 +133,15 @@ class Cast:
 
     def study(self, at: tuple[Ints, Ints]) -> list[Array]:
         """Learn from the evidence now, but keep the old weights in service; returns the new ones."""
-        before = [leaf[at].copy() for leaf in leaves(self.brain, self.mind)]
+        before = [leaf[at].copy() for leaf in in_service(self.brain, self.mind)]
         self.retrain(at)
-        after = [leaf[at].copy() for leaf in leaves(self.brain, self.mind)]
+        after = [leaf[at].copy() for leaf in in_service(self.brain, self.mind)]
         self.install(at, before)
         return after
 
     def install(self, at: tuple[Ints, Ints], weights: list[Array]) -> None:
         """Put weights into service."""
-        for leaf, new in zip(leaves(self.brain, self.mind), weights, strict=True):
+        for leaf, new in zip(in_service(self.brain, self.mind), weights, strict=True):
             leaf[at] = new
 
     def average(self, weight: Floats, by: str) -> None:

@@ -13,7 +13,6 @@ from simlab.lab.alike import blocks
 from simlab.lab.conductor import Conductor
 from simlab.lab.loop import Loop, Tap
 from simlab.lab.outcome import Outcome
-from simlab.lab.score import SCORES
 from simlab.lab.streams import Streams
 from simlab.lab.trial import Trial
 
@@ -55,7 +54,7 @@ def _play(trial: Trial, seed: int, replications: Sequence[int], tap: Tap | None)
 
 def _failed(trial: Trial, number: int, trace: str) -> Outcome:
     """The outcome of a replication that raised: everything undefined, and why."""
-    names = [*trial.world.measures, *SCORES]
+    names = list(trial.measures)
     times, k = trial.times(), len(blocks(trial.topology.models))
     return Outcome(
         replications=np.array([number], dtype=np.int64),

@@ -9,17 +9,17 @@ from typing import Any, final
 import numpy as np
 
 from simlab.base.arrays import Array, Bools
-from simlab.base.world import Action, Feedback
+from simlab.base.world import Action, Feedback, Spec
 from simlab.brains.topology import Topology
 from simlab.lab.shocks import Shock
 
 
 @final
 class Disturbances:
-    """The shocks that are on now, for one cohort with `m` models."""
+    """The shocks that are on now, for one cohort of a world with this `spec`."""
 
-    def __init__(self, m: int) -> None:
-        self.m = m
+    def __init__(self, spec: Spec) -> None:
+        self.m, self._spec = spec.models, spec
         self.on: list[Shock] = []
         self._held: dict[str, Array] = {}
         self._ticks: dict[str, int] = {}
@@ -62,10 +62,18 @@ class Disturbances:
         return x
 
     def prediction(self, said: Array) -> Array:
-        """The predictions as they are served: biased."""
+        """The predictions as they are served: garbled, biased."""
+        for shock in self._of("brain", "garbled"):
+            mask = self._mask(shock).reshape(1, self.m, *(1,) * (said.ndim - 2))
+            said = np.where(mask, self._garbled(said), said)
         for shock in self._of("brain", "biased"):
             said = said + shock.size * self._mask(shock).reshape(1, self.m, *(1,) * (said.ndim - 2))
         return said
+
+    def _garbled(self, said: Array) -> Array:
+        if self._spec.asks == "choice":
+            return (said + 1) % self._spec.choices
+        return said[..., ::-1] if self._spec.asks == "shares" else -said
 
     def action(self, action: Action, fallback: Callable[[], Array]) -> Action:
         """What is done where a brain is down: the world's plain rule, whose propensity is unknown (NaN)."""

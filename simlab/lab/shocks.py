@@ -12,7 +12,7 @@ Where = Literal["features", "brain", "feedback", "evidence", "world"]
 
 EFFECTS: dict[Where, tuple[str, ...]] = {
     "features": ("stale", "missing", "offset", "scaled"),
-    "brain": ("frozen", "biased", "down"),
+    "brain": ("frozen", "biased", "garbled", "down"),
     "feedback": ("lost", "delayed"),
     "evidence": ("poisoned", "shifted"),
     "world": ("set",),
@@ -28,6 +28,7 @@ class Shock:
     |---|---|---|
     | features | stale, missing, offset, scaled | models see the values of when it began; zeros; x + size; x * size |
     | brain | frozen, biased, down | retraining is skipped; predictions + size; the fallback acts |
+    | brain | garbled | a bad push: numbers change their sign, shares are dealt in reverse, a choice becomes the next one |
     | feedback | lost, delayed | answers never come; answers come `size` seconds later |
     | evidence | poisoned, shifted | outcomes are learnt as `size`; as outcome + size |
     | world | set | the live parameters in `values` take these values |

@@ -10,10 +10,12 @@ import numpy as np
 
 from simlab.base.arrays import Floats
 from simlab.base.errors import InputError, ParameterError, did_you_mean
-from simlab.base.world import World
+from simlab.base.world import Measure, World
 from simlab.brains.brain import Brain
 from simlab.brains.topology import Schedule, Topology
-from simlab.interventions.intervention import Intervention
+from simlab.detectors.detector import Detector
+from simlab.interventions.intervention import Intervention, Setting
+from simlab.lab.score import SCORES
 from simlab.lab.shocks import Shock
 
 NEVER = Schedule()
@@ -32,7 +34,7 @@ class Harm(NamedTuple):
 
 
 class Trigger(NamedTuple):
-    """When a hand acts: at second `at`, or when `measure` crosses; then after a human or technical latency.
+    """When a hand acts: at second `at`, or when `measure` (or a reading of a detector) crosses; then after a human or technical latency.
 
     The latency is lognormal with this `median` (seconds) and log-standard deviation `spread`, drawn once per
     replication and hand, so that arms which alarm at different times stay paired. `scrape` is how often the measure is looked at.
@@ -46,6 +48,32 @@ class Trigger(NamedTuple):
     median: float = 0.0
     spread: float = 0.0
     lasts: float = math.inf
+
+
+class Instrument(NamedTuple):
+    """A detector that watches the run, and how often: every `scrape` seconds, by default at every recorded instant."""
+
+    name: str
+    detector: Detector[Any]
+    scrape: float | None = None
+
+    def readings(self) -> dict[str, Measure]:
+        """What it shows, by the method of record and by the popular rule, by name."""
+        shows, rule = self.detector.shows, self.detector.seed_rule
+        of_record = Measure(
+            "1", f"{shows}; alarm above {self.detector.limit:.3g}", bound=math.inf, may_be_undefined=True
+        )
+        popular = Measure("1", f"by the popular rule `{rule}`", bound=math.inf, may_be_undefined=True)
+        return {self.name: of_record, seed(self.name): popular}
+
+    def limits(self) -> dict[str, float]:
+        """The threshold of each reading."""
+        return {self.name: self.detector.limit, seed(self.name): self.detector.seed_threshold}
+
+
+def seed(detector: str) -> str:
+    """The name of a detector's reading by the popular rule."""
+    return f"{detector}_seed"
 
 
 class Hand(NamedTuple):
@@ -75,6 +103,7 @@ class Trial:
     warmup: float = 0.0
     shocks: tuple[Shock, ...] = ()
     hands: tuple[Hand, ...] = ()
+    instruments: tuple[Instrument, ...] = ()
     harm: Harm | None = None
     closed: bool = True
 
@@ -96,18 +125,19 @@ class Trial:
             if wrong:
                 raise InputError(f"brain {type(brain).__name__} {wrong}")
         for hand in self.hands:
+            self._suits(hand)
             if hand.intervention.ends and not math.isfinite(hand.trigger.lasts):
                 raise InputError(f"hand `{hand.name}` must end: say how long it lasts, e.g. `lasts: 5 min`")
         for shock in self.shocks:  # a choice is a name, and shares are several numbers: neither can be shifted as one
             if spec.asks != "number" and shock.effect == "biased":
                 raise InputError(f"shock `{shock.name}` shifts numbers, and this world asks for {spec.asks}")
-        for used in [
-            self.harm.measure if self.harm else None,
-            self.harm.cost if self.harm else None,
-            *(h.trigger.measure for h in self.hands),
+        watched = {**measures, **self.readings}
+        for used, known in [
+            *((used, measures) for used in (self.harm and self.harm.measure, self.harm and self.harm.cost)),
+            *((hand.trigger.measure, watched) for hand in self.hands),
         ]:
-            if used is not None and used not in measures:
-                raise InputError(f"unknown measure `{used}`; {did_you_mean(used, measures)}")
+            if used is not None and used not in known:
+                raise InputError(f"unknown measure `{used}`; {did_you_mean(used, known)}")
         for what, value in (("horizon", self.horizon), ("stride", self.stride)):
             if not (self.world.tick <= value < math.inf):
                 raise ParameterError(
@@ -115,6 +145,26 @@ class Trial:
                 )
         if not 0 <= self.warmup < math.inf:
             raise ParameterError(f"run.warmup must be at least 0 s and finite, not {self.warmup:g} s")
+
+    @property
+    def readings(self) -> dict[str, Measure]:
+        """What the detectors show, by name."""
+        return {name: shown for one in self.instruments for name, shown in one.readings().items()}
+
+    @property
+    def measures(self) -> dict[str, Measure]:
+        """Everything that is recorded: the world's measures, the models' scores, the detectors' readings."""
+        return {**self.world.measures, **SCORES, **self.readings}
+
+    def _suits(self, hand: Hand) -> None:
+        """Raise InputError where a hand cannot act."""
+        models = range(self.topology.models) if hand.models is None else hand.models
+        kinds = sorted({self.topology.kind_of[self.topology.brain_of[m]] for m in models})
+        wrong = hand.intervention.why_not(
+            Setting(self.world, self.topology, tuple(self.brains[kind] for kind in kinds))
+        )
+        if wrong:
+            raise InputError(f"hand `{hand.name}` {wrong}")
 
     def times(self) -> Floats:
         """The recorded instants, `(t,)` seconds: 0, stride, 2 stride, ... up to the horizon."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 _COLUMNS = ("control", "arm", "measure", "n", "mean", "median", "p05", "p95", "ci95_low", "ci95_high")
@@ -16,10 +16,14 @@ def summary_csv(summary: Mapping[str, Any]) -> str:
 
     Text that a spreadsheet would read as a formula is quoted with a leading apostrophe.
     """
+    return table_csv(_COLUMNS, _rows(summary))
+
+
+def table_csv(columns: Iterable[str], rows: Iterable[Iterable[Any]]) -> str:
+    """A table as CSV; None is an empty cell, and text that a spreadsheet would read as a formula is quoted."""
     file = io.StringIO()
     table = csv.writer(file, lineterminator="\n")
-    table.writerow(_COLUMNS)
-    for row in _rows(summary):
+    for row in (columns, *rows):
         table.writerow([_cell(item) for item in row])
     return file.getvalue()
 

@@ -20,11 +20,16 @@ SCHEMA = 1
 CONTROLS = ("feedback_off", "no_stressor")
 MARKS = ("input", "fitted", "predicted")
 STATS = ("mean", "median", "p95")
+RULES = ("record", "seed")
 PLACES = ("features", "brain", "feedback", "evidence", "world")
 PATCHABLE = ("brain", "schedule", "shocks", "world")
 MOST_MODELS = 1_000_000
 MOST_TICKS = 10_000_000_000
 MOST_STEPS = 1_000_000_000_000
+MOST_POINTS = 10_000
+DESIGNS = ("grid", "lhs", "sobol")
+SWEPT = ("arms", "brain", "harm", "run", "schedule", "shocks", "world")
+FIXED = ("run.replications", "run.seed", "run.allow_diverged")  # what all points of a study have in common
 
 TITLE = 200
 TEXT = 8_000
@@ -57,11 +62,15 @@ TOP = _table(
     schedule=_key(Node, "when brains retrain", None),
     run=_key(Node, "how long and how often the world is played"),
     harm=_key(Node, "what counts as harm: it begins at the first tick of crossing", None),
+    detectors=_key(Node, "the detectors that watch, by name; by default all of them", None),
     shocks=_key(Node, "what reality or operations throw at the run, by name", None),
-    arms=_key(Node, "the set-ups that are compared, by name; the first is the baseline"),
+    arms=_key(Node, "the set-ups that are compared, by name; the first is the baseline", None),
+    factorial=_key(Node, "arms that are all combinations of how the seams are wired", None),
     controls=_key(Node, "runs in which the effect must vanish, by name"),
+    readiness=_key(Node, "what a design must keep to in the readiness drills, where not the usual", None),
     scoreboard=_key(Node, "published figures beside the model's", None),
     claims=_key(Node, "statements that are tested", None),
+    studies=_key(Node, "what is played at many points, on demand (`simlab study`), by name", None),
 )
 
 RUN = _table(
@@ -123,7 +132,20 @@ TOPOLOGY = _table(
     lag=_key(bool, "whether upstream predictions arrive a tick later", False),
     average_every=_key(float, "time between federated rounds; 0 s for never", 0.0, unit="s", low=0),
     average_by=_key(str, "how federated updates are combined", "mean", choices=AVERAGES),
+    stragglers=_key(float, "probability that a brain is late for a federated round", 0.0, low=0, high=1),
 )
+
+SEAM = "levels, the first of which the others are held against: "
+FACTORIAL = _table(
+    brain=_key(Node, SEAM + "own, one or blocks(k); which brain answers for each model", None),
+    features=_key(Node, SEAM + "own, one or blocks(k); which view each model reads", None),
+    data=_key(Node, SEAM + "own, one or blocks(k); which pool its experience goes to, else that of its brain", None),
+    schedule=_key(Node, SEAM + "synchronised, staggered(m) or random(q)", None),
+    kind=_key(Node, SEAM + "same (the first brain of the list) or mixed (the brains of the list in turn)", None),
+    **{"with": _key(Node, "keys that all its arms have: brain, schedule, shocks, interventions, set", None)},
+)
+
+WITH = {name: key for name, key in ARM.items() if name not in ("title", "topology")}
 
 HAND = _table(
     at=_key(float, "when it acts", None, unit="s", low=0),
@@ -135,9 +157,15 @@ HAND = _table(
 )
 
 WHEN = _table(
-    measure=_key(str, "the measure that is watched"),
-    above=_key(float, "acts when the measure is above this", None),
+    measure=_key(str, "the measure that is watched", None),
+    detector=_key(str, "the detector that is watched, instead of a measure", None),
+    rule=_key(str, "which of the detector's rules: its method of record, or the popular one", None, choices=RULES),
+    above=_key(float, "acts when the measure is above this; for a detector, by default above its own limit", None),
     below=_key(float, "acts when the measure is below this", None),
+)
+
+DETECTOR = _table(
+    scrape=_key(float, "time between two looks; by default that between recorded values", None, unit="s", above=0),
 )
 
 LATENCY = _table(
@@ -159,8 +187,12 @@ VANISH = _table(
 CLAIM = _table(
     measure=_key(str, "the measure it is about"),
     stat=_key(Node, "mean, median, p95 or {exceeds: x} for the probability of exceeding x", "mean"),
-    arm=_key(str, "the arm it is about"),
+    arm=_key(str, "the arm it is about", None),
     versus=_key(str, "the arm whose statistic is subtracted, replication by replication", None),
+    ratio=_key(bool, "whether to divide by the statistic of `versus` instead", None),
+    order=_key(tuple[str, ...], "arms from the lowest statistic to the highest, in the place of arm and side", None),
+    over=_key(str, "the study from point to point of which the statistic rises or falls, in the place of a side", None),
+    rises=_key(bool, "whether it rises `over` the study; false for falls", None),
     control=_key(str, "the control under which the arms are read", None),
     above=_key(float, "the statistic is above this", None),
     below=_key(float, "the statistic is below this", None),
@@ -168,6 +200,19 @@ CLAIM = _table(
     within=_key(float, "how near", None, above=0),
     expect=_key(bool, "false for a popular claim that is shipped as refuted", True),
     because=_key(str, "where it comes from"),
+)
+
+READINESS = _table(
+    arm=_key(str, "the arm that is drilled; by default the first", None),
+    gain=_key(float, "the loop gain must be below this", 1.0, above=0),
+    blast=_key(float, "the share of the traffic that a bad push reaches must be below this", 0.01, above=0, high=1),
+    warned=_key(float, "drift must be seen before harm in more than this share", 0.95, low=0, high=1),
+    false_alarms=_key(float, "and falsely in at most this share", 0.05, low=0, high=1),
+    kill=_key(float, "the kill switch must act within this time", 60.0, unit="s", above=0),
+    effective=_key(float, "the effective number of models, as a share of all, must be above this", 0.5, low=0, high=1),
+    path_gain=_key(float, "the gain along any path of models must be below this", 1.0, above=0),
+    truth=_key(str, "the measure of what the models are for; by default the cost of harm", None),
+    proxy=_key(str, "the measure that stands for what they optimise", None),
 )
 
 ROW = _table(
@@ -180,4 +225,31 @@ ROW = _table(
     arm=_key(str, "the arm it is read from", None),
     low=_key(float, "the lowest value that is a hit", None),
     high=_key(float, "the highest value that is a hit", None),
+)
+
+STUDY = _table(
+    title=_key(str, "its name for display", None),
+    because=_key(str, "why these values"),
+    sweep=_key(
+        Node,
+        "what varies, by dotted path: a list of values, or `low:high:count` with or without `log:` before it",
+        None,
+    ),
+    arms=_key(tuple[str, ...], "the arms it plays, the baseline first; all by default", None),
+    also=_key(Node, "arms of this study alone, by name", None),
+    set=_key(Node, "other values at all its points, by dotted path", None),
+    measure=_key(str, "the measure it is about; by default the scenario's headline", None),
+    stat=_key(Node, "harm, mean, median, p95 or {exceeds: x}; by default harm for the headline, else mean", None),
+    replications=_key(
+        int, "replications of every arm at every point; by default the scenario's", None, low=1, high=10_000_000
+    ),
+    design=_key(
+        str, "all combinations, a Latin hypercube, or Sobol points for sensitivity indices", "grid", choices=DESIGNS
+    ),
+    points=_key(
+        int,
+        "how many points a Latin hypercube has, or from how many (a power of two) Sobol indices are computed",
+        None,
+        low=2,
+    ),
 )

@@ -1,4 +1,4 @@
-"""A world, a brain or an intervention out of its `{name: {parameters}}`, and checks against the world."""
+"""A world, a brain, a detector or an intervention out of its `{name: {parameters}}`, and checks against the world."""
 
 from __future__ import annotations
 
@@ -62,6 +62,14 @@ class Parts:
     def intervention(self, node: Node, path: str) -> Part:
         """An intervention; the keys of its trigger may stand among its parameters."""
         return self.part(node, path, self._registry.interventions, "intervention", keys.HAND)
+
+    def detector(self, node: Node, path: str) -> Part:
+        """A detector; how often it looks may stand among its parameters."""
+        return self.part(node, path, self._registry.detectors, "detector", keys.DETECTOR)
+
+    def detectors(self) -> list[str]:
+        """The names of all detectors."""
+        return self._registry.detectors.names()
 
     def part(self, node: Node, path: str, shelf: Shelf, what: str, also: Mapping[str, Any] | None = None) -> Part:
         """The one `{name: {parameters}}` of a kind."""

@@ -83,6 +83,11 @@ class Problems:
         self.faults += 1
         self._found.setdefault((mark or path, message), Problem(mark, path, message, hint))
 
+    @property
+    def found(self) -> list[Problem]:
+        """The problems, in the order in which they were met."""
+        return list(self._found.values())
+
     def stop_if_any(self) -> None:
         """Raise ScenarioError with all problems, in their order in the file, when there are any."""
         if self._found:

@@ -1,4 +1,4 @@
-"""Worlds, brains and interventions by name. A name is a module of the house; nothing else is ever imported."""
+"""Worlds, brains, interventions and detectors by name. A name is a module of the house; nothing else is ever imported."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from typing import Any, NamedTuple, final
 
 from simlab.base.world import World
 from simlab.brains.brain import Brain
+from simlab.detectors.detector import Detector
 from simlab.interventions.intervention import Intervention
 
 NONE: Mapping[str, type[Any]] = MappingProxyType({})
@@ -58,6 +59,7 @@ class Registry(NamedTuple):
     worlds: Shelf
     brains: Shelf
     interventions: Shelf
+    detectors: Shelf = Shelf(Detector, "simlab.detectors")
 
 
 HOUSE = Registry(

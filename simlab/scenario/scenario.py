@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any, Literal, NamedTuple, final
 
 from simlab.lab.trial import Harm, Trial
@@ -38,7 +39,9 @@ class Claim(NamedTuple):
     """A statement to test: a statistic of a measure in an arm (minus that of `versus`) lies above, below, or near a value.
 
     `stat` is "mean", "median", "p95" or "exceeds"; the last is P(measure > `exceeds`). `expect` False marks a popular
-    claim that is shipped as refuted. `control` names the control under which the arms are read, if any.
+    claim that is shipped as refuted. `control` names the control under which the arms are read, if any. With `ratio` the
+    statistic is divided by that of `versus`. Instead of a side a claim may have an `order`: arms (the first is `arm`) from
+    the lowest to the highest statistic; or `over`, the name of a study from point to point of which it `rises` or falls.
     """
 
     measure: str
@@ -53,6 +56,21 @@ class Claim(NamedTuple):
     exceeds: float | None = None
     expect: bool = True
     control: str | None = None
+    ratio: bool | None = None
+    order: tuple[str, ...] | None = None
+    over: str | None = None
+    rises: bool | None = None
+
+
+class Factorial(NamedTuple):
+    """A factorial design: the levels of each seam, the first of which the others are held against, and those of each arm.
+
+    `dropped` are the combinations that were left out, as ({seam: level}, why): what cannot be played, or plays as another.
+    """
+
+    seams: Mapping[str, tuple[str, ...]]
+    levels: Mapping[str, Mapping[str, str]]
+    dropped: tuple[tuple[Mapping[str, str], str], ...] = ()
 
 
 class Row(NamedTuple):
@@ -73,6 +91,66 @@ class Row(NamedTuple):
     high: float | None = None
 
 
+class Axis(NamedTuple):
+    """What a study varies: the values that a dotted `path` takes, as the YAML writes them.
+
+    Either they are `listed`, or they lie from `low` to `high`: `steps` of them at equal distances (equal ratios where `log`), or, without
+    them, as many as a design draws. A `*` in `arms.*.` stands for every arm of the study in which the path can be set.
+    """
+
+    path: str
+    listed: tuple[Any, ...] = ()
+    low: Any = None
+    high: Any = None
+    steps: int | None = None
+    log: bool = False
+
+
+class Study(NamedTuple):
+    """Arms of a scenario played at many points; the first of `arms` is the baseline.
+
+    `also` are arms of this study alone, and `set` other values, as the YAML writes them. `stat` is "harm" for the probability
+    of harm, or a claim's; None stands for the scenario's headline. `points` is how many a `design` other than "grid" draws.
+    """
+
+    name: str
+    title: str
+    because: str
+    axes: tuple[Axis, ...]
+    arms: tuple[str, ...]
+    also: Mapping[str, Any] = MappingProxyType({})
+    set: Mapping[str, Any] = MappingProxyType({})
+    measure: str | None = None
+    stat: Literal["harm", "mean", "median", "p95", "exceeds"] | None = None
+    exceeds: float | None = None
+    replications: int | None = None
+    design: Literal["grid", "lhs", "sobol"] = "grid"
+    points: int | None = None
+
+
+class Limits(NamedTuple):
+    """What a design must keep to in each of the seven drills, and the arm that is drilled (by default the first).
+
+    `gain`, `path_gain`: loop and path gain below. `blast`: share of the traffic that a bad push reaches at the first canary step.
+    `warned`, `false_alarms`: drift detection. `kill`: seconds. `effective`: share of the models that must count as one each. `truth`
+    is the measure of what the models are for (by default the harm's cost), `proxy` what they optimise.
+    """
+
+    arm: str | None = None
+    gain: float = 1.0
+    blast: float = 0.01
+    warned: float = 0.95
+    false_alarms: float = 0.05
+    kill: float = 60.0
+    effective: float = 0.5
+    path_gain: float = 1.0
+    truth: str | None = None
+    proxy: str | None = None
+
+
+USUAL = Limits()
+
+
 @final
 @dataclass(frozen=True)
 class Scenario:
@@ -91,7 +169,10 @@ class Scenario:
     seed: int
     allow_diverged: int
     resolved: Mapping[str, Any]
+    readiness: Limits = USUAL
     path: str | None = None
+    studies: tuple[Study, ...] = ()
+    factorial: Factorial | None = None
 
     @property
     def headline(self) -> str:

@@ -12,8 +12,10 @@ from typing import Any, get_args, get_origin
 
 from simlab.base.par import CHOSEN, Par, Parameter, parameters
 from simlab.base.units import NUMBER, UNITS, pretty
+from simlab.brains.topology import SCHEDULES
 from simlab.lab.shocks import EFFECTS
 from simlab.scenario import keys
+from simlab.scenario.factorial import LEVELS, PARTS
 from simlab.scenario.keys import TEXT, TITLE
 from simlab.scenario.reader import Node
 from simlab.scenario.registry import HOUSE, Registry, Shelf
@@ -33,14 +35,13 @@ def schema(registry: Registry = HOUSE) -> Json:
     schedule = _table(keys.SCHEDULE)
     vanish = {"anyOf": [{"type": "string"}, _table(keys.VANISH)]}
     topology = {"anyOf": [{"type": "string"}, _table(keys.TOPOLOGY)]}
-    arm = _table(
-        keys.ARM,
-        brain=brains,
-        schedule=schedule,
-        topology=topology,
-        interventions=_hands(registry.interventions),
-        set=patch,
-    )
+    inside: Json = {
+        "brain": brains,
+        "schedule": schedule,
+        "interventions": _hands(registry.interventions),
+        "set": patch,
+    }
+    arm = _table(keys.ARM, topology=topology, **inside)
     control = _optional(_table(keys.CONTROL, set=patch, vanishes={"type": "array", "items": vanish}))
     exceeds = {
         "type": "object",
@@ -57,13 +58,40 @@ def schema(registry: Registry = HOUSE) -> Json:
         schedule=schedule,
         run=_table(keys.RUN),
         harm=_table(keys.HARM),
+        detectors=_detectors(registry.detectors),
         shocks=_named(_shock(registry.worlds)),
         arms={**_named(arm), "minProperties": 1},
+        factorial={**_table(keys.FACTORIAL, **_seams(), **{"with": _table(keys.WITH, **inside)}), "minProperties": 1},
         controls={**_named(control), "required": list(keys.CONTROLS)},
+        readiness=_table(keys.READINESS),
         scoreboard=_list(_table(keys.ROW)),
         claims=_list(claim),
+        studies=_named(_study(exceeds)),
     )
-    return {"$schema": DIALECT, "title": "simlab scenario", **top}
+    either = [{"required": ["arms"]}, {"required": ["factorial"]}]
+    return {"$schema": DIALECT, "title": "simlab scenario", **top, "anyOf": either}
+
+
+def _seams() -> dict[str, Json]:
+    """The levels of each seam of a factorial design."""
+    blocks = {"type": "string", "pattern": r"^blocks\([1-9][0-9]*\)$"}
+    rhythm = {"type": "string", "pattern": rf"^({'|'.join(SCHEDULES)})(\([0-9.]+\))?$"}
+    found: dict[str, Json] = {}
+    for seam, known in LEVELS.items():
+        words = {"enum": [level for level in known if "(" not in level]}
+        level = rhythm if seam == "schedule" else {"anyOf": [words, blocks]} if seam in PARTS else words
+        found[seam] = {"type": "array", "items": level, "minItems": 1, "uniqueItems": True}
+    return found
+
+
+def _study(exceeds: Json) -> Json:
+    arm = {"$ref": "#/properties/arms/additionalProperties"}
+    swept = rf"^({'|'.join(keys.SWEPT)})\."
+    values = {"anyOf": [{"type": "string"}, {"type": "array", "minItems": 2}]}
+    paths = {"type": "object", "propertyNames": {"pattern": swept}}
+    stat = {"anyOf": [{"enum": ["harm", *keys.STATS]}, exceeds]}
+    sweep = {**paths, "additionalProperties": values, "minProperties": 1}
+    return _table(keys.STUDY, sweep=sweep, also=_named(arm), set=paths, stat=stat)
 
 
 def _table(table: Mapping[str, Parameter], **shapes: Json) -> Json:
@@ -136,6 +164,15 @@ def _described(shelf: Shelf, name: str) -> Json:
     found = _optional(_table(parameters(owner))) if owner else {}
     first = (getattr(owner, "__doc__", None) or name).strip().partition("\n")[0]
     return {**found, "description": first}
+
+
+def _detectors(shelf: Shelf) -> Json:
+    """A mapping from detectors to their parameters, and how often each looks."""
+    found = {}
+    for name in shelf.names():
+        owner = shelf.find(name)
+        found[name] = _optional(_table({**keys.DETECTOR, **(parameters(owner) if owner else {})}))
+    return {"type": "object", "properties": found, "additionalProperties": False}
 
 
 def _hands(shelf: Shelf) -> Json:

@@ -14,7 +14,7 @@ from simlab.base.world import Spec
 from simlab.brains.brain import Brain
 from simlab.brains.topology import Schedule, Topology, groups, schedule, wire
 from simlab.lab.shocks import EFFECTS, Shock
-from simlab.lab.trial import Hand, Harm, Trial, Trigger
+from simlab.lab.trial import Hand, Harm, Instrument, Trial, Trigger, seed
 from simlab.scenario import keys
 from simlab.scenario.parts import Part, Parts, several, sides
 from simlab.scenario.reader import Node, join
@@ -30,6 +30,7 @@ class Common(NamedTuple):
     stride: float | None
     warmup: float | None
     harm: Harm | None
+    instruments: tuple[Instrument, ...] = ()
 
 
 class Wired(NamedTuple):
@@ -75,7 +76,8 @@ class Setup:
         names = list(shocks) if arm["shocks"] is None else arm["shocks"]
         for i, name in enumerate(arm["shocks"] or ()):
             self._walker.one_of(name, shocks, arm["nodes"]["shocks"].value[i], f"{path}.shocks.{i}", "shock")
-        hands, hands_shown = self._hands(arm["interventions"], f"{path}.interventions", world.owner, spec)
+        given = arm["interventions"], f"{path}.interventions"
+        hands, hands_shown = self._hands(*given, world.owner, spec, common.instruments)
         shown = {
             "topology": wired.shown,
             "shocks": [name for name in names if name in shocks],
@@ -90,7 +92,7 @@ class Setup:
             "world": world.made, "brains": tuple(brain.made for brain in brains),
             "topology": wired.topology, "schedule": wired.schedule,
             "horizon": common.horizon, "stride": common.stride, "warmup": common.warmup or 0.0,
-            "shocks": chosen, "hands": hands, "harm": common.harm, "closed": closed,
+            "shocks": chosen, "hands": hands, "instruments": common.instruments, "harm": common.harm, "closed": closed,
         }  # fmt: skip
         try:
             return Trial(**fields), shown, wired.wiring
@@ -196,8 +198,38 @@ class Setup:
         topology = self._parts.make(made, place, path) if self._walker.faults == before else None
         return Wired(topology, rhythm, wiring, shown)
 
+    def instruments(self, node: Node | None, tick: float | None) -> tuple[tuple[Instrument, ...], dict[str, Any]]:
+        """The detectors of a document, all there are where it names none, each with its document."""
+        walker, found = self._walker, []
+        shown: dict[str, Any] = {}
+        every = {name: Node(None) for name in self._parts.detectors()}
+        given = (
+            every if node is None or node.value is None else walker.mapping(node, "detectors", "model_correlation: {}")
+        )
+        for name, body in given.items():
+            path = join("detectors", name)
+            part = self._parts.detector(Node({name: body}, body.mark, body.key), "detectors")
+            scrape = (
+                walker.table(body, path, keys.DETECTOR, "parameter", also=list(parameters(part.owner)))["scrape"]
+                if part.owner
+                else None
+            )
+            if scrape is not None and tick is not None and scrape < tick:
+                walker.fault(
+                    body.value["scrape"], join(path, "scrape"), f"must be at least one tick of the world, {tick:g} s"
+                )
+            if part.made is not None:
+                found.append(Instrument(name, part.made, scrape))
+                shown[name] = part.shown[name] | show(keys.DETECTOR, {"scrape": scrape})
+        return tuple(found), shown
+
     def _hands(
-        self, node: Node | None, path: str, world: type[Any] | None, spec: Spec | None
+        self,
+        node: Node | None,
+        path: str,
+        world: type[Any] | None,
+        spec: Spec | None,
+        instruments: tuple[Instrument, ...],
     ) -> tuple[tuple[Hand, ...], list[dict[str, Any]]]:
         hands: list[Hand] = []
         shown = []
@@ -210,7 +242,7 @@ class Setup:
             if part.owner is None:
                 continue
             name, body = next(iter(written.value.items()))
-            trigger, models, told = self._trigger(body, join(where, name), world, spec, part.owner)
+            trigger, models, told = self._trigger(body, join(where, name), world, spec, part.owner, instruments)
             part.shown[name].update(told)
             count = sum(hand.name.split("#")[0] == name for hand in hands)
             if trigger is not None and part.made is not None:
@@ -218,7 +250,13 @@ class Setup:
         return tuple(hands), shown
 
     def _trigger(
-        self, node: Node, path: str, world: type[Any] | None, spec: Spec | None, owner: type[Any]
+        self,
+        node: Node,
+        path: str,
+        world: type[Any] | None,
+        spec: Spec | None,
+        owner: type[Any],
+        instruments: tuple[Instrument, ...],
     ) -> tuple[Trigger | None, tuple[int, ...] | None, dict[str, Any]]:
         walker, before = self._walker, self._walker.faults
         values = walker.table(node, path, keys.HAND, "parameter", also=list(parameters(owner)))
@@ -234,8 +272,14 @@ class Setup:
         when: dict[str, Any] = {}
         if values["when"] is not None:
             when = walker.table(values["when"], f"{path}.when", keys.WHEN)
-            self._parts.crossing(when, values["when"], f"{path}.when", world)
             shown["when"] = show(keys.WHEN, when)
+            if when["measure"] is when["detector"] is None:
+                hint = "write e.g. `{measure: drawdown, above: 0.02}` or `{detector: model_correlation}`"
+                walker.fault(values["when"].place, f"{path}.when", "expected a `measure` or a `detector`", hint)
+            elif when["detector"] is None:
+                self._parts.crossing(when, values["when"], f"{path}.when", world)
+            else:
+                when = self._reading(when, values["when"], f"{path}.when", instruments)
             if values["at"] is not None:
                 walker.fault(values["when"].key, f"{path}.when", "given together with `at`", "keep one of them")
         else:
@@ -246,6 +290,28 @@ class Setup:
         lasts = math.inf if values["lasts"] is None else values["lasts"]
         at = math.inf if when else values["at"]
         return Trigger(at, **sides(when), scrape=values["scrape"], **latency, lasts=lasts), values["models"], shown
+
+    def _reading(
+        self, when: dict[str, Any], node: Node, path: str, instruments: tuple[Instrument, ...]
+    ) -> dict[str, Any]:
+        """A crossing of a detector's reading, by default above the detector's own limit."""
+        known = {one.name: one for one in instruments}
+        given = node.value["detector"]
+        for other in ("measure", "below"):
+            if when[other] is not None:
+                self._walker.fault(
+                    node.value[other], join(path, other), "does not go with `detector`", "remove one of them"
+                )
+        if not self._walker.one_of(when["detector"], known, given, join(path, "detector"), "detector"):
+            return {}
+        name = when["detector"] if when["rule"] in (None, "record") else seed(when["detector"])
+        above = known[when["detector"]].limits()[name] if when["above"] is None else when["above"]
+        return {"measure": name, "above": above, "below": None}
+
+
+def usual_stride(horizon: float, tick: float) -> float:
+    """The interval of recording where none is chosen: a 300th of the horizon in whole ticks, seconds."""
+    return max(round(horizon / 300 / tick), 1) * tick
 
 
 def _wire(wiring: str, models: int, kinds: int, share: float, given: dict[str, Any]) -> Topology:

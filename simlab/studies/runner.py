@@ -5,15 +5,15 @@ from __future__ import annotations
 import os
 import signal
 import time
-from collections.abc import Callable, Generator, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from contextlib import closing, contextmanager
+from itertools import chain, islice
 from pathlib import Path
 from types import FrameType
-from typing import NamedTuple
+from typing import NamedTuple, final
 
 from simlab.base.errors import InputError
 from simlab.lab.outcome import Outcome
-from simlab.lab.score import SCORES
 from simlab.lab.trial import Trial
 from simlab.results.disk import Hook, unwatched
 from simlab.results.parts import Stretch
@@ -23,6 +23,7 @@ from simlab.results.store import Run, Store, run_directory
 from simlab.scenario.scenario import Scenario
 from simlab.studies.workers import Answer, Crew, Task, can_travel, perform
 
+ASIDE = ("readiness", "studies")  # keys that decide nothing of a run
 COHORT = 256  # replications stepped together; tuned to the cache, and never changes a bit
 
 Play = Callable[[Trial, int, Sequence[int]], Outcome]
@@ -45,13 +46,13 @@ def run_of(scenario: Scenario, version: str | None = None) -> Run:
     """What names a scenario's run; `version` is by default that of the code which decides its numbers."""
     return Run(
         scenario=scenario.name,
-        document=scenario.resolved,
+        document={key: value for key, value in scenario.resolved.items() if key not in ASIDE},
         seed=scenario.seed,
         replications=scenario.replications,
         version=version or code_version(),
         arms=tuple(arm.name for arm in scenario.arms),
         controls={control.name: tuple(arm.name for arm in control.arms) for control in scenario.controls},
-        measures={**scenario.arms[0].trial.world.measures, **SCORES},
+        measures=scenario.arms[0].trial.measures,
     )
 
 
@@ -105,37 +106,23 @@ def play_all(
         play = play_cohort
 
     began = time.perf_counter()
-    cells = trials(scenario)
-    missing = store.missing()
-    left = sum(stop - first for _, first, stop in missing)
-    size = cohort or max(min(COHORT, -(-left // jobs)), 1)  # a small run still gives every worker something to do
-    units = [
-        Stretch(cell, first, min(first + size, stop))
-        for cell, start, stop in missing
-        for first in range(start, stop, size)
-    ]
-    tasks: list[Task] = [(play, (cells[u.cell], scenario.seed, range(u.first, u.stop))) for u in units]
-    total = len(cells) * scenario.replications
+    left = sum(stop - first for _, first, stop in store.missing())
+    size = cohort or cohort_of(left, jobs)
+    run = Begun(scenario, store, size, play)
+    total = len(run.cells) * scenario.replications
     done = total - left
     steps = 0
-    lost: dict[Stretch, str] = {}
-    if progress and units:
-        progress(Progress(done, total, units[0].cell, 0.0, 0))
-    with closing(_answers(tasks, jobs)) as answers:  # an error here must not leave workers behind
-        for index, answer in answers:
-            unit = units[index]
-            if answer.refused is not None:
-                raise answer.refused
-            if answer.why is not None:
-                lost[unit] = answer.why
-            else:
-                store.keep(unit.cell, answer.value)
-            trial = cells[unit.cell]
+    if progress and run.units:
+        progress(Progress(done, total, run.units[0].cell, 0.0, 0))
+    with closing(answers(run.tasks(), jobs)) as found:  # an error here must not leave workers behind
+        for index, answer in found:
+            unit = run.units[index]
+            run.keep(unit, answer)
             done += unit.stop - unit.first
-            steps += trial.topology.models * trial.ticks(trial.horizon) * (unit.stop - unit.first)
+            steps += run.steps(unit)
             if progress:
                 progress(Progress(done, total, unit.cell, time.perf_counter() - began, steps))
-    record = store.merge(lost)
+    record = store.merge(run.lost)
     seconds = time.perf_counter() - began
     store.write_timings(
         {
@@ -143,7 +130,7 @@ def play_all(
             "seconds": round(seconds, 3),
             "jobs": jobs,
             "cohort": size,
-            "cohorts_played": len(units),
+            "cohorts_played": len(run.units),
             "agent_steps": steps,
             "agent_steps_per_second": round(steps / seconds) if seconds > 0 else None,
         }
@@ -151,14 +138,59 @@ def play_all(
     return record
 
 
-def _answers(tasks: Sequence[Task], jobs: int) -> Generator[tuple[int, Answer], None, None]:
-    jobs = min(jobs, len(tasks))
-    if jobs <= 1 or not can_travel(tasks[0]):
-        for index, task in enumerate(tasks):
+def cohort_of(left: int, jobs: int) -> int:
+    """How many replications to step together when so many are left: a small run still gives every worker something to do."""
+    return max(min(COHORT, -(-left // jobs)), 1)
+
+
+@final
+class Begun:
+    """What an open store is missing, cut into `units` of at most `size` replications; keeps what became of them."""
+
+    def __init__(self, scenario: Scenario, store: Store, size: int, play: Play) -> None:
+        self.cells = trials(scenario)
+        self.units = [
+            Stretch(cell, first, min(first + size, stop))
+            for cell, start, stop in store.missing()
+            for first in range(start, stop, size)
+        ]
+        self.lost: dict[Stretch, str] = {}
+        self._seed, self._store, self._play = scenario.seed, store, play
+
+    def task(self, unit: Stretch) -> Task:
+        """What a worker does for a unit."""
+        return self._play, (self.cells[unit.cell], self._seed, range(unit.first, unit.stop))
+
+    def tasks(self) -> list[Task]:
+        """What workers do for all units."""
+        return [self.task(unit) for unit in self.units]
+
+    def keep(self, unit: Stretch, answer: Answer) -> None:
+        """Store what a worker found, or note why there is nothing. Raises the SimlabError by which a trial was refused."""
+        if answer.refused is not None:
+            raise answer.refused
+        if answer.why is not None:
+            self.lost[unit] = answer.why
+        else:
+            self._store.keep(unit.cell, answer.value)
+
+    def steps(self, unit: Stretch) -> int:
+        """Agents x ticks x replications of a unit."""
+        trial = self.cells[unit.cell]
+        return trial.topology.models * trial.ticks(trial.horizon) * (unit.stop - unit.first)
+
+
+def answers(tasks: Iterable[Task], jobs: int) -> Generator[tuple[int, Answer], None, None]:
+    """What became of each task, by its number, as they are done: here, or by as many as `jobs` processes."""
+    coming = iter(tasks)
+    first = list(islice(coming, 2))
+    coming = chain(first, coming)
+    if jobs <= 1 or len(first) < 2 or not can_travel(first[0]):
+        for index, task in enumerate(coming):
             yield index, perform(*task)
         return
     with Crew(jobs) as crew:
-        yield from crew.do(tasks)
+        yield from crew.do(coming)
 
 
 @contextmanager

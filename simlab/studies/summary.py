@@ -11,8 +11,10 @@ import numpy as np
 from simlab.base.arrays import Floats
 from simlab.lab.outcome import Outcome
 from simlab.results.record import Record, cell_key
-from simlab.scenario.scenario import Arm, Scenario
+from simlab.scenario.scenario import Arm, Factorial, Scenario
 from simlab.studies.claims import Finding, judge, vanished
+from simlab.studies.effects import Effect, effects
+from simlab.studies.score import scorecard
 from simlab.studies.statistics import Estimate, mean, share, share_difference
 
 Measures = Mapping[str, Mapping[str, Floats]]
@@ -37,6 +39,7 @@ def summarise(scenario: Scenario, record: Record) -> dict[str, Any]:
         "diverged": {arm.name: _diverged(record.cells[cell_key(arm.name)]) for arm in scenario.arms},
         "failed": {arm.name: len(record.cells[cell_key(arm.name)].failed) for arm in scenario.arms},
         "harm": _harm(scenario, record),
+        "scorecard": scorecard(scenario, record),
         "controls": {
             control.name: {
                 "title": control.title,
@@ -52,6 +55,8 @@ def summarise(scenario: Scenario, record: Record) -> dict[str, Any]:
             for control in scenario.controls
         },
     }
+    if scenario.factorial is not None:
+        summary["factorial"] = _factorial(scenario, scenario.factorial, record, plain)
     return _plain(summary)  # type: ignore[no-any-return]
 
 
@@ -98,7 +103,7 @@ def _contrasts(measures: Measures) -> list[dict[str, Any]]:
     for arm, each in others:
         for name, x in each.items():
             found = mean(x - at_base[name])
-            clear = _clear(mean(x - at_base[name], _joint(len(others))))
+            clear = stands_clear(mean(x - at_base[name], joint(len(others))))
             rows.append(
                 {
                     "measure": name,
@@ -132,7 +137,7 @@ def _harm(scenario: Scenario, record: Record) -> dict[str, Any] | None:
         return None
 
     def struck(control: str | None, arms: tuple[Arm, ...]) -> dict[str, Floats]:
-        return {arm.name: _harmed(record.cells[cell_key(arm.name, control)]) for arm in arms}
+        return {arm.name: harmed(record.cells[cell_key(arm.name, control)]) for arm in arms}
 
     plain = struck(None, scenario.arms)
     base, *others = plain
@@ -151,7 +156,36 @@ def _harm(scenario: Scenario, record: Record) -> dict[str, Any] | None:
     }
 
 
-def _harmed(outcome: Outcome) -> Floats:
+def _factorial(scenario: Scenario, design: Factorial, record: Record, plain: Measures) -> dict[str, Any]:
+    """What each seam does to the chance of harm, and to the mean of every measure."""
+    names = dict.fromkeys(name for arm in design.levels for name in plain[arm])
+    hits = {arm: harmed(record.cells[cell_key(arm)]) for arm in design.levels} if scenario.harm else {}
+    return {
+        "seams": {seam: list(levels) for seam, levels in design.seams.items()},
+        "levels": {arm: dict(levels) for arm, levels in design.levels.items()},
+        "dropped": [{"levels": dict(levels), "why": why} for levels, why in design.dropped],
+        "harm": [_effect(one) for one in effects(design, hits, hits=True)] if hits else None,
+        "measures": {
+            name: [_effect(one) for one in effects(design, {arm: plain[arm][name] for arm in design.levels})]
+            for name in names
+        },
+    }
+
+
+def _effect(found: Effect) -> dict[str, Any]:
+    return {
+        "seams": list(found.seams),
+        "before": list(found.before),
+        "after": list(found.after),
+        "effect": found.estimate.value,
+        "ci95": found.estimate.interval,
+        "n": found.estimate.n,
+        "over": found.over,
+        "clear": found.clear,
+    }
+
+
+def harmed(outcome: Outcome) -> Floats:
     """1 where a replication came to harm, 0 where it did not, NaN where it failed, or diverged before it did."""
     known = np.isnan(outcome.diverged)
     lost = dict(zip(outcome.replications.tolist(), np.where(known, np.inf, outcome.diverged), strict=True))
@@ -171,16 +205,17 @@ def _share(hit: Floats) -> dict[str, Any]:
 
 def _difference(x: Floats, y: Floats, others: int) -> dict[str, Any]:
     found = share_difference(x, y)
-    clear = _clear(share_difference(x, y, _joint(others)))
+    clear = stands_clear(share_difference(x, y, joint(others)))
     return {"difference": found.value, "ci95": found.interval, "n": found.n, "clear": clear}
 
 
-def _joint(others: int) -> float:
+def joint(others: int) -> float:
     """The level of each of several intervals that hold together at 95%."""
     return 1 - 0.05 / max(others, 1)
 
 
-def _clear(found: Estimate) -> bool:
+def stands_clear(found: Estimate) -> bool:
+    """Whether 0 lies outside an interval."""
     return found.low > 0 or found.high < 0
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import math
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
@@ -53,6 +55,25 @@ def trace(
 
     with threadpool_limits(1):
         return play(trial, scenario.seed, [replication], tap)
+
+
+def line(step: Step, as_json: bool) -> str:
+    """One stage of a tick as a line; as JSON, what is undefined is null."""
+    if not as_json:
+        value = step.value
+        shown = value if isinstance(value, dict) else np.array2string(value, precision=6, threshold=12, edgeitems=4)
+        return f"{step.tick:8d}  {step.time:12.6g} s  {step.stage:8s}  {' '.join(str(shown).split())}"
+    return json.dumps({"tick": step.tick, "time": step.time, "stage": step.stage, "value": _plain(step.value)})
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _plain(inside) for key, inside in value.items()}
+    if isinstance(value, list):
+        return [_plain(inside) for inside in value]
+    if isinstance(value, np.ndarray | np.generic):
+        return _plain(value.tolist())
+    return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
 def _first(value: Any) -> Any:

@@ -12,8 +12,9 @@ import signal
 import sys
 import traceback
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
+from itertools import islice
 from multiprocessing import connection, get_context
 from multiprocessing.connection import Connection
 from multiprocessing.process import BaseProcess
@@ -83,42 +84,43 @@ class Crew:
         """The process ids of the workers alive now."""
         return [worker.pid for worker in self._workers.values() if worker.pid]
 
-    def do(self, tasks: Sequence[Task]) -> Iterator[tuple[int, Answer]]:
+    def do(self, tasks: Iterable[Task]) -> Iterator[tuple[int, Answer]]:
         """Do the tasks, at most one at a time for each worker; yields (index, answer) in the order they are done.
 
-        A task whose worker dies is tried once more on a new worker, then answered with how it died.
+        A task is asked for when a worker is free for it, so there may be more than fit into memory. One whose worker dies is
+        tried once more on a new worker, then answered with how it died.
         """
-        waiting = deque(range(len(tasks)))
+        coming = enumerate(tasks)
+        again: deque[tuple[int, Task]] = deque()
         deaths: dict[int, int] = {}
-        doing: dict[Connection, int] = {}
-        for pipe in [self._hire() for _ in range(min(self._size, len(tasks)))]:
-            self._give(pipe, tasks, waiting, doing)
+        doing: dict[Connection, tuple[int, Task]] = {}
+        for index, task in islice(coming, self._size):
+            self._give(self._hire(), (index, task), doing)
         while doing:
             for pipe in cast("list[Connection]", connection.wait(list(doing))):
-                index = doing.pop(pipe)
+                index, task = doing.pop(pipe)
                 answer: Answer | None = None
+                free: Connection | None = pipe
                 try:
                     answer = pipe.recv()
                 except (EOFError, OSError):
-                    how = self._bury(pipe)
+                    how, free = self._bury(pipe), None
                     deaths[index] = deaths.get(index, 0) + 1
                     if deaths[index] < TRIES:
-                        waiting.appendleft(index)
+                        again.append((index, task))
                     else:
                         answer = Answer(why=f"its worker process died {TRIES} times, the last time {how}")
-                    if waiting:
-                        self._give(self._hire(), tasks, waiting, doing)
-                else:
-                    self._give(pipe, tasks, waiting, doing)
+                following = again.popleft() if again else next(coming, None)
+                if following is not None:
+                    self._give(free or self._hire(), following, doing)
                 if answer is not None:
                     yield index, answer
 
-    def _give(self, pipe: Connection, tasks: Sequence[Task], waiting: deque[int], doing: dict[Connection, int]) -> None:
-        """Send the next task; if the worker is dead, receiving the answer finds that out."""
-        if waiting:
-            index = doing[pipe] = waiting.popleft()
-            with suppress(BrokenPipeError, ConnectionResetError):
-                pipe.send(tasks[index])
+    def _give(self, pipe: Connection, task: tuple[int, Task], doing: dict[Connection, tuple[int, Task]]) -> None:
+        """Send a task; if the worker is dead, receiving the answer finds that out."""
+        doing[pipe] = task
+        with suppress(BrokenPipeError, ConnectionResetError):
+            pipe.send(task[1])
 
     def _hire(self) -> Connection:
         context = get_context("spawn")

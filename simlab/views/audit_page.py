@@ -4,9 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from html import escape
-from importlib import resources
 from pathlib import Path
-from string import Template
 
 from simlab.results.disk import directory, dumps, plain, storage, text
 from simlab.results.disk import write as write_file
@@ -16,6 +14,7 @@ from simlab.views.auditing import over, sections, verdict
 from simlab.views.blueprint import blueprints
 from simlab.views.ink import Drawing, style
 from simlab.views.markup import Cell, Html, element, paragraph, picture, prose, section, table, together
+from simlab.views.page import page
 from simlab.views.sections import BAD, GOOD
 from simlab.views.words import count, number, opening
 
@@ -28,12 +27,12 @@ def write(found: Audit, folder: str | Path) -> Path:
     The same audit gives the same bytes. Raises StorageError where the directory cannot be written.
     """
     folder = directory(folder)
-    page, drawn = compose(found)
+    whole, drawn = compose(found)
     with storage(folder):
         folder.mkdir(parents=True, exist_ok=True)
     write_file(folder / "architecture.svg", text(drawn.file()))
     write_file(folder / "audit.json", text(dumps(plain(document(found)))))
-    write_file(folder / "audit.html", text(page))
+    write_file(folder / "audit.html", text(whole))
     return folder / "audit.html"
 
 
@@ -50,15 +49,14 @@ def compose(found: Audit) -> tuple[str, Drawing]:
         ]
     )
     first, semicolon, rest = verdict(found).partition(";")
-    page = Template(resources.files("simlab.views").joinpath("page.html").read_text("utf-8")).substitute(
-        title=escape(one.title),
-        lead=prose(opening(one.story, LEAD), "lead").text if one.story else "",
-        verdict=together([element("strong", first + semicolon), Html(escape(rest))]).text,
-        controls="",
-        chips=together(_chips(found)).text,
-        main=body.text,
+    made = page(
+        one.title,
+        together([element("strong", first + semicolon), Html(escape(rest))]),
+        together(_chips(found)),
+        body,
+        prose(opening(one.story, LEAD), "lead") if one.story else Html(""),
     )
-    return page, wide
+    return made, wide
 
 
 def _chips(found: Audit) -> Iterator[Html]:

@@ -19,7 +19,8 @@ from simlab.base.errors import SimlabError, StorageError
 from simlab.results.disk import digest, directory, storage, text, unseal
 from simlab.results.disk import write as write_file
 from simlab.results.record import FORMAT
-from simlab.scenario.build import build
+from simlab.results.sweeps import DESIGN
+from simlab.scenario.build import rebuild
 from simlab.views.markup import Html, element, paragraph, together
 from simlab.views.sections import GOOD, LOOK
 from simlab.views.verdict import claim_counts, controls_line, verdict
@@ -80,7 +81,10 @@ def compose(folder: Path) -> str:
 def entries(folder: Path) -> Iterator[Entry]:
     """The finished runs in a folder."""
     for path in _folders(folder):
-        for place in (path, *_folders(path)):
+        for place in (
+            path,
+            *([] if _own(path / DESIGN) else _folders(path)),
+        ):  # the points of a sweep are no runs of their own
             if _own(place / "manifest.json"):
                 yield _entry(place)
 
@@ -103,7 +107,7 @@ def _entry(place: Path) -> Entry:
                 place, place.name, f"Stored in format {manifest.get('format')}; this simlab reads format {FORMAT}."
             )
         summary = _summary(place, manifest)
-        scenario = build(manifest["document"], manifest["scenario"])
+        scenario = rebuild(manifest["document"], manifest["scenario"])
     except SimlabError as error:
         return Entry(place, place.name, f"Cannot be read: {error}")
     facts = f"{scenario.name}, {count(summary['replications'], 'replication')}, seed {summary['seed']}"

@@ -5,20 +5,18 @@ The page asks nothing of the network, runs nothing, and shows every text it is g
 
 from __future__ import annotations
 
-from html import escape
-from importlib import resources
 from pathlib import Path
-from string import Template
 
 from simlab.base.errors import StorageError
 from simlab.results.disk import storage, text
 from simlab.results.disk import write as write_file
 from simlab.results.record import Record
 from simlab.scenario.scenario import Scenario
-from simlab.views import facts, pictures, sections
+from simlab.views import facts, pictures, scorecard, seams, sections, study
 from simlab.views.figures import COUNTED, SHOWN
 from simlab.views.ink import Drawing, style
 from simlab.views.markup import Html, grid, paragraph, picture, section, together
+from simlab.views.page import page
 from simlab.views.words import human
 
 
@@ -29,7 +27,7 @@ def write(record: Record, scenario: Scenario, directory: str | Path, command: st
     the same bytes. Raises StorageError where the directory cannot be written, or `figures` leads out of it.
     """
     folder = Path(directory)
-    page, drawn = compose(record, scenario, command)
+    whole, drawn = compose(record, scenario, command)
     with storage(folder):
         beside = folder / "figures"
         if beside.is_symlink():
@@ -37,7 +35,7 @@ def write(record: Record, scenario: Scenario, directory: str | Path, command: st
         beside.mkdir(parents=True, exist_ok=True)
     for one in drawn:
         write_file(beside / f"{one.name}.svg", text(one.file()))
-    write_file(folder / "report.html", text(page))
+    write_file(folder / "report.html", text(whole))
     return folder / "report.html"
 
 
@@ -50,6 +48,10 @@ def compose(record: Record, scenario: Scenario, command: str | None = None) -> t
         wired = pictures.wirings(scenario)
         alike = pictures.matrices(record, scenario)
         when, seen = pictures.events(record, scenario)
+        of_seams = seams.drawings(record.summary, scenario) if record.summary.get("factorial") else []
+        card = record.summary.get("scorecard")
+        scored = scorecard.drawings(card) if card else None
+    studied, drawn_there = study.inside(record.path)
     about = pictures.declared(scenario, record, scenario.headline).about
     caption = (
         f"{human(scenario.headline).capitalize()}{f', the {about},' if about else ''} over time in each arm: median (thick), the "
@@ -73,9 +75,15 @@ def compose(record: Record, scenario: Scenario, command: str | None = None) -> t
             paragraph(caption, "soft caption"),
             section("What is simulated", sections.story(scenario)),
             section("Who shares what, and how alike they answer", sections.wiring(wired, alike, record)),
+            section("Which seam does it?", seams.section(record.summary, scenario, of_seams)),
             section("Claims", sections.claims(record)),
             section("Controls: what must vanish", sections.controls(record, scenario)),
+            *studied,
             section("When things happen", sections.events(record, scenario, when, seen)),
+            section(
+                "How early would you have known?",
+                scorecard.section(card, scored, {arm.name: arm.title for arm in scenario.arms}),
+            ),
             section("Retelling and record", sections.record_box(scenario)),
             section("Scoreboard: the model against published figures", sections.scoreboard(record, scenario)),
             section("Differences between arms", paragraph(paired, "soft"), grid([picture(d) for d in apart]))
@@ -88,13 +96,24 @@ def compose(record: Record, scenario: Scenario, command: str | None = None) -> t
         )
         if item.text
     )
-    page = Template(resources.files("simlab.views").joinpath("page.html").read_text("utf-8")).substitute(
-        title=escape(scenario.title),
-        lead=sections.lead(scenario).text,
-        verdict=sections.verdict_line(record, scenario).text,
-        controls=sections.controls_line(record, scenario).text,
-        chips=sections.chips(record, scenario).text,
-        main=body.text,
+    whole = page(
+        title=scenario.title,
+        lead=sections.lead(scenario),
+        verdict=sections.verdict_line(record, scenario),
+        controls=sections.controls_line(record, scenario),
+        chips=sections.chips(record, scenario),
+        main=body,
     )
-    drawn = [wide, narrow, *(d for _, d in wired), *alike.values(), *(when or ()), *apart, *(d for _, d in spread)]
-    return page, drawn
+    drawn = [
+        wide,
+        narrow,
+        *(d for _, d in wired),
+        *alike.values(),
+        *(when or ()),
+        *(scored or ()),
+        *apart,
+        *(d for _, d in spread),
+        *of_seams,
+        *drawn_there,
+    ]
+    return whole, drawn

@@ -10,18 +10,14 @@ import pytest
 from simlab.base.errors import InputError
 from simlab.base.world import Feedback
 from simlab.interventions.importance_weight import ImportanceWeight
-from simlab.interventions.intervention import Moment
 from simlab.interventions.thinning import Thinning
-from simlab.lab.streams import Streams
+from tests.interventions import stage
 
 R = 4000
 
 
 def moment(r=R):
-    luck = Streams(3, range(r))
-    luck.clock.row = 0
-    never = np.full((1, 1), 2**62)
-    return Moment("a world", None, luck, 0, lambda: None, never, never)
+    return stage.moment(r, 2, world="a world", seed=3)
 
 
 def censored(p, r=R, seed=1):

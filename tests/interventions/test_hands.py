@@ -14,17 +14,15 @@ from simlab.base.errors import InputError
 from simlab.base.world import Action
 from simlab.brains.topology import Schedule
 from simlab.interventions.circuit_breaker import CircuitBreaker
-from simlab.interventions.intervention import Moment
 from simlab.interventions.kill_switch import KillSwitch
 from simlab.interventions.throttle import Throttle
 from simlab.lab.cohort import join, play
 from simlab.lab.shocks import Shock
-from simlab.lab.streams import Streams
 from simlab.lab.trial import Hand, Trigger
+from tests.interventions.stage import SAYS_ONE, moment
 from tests.lab.toy import Mean, Toy, trial
 
 HANDS = {"kill_switch": KillSwitch(), "circuit_breaker": CircuitBreaker(), "throttle": Throttle()}
-SAYS_ONE = {"brains": (Mean(prior=1.0),)}
 
 
 def played(hand, n=2, seed=0, world=None, tap=None, **given):
@@ -95,13 +93,6 @@ def test_a_throttle_that_lets_all_or_nothing_through():
     np.testing.assert_array_equal(played(Hand("t", Throttle(passes=1.0), at), **plan).series["total"], free)
     nothing, killed = (played(Hand("t", hand, at), **plan) for hand in (Throttle(passes=0.0), KillSwitch()))
     np.testing.assert_array_equal(nothing.series["total"], killed.series["total"])
-
-
-def moment(r, m, fallback, tick=0):
-    luck = Streams(1, range(r))
-    luck.clock.row = tick
-    always = np.zeros((r, m), dtype=np.int64)
-    return Moment(Toy(), None, luck, tick, lambda: fallback, always, always + 10)
 
 
 def test_a_throttle_decides_choices_case_by_case():

@@ -15,6 +15,7 @@ import numpy as np
 from simlab.base.errors import InputError
 from simlab.base.world import Measure
 from simlab.lab.outcome import Event, Outcome
+from simlab.lab.score import SCORES
 from simlab.results.disk import Hook, unwatched
 from simlab.results.store import Store
 from simlab.scenario.scenario import Arm, Control, Scenario
@@ -34,6 +35,10 @@ class FakeTrial:
     @property
     def world(self) -> Any:
         return SimpleNamespace(measures=MEASURES)
+
+    @property
+    def measures(self) -> Any:
+        return {**MEASURES, **SCORES}
 
     @property
     def topology(self) -> Any:

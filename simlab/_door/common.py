@@ -1,0 +1,154 @@
+"""What the commands have in common."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from simlab.base.errors import SimlabError
+
+if TYPE_CHECKING:
+    from simlab.scenario.describe import Section
+    from simlab.scenario.scenario import Scenario
+    from simlab.studies.runner import Progress
+
+
+def with_overrides(command: Callable[..., Any]) -> Callable[..., Any]:
+    """The option `--set`."""
+    return click.option(
+        "settings",
+        "--set",
+        multiple=True,
+        metavar="PATH=VALUE",
+        help="Another value, e.g. world.flash_crash.limit=100.",
+    )(command)
+
+
+def with_size(command: Callable[..., Any]) -> Callable[..., Any]:
+    """The options `--replications`, `--seed` and `--jobs`."""
+    for option in (
+        click.option(
+            "--jobs",
+            type=click.IntRange(min=1),
+            metavar="N",
+            help="Processes; by default one a CPU. Never changes a bit.",
+        ),
+        click.option("--seed", type=int, metavar="N", help="What every random number depends on."),
+        click.option("--replications", type=int, metavar="N", help="Replications of every arm."),
+    ):
+        command = option(command)
+    return command
+
+
+def load_all(
+    names: tuple[str, ...], settings: tuple[str, ...] = (), replications: int | None = None, seed: int | None = None
+) -> list[Scenario]:
+    """Every scenario, or a ScenarioError with the problems of all of them."""
+    from simlab.scenario.load import load
+    from simlab.scenario.problems import Problem, ScenarioError
+    from simlab.scenario.reader import override
+
+    overrides = dict(override(setting) for setting in settings)
+    found: list[Scenario] = []
+    problems: list[Problem] = []
+    for name in names:
+        try:
+            found.append(load(name, overrides, replications, seed))
+        except ScenarioError as error:
+            problems += error.problems
+    if problems:
+        raise ScenarioError(problems)
+    return found
+
+
+def show(sections: Iterable[Section], *, err: bool = False) -> None:
+    """Draw sections with rich, on stderr with `err`; through click, so that a closed pipe ends it quietly and a file holds plain text."""
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    console = Console(markup=False, highlight=False, emoji=False)
+    with console.capture() as captured:
+        for section in sections:
+            console.print(Text(section.heading, style="bold"))
+            if section.text:
+                console.print(Text(section.text))
+            if section.rows:
+                table = Table(show_header=any(section.columns), pad_edge=False, box=None)
+                for column in section.columns:
+                    table.add_column(Text(column, style="dim"), overflow="fold")
+                for row in section.rows:
+                    table.add_row(*(Text(cell) for cell in row))
+                console.print(table)
+            console.print()
+    click.echo(captured.get(), nl=False, err=err)
+
+
+def tell(text: str) -> None:
+    """A line on stderr."""
+    click.echo(text, err=True)
+
+
+def refreshed(folder: Path) -> str:
+    """Refresh the index of the results folder; a run that is done does not fail because its index cannot be written."""
+    from simlab.views.index import write
+
+    try:
+        return f"index: {write(folder)}"
+    except SimlabError as error:
+        return f"index: not written ({error})"
+
+
+def command_of(scenario: Scenario, settings: tuple[str, ...], what: str = "run", more: tuple[str, ...] = ()) -> str:
+    """The command that reproduces a run; processes and directory change nothing, so they are left out."""
+    import shlex
+
+    from simlab.scenario.load import shipped
+
+    path = Path(scenario.path or scenario.name)
+    name = scenario.name if shipped().get(scenario.name) == path else str(path)
+    sets = [part for setting in settings for part in ("--set", setting)]
+    plan = ["--replications", str(scenario.replications), "--seed", str(scenario.seed)]
+    return shlex.join(["simlab", what, name, *more, *sets, *plan])
+
+
+@contextmanager
+def progress_of(name: str, quiet: bool) -> Iterator[Callable[[Progress], None] | None]:
+    """Live progress on a terminal, one line when it begins anywhere else, nothing when quiet."""
+    if quiet:
+        yield None
+        return
+    if not sys.stderr.isatty():
+        yield _plainly(name)
+        return
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
+    from rich.progress import Progress as Bar
+
+    columns = (TextColumn("{task.description}", markup=False), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    with Bar(*columns, console=Console(stderr=True), transient=True) as bar:
+        task = bar.add_task(name, total=None)
+
+        def show(progress: Progress) -> None:
+            speed = progress.agent_steps / progress.seconds if progress.seconds > 0 else 0.0
+            told = f"{name}  {progress.cell}  {speed / 1e6:.0f}M agent-steps/s"
+            bar.update(task, total=progress.total, completed=progress.done, description=told)
+
+        yield show
+
+
+def _plainly(name: str) -> Callable[[Progress], None]:
+    """Progress for a log: a line when playing begins, and then at most one every 10 s."""
+    told = [-10.0]
+
+    def show(progress: Progress) -> None:
+        if progress.seconds - told[0] >= 10:
+            told[0] = progress.seconds
+            tell(f"{name}: {progress.done} of {progress.total} replications")
+
+    return show

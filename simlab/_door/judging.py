@@ -1,0 +1,88 @@
+"""Commands that judge a design: the scorecard of its detectors, and the readiness drills."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import click
+
+from simlab._door.common import load_all, show, with_overrides, with_size
+
+
+@click.command()
+@click.argument("scenarios", nargs=-1, required=True, metavar="SCENARIO...")
+@with_overrides
+@with_size
+@click.option("--out", type=click.Path(path_type=Path), metavar="DIR", help="The run directory, as in `run`.")
+@click.option("as_json", "--json", is_flag=True, help="One JSON object a scenario.")
+def score(
+    scenarios: tuple[str, ...],
+    settings: tuple[str, ...],
+    replications: int | None,
+    seed: int | None,
+    jobs: int | None,
+    out: Path | None,
+    as_json: bool,
+) -> None:
+    """How early each detector warns of harm, how often it misses, and how often it cries wolf.
+
+    Plays what `run` would, or finds it done. Every detector is judged by its method of record and by the popular rule.
+    """
+    from simlab.studies.run import run
+    from simlab.studies.runner import stop_on_sigterm
+    from simlab.views.scorecard import sections
+
+    for scenario in load_all(scenarios, settings, replications, seed):
+        place = out / scenario.name if out is not None and len(scenarios) > 1 else out
+        with stop_on_sigterm():
+            card = run(scenario, jobs=jobs, out=place).summary["scorecard"]
+        if as_json:
+            click.echo(json.dumps({"scenario": scenario.name, "scorecard": card}))
+        else:
+            show(sections(scenario, card))
+
+
+@click.command()
+@click.argument("scenario")
+@with_overrides
+@with_size
+@click.option(
+    "arms", "--arm", multiple=True, metavar="ARM", help="The arm that is drilled; may be given several times."
+)
+@click.option("--out", type=click.Path(path_type=Path), metavar="DIR", help="Where the page and the JSON are written.")
+@click.option("--strict", is_flag=True, help="Exit with 1 when a drill is not passed.")
+@click.option("as_json", "--json", is_flag=True, help="One JSON object an arm on stdout, all else on stderr.")
+def readiness(
+    scenario: str,
+    settings: tuple[str, ...],
+    replications: int | None,
+    seed: int | None,
+    jobs: int | None,
+    arms: tuple[str, ...],
+    out: Path | None,
+    strict: bool,
+    as_json: bool,
+) -> int:
+    """Hold the seven drills on a design, and say whether it is ready to be deployed.
+
+    Each drill is an experiment on one arm, by default the one the scenario's `readiness:` names, or else the first.
+    """
+    from simlab.studies.readiness import readiness as drill
+    from simlab.studies.runner import run_of, stop_on_sigterm
+    from simlab.views.readiness import sections, write
+
+    (found,) = load_all((scenario,), settings, None, seed)
+    folder = out if out is not None else Path("results", found.name, f"readiness-{run_of(found).hash}")
+    worst = 0
+    for arm in arms or (None,):
+        with stop_on_sigterm():
+            result = drill(found, arm, replications=replications, jobs=jobs)
+        page = write(result, folder)
+        if as_json:
+            click.echo(json.dumps(result.plain()))
+        else:
+            show(sections(result))
+        click.echo(f"page: {page}", err=as_json)
+        worst = max(worst, int(strict and result.score < len(result.drills)))
+    return worst

@@ -1,0 +1,134 @@
+"""Commands that play a scenario at many points: sweeps, and the studies that a scenario brings with it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from simlab._door.common import command_of, load_all, progress_of, refreshed, with_overrides, with_size
+
+if TYPE_CHECKING:
+    from simlab.views.studied import Told
+
+
+def with_place(command: Callable[..., Any]) -> Callable[..., Any]:
+    """The options `--out`, `--json` and `--quiet`."""
+    for option in (
+        click.option("--quiet", is_flag=True, help="No progress and no words; the exit code and the files tell."),
+        click.option("as_json", "--json", is_flag=True, help="One JSON object on stdout, all else on stderr."),
+        click.option("--out", type=click.Path(path_type=Path), metavar="DIR", help="The directory."),
+    ):
+        command = option(command)
+    return command
+
+
+@click.command()
+@click.argument("scenario")
+@click.argument("axes", nargs=-1, required=True, metavar="PATH=VALUES...")
+@click.option("--arms", metavar="A,B,...", help="The arms to play, the baseline first; all by default.")
+@click.option("--measure", metavar="NAME", help="The measure that is asked for; by default the scenario's headline.")
+@click.option("--stat", metavar="STAT", help="harm, mean, median, p95 or '{exceeds: x}'; by default harm if declared.")
+@click.option(
+    "--design", metavar="DESIGN", default="grid", help="grid (default), lhs (Latin hypercube) or sobol (indices)."
+)
+@click.option("--points", type=int, metavar="N", help="Points of lhs; sobol plays N x (axes + 2), N a power of two.")
+@with_overrides
+@with_size
+@with_place
+def sweep(
+    scenario: str,
+    axes: tuple[str, ...],
+    arms: str | None,
+    measure: str | None,
+    stat: str | None,
+    design: str,
+    points: int | None,
+    settings: tuple[str, ...],
+    replications: int | None,
+    seed: int | None,
+    jobs: int | None,
+    out: Path | None,
+    as_json: bool,
+    quiet: bool,
+) -> int:
+    """Play a scenario at many points, all on the same luck, and map where the order of its arms turns.
+
+    PATH=VALUES is a list `a,b,c`, or a range `low:high:count` or `log:low:high:count` (without a count for lhs and sobol).
+    The same command resumes what was interrupted; another --measure of the same points plays nothing.
+    """
+    from simlab.scenario.axes import arguments, statistic
+    from simlab.studies.points import plan
+    from simlab.studies.runner import stop_on_sigterm
+    from simlab.views.studied import play_sweep
+
+    (found,) = load_all((scenario,), settings, replications, seed)
+    study = plan(
+        found,
+        arguments(axes),
+        arms=arms.split(",") if arms is not None else None,
+        measure=measure,
+        stat=statistic(stat) if stat is not None else None,
+        design=design,
+        points=points,
+    )
+    chosen = design if design != "grid" else None
+    given = (("arms", arms), ("measure", measure), ("stat", stat), ("design", chosen), ("points", points))
+    more = [part for name, value in given if value is not None for part in (f"--{name}", str(value))]
+    command = command_of(found, settings, "sweep", (*axes, *more))
+    with stop_on_sigterm():
+        told = play_sweep(found, study, jobs, out, lambda name: progress_of(name, quiet), command)
+    return _say(told, as_json, quiet)
+
+
+@click.command()
+@click.argument("scenarios", nargs=-1, required=True, metavar="SCENARIO...")
+@click.option("--only", multiple=True, metavar="NAME", help="This study alone; may be given several times.")
+@with_overrides
+@with_size
+@with_place
+def study(
+    scenarios: tuple[str, ...],
+    only: tuple[str, ...],
+    settings: tuple[str, ...],
+    replications: int | None,
+    seed: int | None,
+    jobs: int | None,
+    out: Path | None,
+    as_json: bool,
+    quiet: bool,
+) -> int:
+    """Play the studies of scenarios into their runs, which are played first if they are not there.
+
+    They become sections of the run's report, each with its verdict. --replications is for the run and for every point, --out is
+    the run directory (with several scenarios, one in it each). Exit codes are those of `run`.
+    """
+    from simlab.studies.points import study_of
+    from simlab.studies.runner import stop_on_sigterm
+    from simlab.views.studied import play_studies
+
+    found = load_all(scenarios, settings, replications, seed)
+    named = [only or tuple(s.name for s in one.studies) or ("",) for one in found]
+    chosen = [[study_of(one, name, replications) for name in names] for one, names in zip(found, named, strict=True)]
+    worst = 0
+    for one, studies in zip(found, chosen, strict=True):
+        place = out / one.name if out is not None and len(scenarios) > 1 else out
+        with stop_on_sigterm():
+            told = play_studies(
+                one, studies, jobs, place, lambda name: progress_of(name, quiet), command_of(one, settings)
+            )
+        index = [] if out is not None else [refreshed(told.page.parents[2])]
+        worst = max(worst, _say(told._replace(lines=told.lines + index), as_json, quiet))
+    return worst
+
+
+def _say(told: Told, as_json: bool, quiet: bool) -> int:
+    """Print what was found; returns the exit code."""
+    for line in () if quiet else told.lines:
+        click.echo(line, err=as_json)
+    if as_json:
+        click.echo(json.dumps(told.document, allow_nan=False))
+    return told.code
