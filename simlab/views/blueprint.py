@@ -178,9 +178,9 @@ def _drawn(found: Audit, *, down: bool) -> Figure:
         size = Spot(34 + columns * 104 + 18 * len(back) + 44, 343, 0)
         first, step, top, gap = 76.0, 104.0, 8.0, (343 - 16 - lane * len(back)) / rows
     else:
-        size = Spot(1180, 72 + rows * GAP + lane * len(back) + 46, 0)
+        size = Spot(1180, 84 + rows * GAP + lane * len(back) + 46, 0)
         first, step, top, gap = 110.0, (1180 - 230) / max(columns - 1, 1), 46.0, GAP
-    floor = top + rows * gap + (0 if down else 22)
+    floor = top + rows * gap + (0 if down else 34)
     width, height = (size.across, size.along) if down else (size.along, size.across)
     figure = canvas(width, height)
     axes = figure.add_axes((0, 0, 1, 1))
