@@ -29,7 +29,8 @@ def audit(architecture: str, as_json: bool, out: Path | None, strict: bool) -> i
     from simlab.scenario.architecture import load
     from simlab.studies.audit import audit as study
     from simlab.studies.audit import document
-    from simlab.views.auditing import report, write
+    from simlab.views.audit_page import write
+    from simlab.views.auditing import report
 
     found = study(load(architecture))
     if as_json:

@@ -7,14 +7,14 @@ a model that learns from data that failed fails, at its next retraining.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from functools import lru_cache
 from typing import NamedTuple
 
 import numpy as np
 
 from simlab.base.arrays import Bools
-from simlab.scenario.architecture import Architecture
+from simlab.scenario.architecture import Architecture, Part
 
 
 class Needs(NamedTuple):
@@ -108,7 +108,6 @@ def blasts(architecture: Architecture) -> tuple[Blast, ...]:
     """The blast radius of every part but consumers, the widest first."""
     order, fallen = needs(architecture), _one_by_one(architecture)
     models, consumers = architecture.of("model"), architecture.of("consumer")
-    traffic, weight = (dict(_shares(architecture, kind)) for kind in ("model", "consumer"))
     direct = {part.name: 0 for part in order}
     for part in order:
         for need in {*part.needs, *((part.fallback,) if part.fallback is not None else ())}:
@@ -119,7 +118,7 @@ def blasts(architecture: Architecture) -> tuple[Blast, ...]:
             dark = tuple(m.name for m in models if fallen.silent[m.name][i])
             carried = tuple(m.name for m in models if fallen.broken[m.name][i] and not fallen.silent[m.name][i])
             hit = tuple(one.name for one in consumers if fallen.silent[one.name][i])
-            lost = sum(traffic[name] for name in dark), sum(weight[name] for name in hit)
+            lost = _share(models, dark), _share(consumers, hit)
             found.append(Blast(part.name, part.kind, direct[part.name], dark, carried, hit, *lost))
     place = {part.name: i for i, part in enumerate(architecture.parts)}
     return tuple(sorted(found, key=lambda one: (-round(one.share, 9), -len(one.models), place[one.name])))
@@ -129,8 +128,12 @@ def widest(architecture: Architecture) -> float:
     """The largest share of the traffic or of the consumers that fails with one part."""
     silent = _one_by_one(architecture).silent
     parts = np.array([part.kind != "consumer" for part in needs(architecture)])
-    lost = [sum(silent[n] * share for n, share in _shares(architecture, kind)) for kind in ("model", "consumer")]
-    return float(np.max(np.stack([one * parts for one in lost])))
+    most = 0.0
+    for kind in ("model", "consumer"):
+        some = architecture.of(kind)
+        lost = sum((silent[one.name] * one.weight for one in some), np.zeros(len(parts)))
+        most = max(most, float((lost * parts).max()) / sum(one.weight for one in some) if some else 0.0)
+    return most
 
 
 def _one_by_one(architecture: Architecture) -> Fallen:
@@ -139,8 +142,6 @@ def _one_by_one(architecture: Architecture) -> Fallen:
     return fall(order, {part.name: np.arange(len(order)) == i for i, part in enumerate(order)}, len(order))
 
 
-def _shares(architecture: Architecture, kind: str) -> list[tuple[str, float]]:
-    """The parts of a kind with their shares of the traffic, or of the consumers."""
-    some = architecture.of(kind)
-    total = sum(part.weight for part in some)
-    return [(part.name, part.weight / total) for part in some]
+def _share(some: Sequence[Part], names: Sequence[str]) -> float:
+    """The weight of those that are named, as a share of all."""
+    return sum(one.weight for one in some if one.name in names) / sum(one.weight for one in some) if names else 0.0

@@ -11,7 +11,7 @@ from simlab.base.units import pretty
 from simlab.scenario.architecture import SILENT, Architecture, Link, Part, exactly
 from simlab.studies.blast import blasts
 
-MOST_CHANGES = 250  # looked at in one round; of the parts with the widest blast radius first
+MOST_CHANGES = 120  # looked at in one round; of the parts with the widest blast radius first
 ROUND = {3600.0: 60.0, 60.0: 1.0, 0.0: 0.001}  # what a phase is rounded to, by the shortest time between retrainings
 
 

@@ -1,31 +1,20 @@
-"""The audit in words and tables, for a terminal and for the page: one verdict, and a section for each question."""
+"""The audit in words and tables, for a terminal and for the page: a verdict, and a section for each question."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from html import escape
-from importlib import resources
-from pathlib import Path
-from string import Template
 
-from simlab.results.disk import directory, dumps, plain, storage, text
-from simlab.results.disk import write as write_file
 from simlab.scenario.architecture import Architecture
 from simlab.scenario.describe import Section
-from simlab.studies.audit import Audit, Mend, Risks, document
+from simlab.studies.audit import Audit, Mend, Risks
 from simlab.studies.blast import Blast
 from simlab.studies.gains import MOST_LOOPS
 from simlab.studies.mending import MOST_CHANGES
 from simlab.studies.timetable import MOST_RETRAININGS, Timetable
 from simlab.studies.together import SEED
-from simlab.views.blueprint import blueprints
-from simlab.views.ink import Drawing, style
-from simlab.views.markup import Cell, Html, element, paragraph, picture, prose, section, table, together
-from simlab.views.sections import BAD, GOOD
-from simlab.views.words import DASH, count, listed, number, opening, percent, sentence, span
+from simlab.views.words import DASH, count, listed, number, percent, span
 
 ROWS = 12  # of a table
-LEAD = 240  # characters of the story above the verdict
 NAMED = (
     "two models, picked by traffic, fail on the same day",
     "largest share of traffic or consumers that fails with one part",
@@ -55,16 +44,16 @@ def verdict(found: Audit) -> str:
         )
         said[-1] += f", and {chance(found.together.owned.half)} if nothing were shared"
     line = "; ".join(said) + "."
-    if found.plan and any(_over(found)):
+    if found.plan and any(over(found)):
         line += f" Do first: {_bare(found.plan[0].change.words.partition(':')[0])}."
     return line
 
 
-def _over(found: Audit) -> list[bool]:
+def over(found: Audit) -> list[bool]:
     """Of each risk, whether it is over its limit; a loop gain of 1 already is."""
     limits = found.architecture.limits
-    over = [share > 1 + 1e-9 for share in found.risks.shares(limits)]
-    return [here or (name == "loop" and found.runs_away) for name, here in zip(Risks._fields, over, strict=True)]
+    high = [share > 1 + 1e-9 for share in found.risks.shares(limits)]
+    return [here or (name == "loop" and found.runs_away) for name, here in zip(Risks._fields, high, strict=True)]
 
 
 def _taken(blast: Blast, models: int) -> str:
@@ -115,9 +104,9 @@ def _risks(found: Audit) -> Section:
     limits = found.architecture.limits
     shares = found.risks.shares(limits)
     rows = []
-    for i, (name, over) in enumerate(zip(Risks._fields, _over(found), strict=True)):
-        found_, limit = value(name, found.risks[i]), value(name, limits[i])
-        rows.append((NAMED[i], found_, limit, number(shares[i], 2), OVER if over else UNDER))
+    for i, (name, high) in enumerate(zip(Risks._fields, over(found), strict=True)):
+        now, limit = value(name, found.risks[i]), value(name, limits[i])
+        rows.append((NAMED[i], now, limit, number(shares[i], 2), OVER if high else UNDER))
     rows.append(("score: all of them, in limits", "", "", number(found.score, 3), ""))
     return Section("Five risks against their limits", "", ("risk", "found", "limit", "in limits", ""), tuple(rows))
 
@@ -126,8 +115,13 @@ def _moved(before: Risks, after: Risks) -> str:
     """The risks that a change moves."""
     pairs = zip(Risks._fields, SHORT, before, after, strict=True)
     return "; ".join(
-        f"{what} {value(name, a)} → {value(name, b)}" for name, what, a, b in pairs if abs(b - a) > 1e-9 * max(a, b)
+        f"{what} {_finely(name, a)} → {_finely(name, b)}" for name, what, a, b in pairs if abs(b - a) > 1e-9 * max(a, b)
     )
+
+
+def _finely(name: str, amount: float) -> str:
+    """A risk with digits enough to see a small change of it."""
+    return number(amount) if name in ("loop", "cascade") else f"{number(100 * amount)}%"
 
 
 def _plan(found: Audit) -> Section:
@@ -177,22 +171,13 @@ def _blasts(found: Audit) -> Section:
             )
         )
     told = (
-        "What fails with each part, if it alone fails; a model that still has its fallback does not count as failing."
+        "What fails when a part alone fails, and how often it does so by itself. Models that their fallback carries do not count "
+        "as failing."
     )
     if len(found.blasts) > ROWS:
-        told += f" The {ROWS} widest of {len(found.blasts)}. "
+        told += f" The {ROWS} widest of {len(found.blasts)}."
     told += " * by default." if any(one.part(blast.name).chosen for blast in found.blasts[:ROWS]) else ""
-    columns = (
-        "part",
-        "kind",
-        "needed by",
-        "models that fail",
-        "on fallback",
-        "traffic",
-        "consumers",
-        "fails a day",
-        "",
-    )
+    columns = ("part", "kind", "models", "carried", "traffic", "consumers", "a day", "")
     return Section("Blast radius", told, columns, tuple(rows))
 
 
@@ -324,73 +309,3 @@ def _assumed(one: Architecture) -> Iterator[str]:
     )
     if not one.of("consumer"):
         yield "No consumers are described."
-
-
-def write(found: Audit, folder: str | Path) -> Path:
-    """Write `audit.html`, `audit.json` and `architecture.svg` into a directory, each whole or not at all; return the page's path.
-
-    The same audit gives the same bytes. Raises StorageError where the directory cannot be written.
-    """
-    folder = directory(folder)
-    page, drawn = compose(found)
-    with storage(folder):
-        folder.mkdir(parents=True, exist_ok=True)
-    write_file(folder / "architecture.svg", text(drawn.file()))
-    write_file(folder / "audit.json", text(dumps(plain(document(found)))))
-    write_file(folder / "audit.html", text(page))
-    return folder / "audit.html"
-
-
-def compose(found: Audit) -> tuple[str, Drawing]:
-    """The page, and its picture as a file has it."""
-    one = found.architecture
-    with style():
-        wide, narrow = blueprints(found)
-    body = together(
-        [
-            picture(wide, css="wide"),
-            picture(narrow, css="narrow"),
-            *(_html(inside) for inside in sections(found)),
-        ]
-    )
-    first, semicolon, rest = verdict(found).partition(";")
-    page = Template(resources.files("simlab.views").joinpath("page.html").read_text("utf-8")).substitute(
-        title=escape(one.title),
-        lead=prose(opening(one.story, LEAD), "lead").text if one.story else "",
-        verdict=together([element("strong", first + semicolon), Html(escape(rest))]).text,
-        controls="",
-        chips=together(_chips(found)).text,
-        main=body.text,
-    )
-    return page, wide
-
-
-def _chips(found: Audit) -> Iterator[Html]:
-    singles = len(found.single_points)
-    css, sign = BAD if singles else GOOD
-    yield element("li", f"{sign} {count(singles, 'single point')} of failure", css=css)
-    if found.gains.loops:
-        css, sign = BAD if found.runs_away else GOOD
-        yield element("li", f"{sign} loop gain {number(found.risks.loop)}", css=css)
-    over = sum(_over(found))
-    css, sign = BAD if over else GOOD
-    yield element("li", f"{sign} {over} of {len(Risks._fields)} risks over their limits", css=css)
-    told = f"score {number(found.score)}"
-    if found.plan:
-        told += f", {number(found.plan[-1].score)} after {count(len(found.plan), 'change')}"
-    yield element("li", told)
-    one = found.architecture
-    yield element("li", f"{count(len(one.of('model')), 'model')}, {count(len(one.parts), 'part')}")
-
-
-def _html(inside: Section) -> Html:
-    rows: list[Sequence[Cell]] = [[_cell(cell) for cell in row] for row in inside.rows]
-    return section(
-        inside.heading, paragraph(sentence(inside.text)) if inside.text else Html(""), table(inside.columns, rows)
-    )
-
-
-def _cell(cell: str) -> Cell:
-    """A verdict in a table gets its colour; the sign is there already."""
-    looks = {"✓": GOOD, "✗": BAD}
-    return element("span", cell, css=f"badge {looks[cell[0]][0]}") if cell[:1] in looks else cell

@@ -178,9 +178,9 @@ def _drawn(found: Audit, *, down: bool) -> Figure:
         size = Spot(34 + columns * 104 + 18 * len(back) + 44, 343, 0)
         first, step, top, gap = 76.0, 104.0, 8.0, (343 - 16 - lane * len(back)) / rows
     else:
-        size = Spot(1180, 72 + rows * GAP + lane * len(back) + 46, 0)
+        size = Spot(1180, 84 + rows * GAP + lane * len(back) + 46, 0)
         first, step, top, gap = 110.0, (1180 - 230) / max(columns - 1, 1), 46.0, GAP
-    floor = top + rows * gap + (0 if down else 22)
+    floor = top + rows * gap + (0 if down else 34)
     width, height = (size.across, size.along) if down else (size.along, size.across)
     figure = canvas(width, height)
     axes = figure.add_axes((0, 0, 1, 1))
@@ -218,7 +218,7 @@ def _heading(one: Architecture, column: Sequence[str], plan: _Plan, i: int) -> s
     n = len(column) + plan.left_out[i]
     if kinds == {"model"}:
         first = next(j for j, other in enumerate(plan.columns) if one.part(other[0]).kind == "model")
-        return count(n, "model") if i == first else f"{count(n, 'model')} that read{'s' if n == 1 else ''} models"
+        return (count(n, "model"), f"{n} {'reads' if n == 1 else 'read'} models", f"{n} deeper")[i - first]
     if len(kinds) == 1:
         (kind,) = kinds
         name = HEADS.get(kind, kind)
@@ -335,9 +335,7 @@ def _part(sheet: _Sheet, name: str, spot: Spot, found: Audit, blast: Blast | Non
             else {"fontsize": 9.5 - sheet.down / 2}
         )
         words = (
-            short(words, sheet.room)
-            if i == 0 or not sheet.down
-            else words.replace("takes ", "").replace(" of consumers", " of use")
+            short(words, sheet.room) if i == 0 or not sheet.down else words.replace("takes ", "").replace(" models", "")
         )
         sheet.axes.text(x, y + 14 * i - (i > 1), words, ha="center", va="center", zorder=4, bbox=_PLATE, **look)
 
