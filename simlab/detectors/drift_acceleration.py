@@ -44,7 +44,7 @@ class Course(NamedTuple):
 @final
 @dataclass(frozen=True)
 class DriftAcceleration(Detector[Course]):
-    """Drift of the features against the first `window` scrapes; of reality, where there are no features.
+    """Drift of the features against the first `window` scrapes; of reality (its first number) where asked, or without features.
 
     `cusum` (Page 1954, Biometrika 41), of each feature's mean over a scrape, upwards and downwards, from the end of the reference on.
     Autocorrelation would make it alarm falsely, so it sums residuals x_t - f x_{t-1} (Harris & Ross 1991, Canadian J. of Chemical
@@ -75,6 +75,9 @@ class DriftAcceleration(Detector[Course]):
 
     window: Annotated[int, Par("1", "scrapes of the reference", low=10)] = 60
     recent: Annotated[int, Par("1", "scrapes compared with it, or more where samples are few", low=2)] = 20
+    of: Annotated[
+        str, Par("1", "what is watched: what models see, or what comes of it", choices=("features", "reality"))
+    ] = "features"
     method: Annotated[str, Par("1", "how drift is found", choices=("cusum", "psi", "ks", "adwin"))] = "cusum"
     false_alarm_every: Annotated[float, Par("1", "scrapes from one false alarm to the next", low=20, high=1e9)] = (
         10_000.0
@@ -101,8 +104,9 @@ class DriftAcceleration(Detector[Course]):
     def start(self, subject: Subject) -> Course:
         """No reference yet."""
         r = subject.replications
-        f = subject.features or subject.answers
-        samples = min(max(subject.samples if subject.features else subject.models, 1), PER_INSTANT)
+        seen = subject.features > 0 and self.of == "features"
+        f = subject.features if seen else 1
+        samples = min(max(subject.samples if seen else subject.models, 1), PER_INSTANT)
         cells = self.bins * (FINE if self.method == "ks" else 1)
         watchers: list[Any] = []
         if self.method == "adwin":
@@ -134,7 +138,8 @@ class DriftAcceleration(Detector[Course]):
             return self._read(state, frame)
 
     def _read(self, state: Course, frame: Frame) -> Reading:
-        x = frame.features if frame.features.shape[3] else frame.reality
+        seen = frame.features.shape[3] > 0 and self.of == "features"
+        x = frame.features if seen else frame.reality[..., :1]
         n, r, s, f = x.shape
         flat = np.ascontiguousarray(x.transpose(1, 3, 0, 2)).reshape(r, f, n * s)
         state.scrapes[0] += 1

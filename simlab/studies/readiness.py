@@ -154,11 +154,11 @@ class _Ground:
         self.plain = self.play(self.trial)
         self.spread_said, self.spread_seen = self._pilot()
 
-    def play(self, trial: Trial, replications: int | None = None) -> Outcome:
-        """A trial over the replications of the drill, in cohorts, as in a run. Raises what a trial raises."""
-        n = self.replications if replications is None else replications
-        size = min(COHORT, -(-n // self.jobs))
-        tasks = [(play, (trial, self.scenario.seed, range(at, min(at + size, n)))) for at in range(0, n, size)]
+    def play(self, trial: Trial, replications: range | None = None) -> Outcome:
+        """A trial over the replications of the drill, or these, in cohorts, as in a run. Raises what a trial raises."""
+        numbers = range(self.replications) if replications is None else replications
+        size = min(COHORT, -(-len(numbers) // self.jobs))
+        tasks = [(play, (trial, self.scenario.seed, numbers[at : at + size])) for at in range(0, len(numbers), size)]
         parts: dict[int, Outcome] = {}
         for index, answer in answers(tasks, self.jobs):
             if answer.refused is not None:
@@ -196,7 +196,10 @@ def _gain(ground: _Ground) -> Drill:
     scrapes = int(ground.trial.horizon // ground.trial.stride)
     instrument = Instrument("feedback_spiral", FeedbackSpiral(method="probe", level=1.0, window=max(scrapes, 2)))
     probe = Hand("probe", Probe(size=ground.spread_said), Trigger(at=0.0))
-    outcome = ground.play(replace(ground.trial, hands=(*ground.trial.hands, probe), instruments=(instrument,)))
+    lasting = [
+        hand for hand in ground.trial.hands if hand.trigger.measure is None
+    ]  # an alarm would end what is measured
+    outcome = ground.play(replace(ground.trial, hands=(*lasting, probe), instruments=(instrument,)))
     found = mean(outcome.measures["feedback_spiral"])
     return told(
         found.high,
@@ -282,7 +285,7 @@ def _kill(ground: _Ground) -> Drill:
     draws = generator(ground.scenario.seed, 0, "readiness/instants").random(INSTANTS)
     late: list[Floats] = []
     deaf = 0
-    for instant in np.round(draws * 0.8 * trial.horizon / tick) * tick:
+    for i, instant in enumerate(np.round(draws * 0.8 * trial.horizon / tick) * tick):
         trigger = Trigger(at=max(float(instant), tick), median=hand.trigger.median, spread=hand.trigger.spread)
         pushed = trigger.at + limit
         drilled = replace(
@@ -292,11 +295,12 @@ def _kill(ground: _Ground) -> Drill:
             stride=max(limit / 4, tick),
         )
         push = Shock("bad push", "brain", "garbled", start=pushed)
-        plain, after = (ground.play(t, each) for t in (drilled, replace(drilled, shocks=(*drilled.shocks, push))))
+        numbers = range(i * each, (i + 1) * each)  # operators of their own: a replication has one latency
+        plain, after = (ground.play(t, numbers) for t in (drilled, replace(drilled, shocks=(*drilled.shocks, push))))
         off = _first(plain, "intervention", hand.name)
         late.append(np.where(np.isinf(off), drilled.horizon, off) - trigger.at)
         same = np.ones(each, dtype=bool)
-        for name in trial.world.measures:
+        for name in _judged(ground.scenario):
             same &= (plain.series[name] == after.series[name]).all(axis=0)
         deaf += int(same.sum())
     found = quantile(np.concatenate(late), 0.95)
@@ -305,7 +309,14 @@ def _kill(ground: _Ground) -> Drill:
         f"p95 {_say(found)} s from the alarm, at {INSTANTS} random instants; "
         f"{limit:g} s after it a bad push changed nothing in {deaf} of {total} drills"
     )
-    return told(found.high if found.interval else None, words)
+    return told(found.high if found.interval else None, words, also=deaf >= 0.95 * total)
+
+
+def _judged(scenario: Scenario) -> list[str]:
+    """The measures that say whether models still have an influence: harm and its cost, or else all of the world's."""
+    harm = scenario.harm
+    named = [harm.measure, harm.cost] if harm else list(scenario.arms[0].trial.world.measures)
+    return [name for name in named if name]
 
 
 def _correlation(ground: _Ground) -> Drill:

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from simlab.base.errors import InputError
-from simlab.detectors import DriftAcceleration, cusum_limit, distances, moving, run_length
+from simlab.detectors import DriftAcceleration, cusum_limit, distances, moving, run_length, watch
 from simlab.detectors.drift_acceleration import cusum, normal_from_student
 from tests.detectors.recordings import frames, played
 
@@ -241,3 +241,13 @@ def test_is_the_model_or_the_world_moving():
         moving(away, steady, 400)
     with pytest.raises(InputError, match="two series"):
         moving(away, steady[1:])
+
+
+def test_reality_is_watched_where_that_is_asked():
+    """Features stay and outcomes move by two standard deviations half-way: only the one that watches reality alarms."""
+    g = np.random.default_rng(8)
+    y = g.normal(size=(400, 4)) + 2.0 * (np.arange(400) >= 200)[:, None]
+    given = {"predictions": np.zeros((400, 4)), "reality": y, "features": g.normal(size=(400, 3))}
+    asked, usual = (watch(DriftAcceleration(of=of), np.arange(400.0), **given) for of in ("reality", "features"))
+    assert 200 <= asked.alarms[0] < 215
+    assert len(usual.alarms) == 0
