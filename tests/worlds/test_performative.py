@@ -345,6 +345,6 @@ def test_the_shipped_gains_are_what_the_scenarios_say():
     assert set(gains["performative"].values()) == {0.6}
     assert gains["performative_ready"] == {"careful": 0.3, "reckless": 0.9, "unheard": 0.3}
     said = {"gain_03": 0.3, "gain_06": 0.6, "gain_09": 0.9, "gain_12": 1.2, "gain_12_kept": 1.2, "minus_06": -0.6}
-    said |= {"minus_12": -1.2, "minus_12_kept": -1.2, "runaway": 1.5}
+    said |= {"minus_12": -1.2, "minus_12_kept": -1.2}
     said |= {"crowd": -1.2, "crowd_staggered": -1.2, "fulfil": 1.2, "fulfil_staggered": 1.2}
     assert gains["performative_sweep"] == said
