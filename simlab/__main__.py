@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 
 ROOMS = {
+    "audit": "auditing",
     "compare": "comparing",
     "readiness": "judging",
     "score": "judging",

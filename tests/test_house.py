@@ -297,7 +297,8 @@ def test_the_wheel_holds_the_package_and_its_scenarios_and_nothing_else(tmp_path
     version = PROJECT["project"]["version"]
     files = [path for path in (ROOT / "simlab").rglob("*") if path.is_file() and path.parent.name != "__pycache__"]
     code = {path.relative_to(ROOT).as_posix() for path in files}
-    data = {f"simlab/scenarios/{path.name}" for path in (ROOT / "scenarios").iterdir()}
+    shipped = ROOT / "scenarios"
+    data = {f"simlab/scenarios/{path.relative_to(shipped).as_posix()}" for path in shipped.rglob("*") if path.is_file()}
     about = {f"simlab-{version}.dist-info/{name}" for name in ("METADATA", "WHEEL", "RECORD", "entry_points.txt")}
     assert held == code | data | about | {f"simlab-{version}.dist-info/licenses/LICENSE"}
     assert {"simlab/py.typed", "simlab/scenarios/flash_crash.yaml"} <= held

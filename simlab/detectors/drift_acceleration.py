@@ -34,6 +34,7 @@ class Course(NamedTuple):
     kept: list[Floats]  # samples of the reference, (r, f, k) each, until it is complete
     edges: Floats  # (r, f, c) where its cells begin: -inf, then quantiles
     norm: Floats  # (r, f, c) its share in each cell
+    logs: Floats  # (r, f, bins) the logarithms of its shares in the bins
     size: Floats  # (r, f) its known samples
     recent: Sliding  # (recent scrapes, r, f, c) counts in each cell
     distances: Floats  # (SPAN, r) the distances of the last scrapes, on a wheel
@@ -51,8 +52,8 @@ class DriftAcceleration(Detector[Course]):
     spread over all scrapes before, as Student's t, and brought to the normal (self-starting: Hawkins 1987, The Statistician 36;
     Wallace 1959, Annals of Mathematical Statistics 30), so that a short reference does not count as known. They count up to 4 standard
     deviations. Without a drift there is at most one false alarm in `false_alarm_every` scrapes on average (up to three at a lag-1
-    autocorrelation of .9), also with many features: their walks are scaled so that they share it. A shift of d standard deviations
-    weighs d sqrt((1 - f) / (1 + f)) in the residuals: slow features hide a drift longer.
+    autocorrelation of .9), also with many features: their walks are scaled so that they share it. A growing spread alarms too. A
+    shift of d standard deviations weighs d sqrt((1 - f) / (1 + f)) in the residuals: slow features hide a drift longer.
 
     `psi`, the population stability index sum (q - p) ln(q / p) of the last `recent` scrapes against the reference, in bins of
     equal probability, over 1/n + 1/m: chi-squared with bins - 1 degrees of freedom when nothing changed (Yurdakul 2018, Western
@@ -62,8 +63,8 @@ class DriftAcceleration(Detector[Course]):
     standard deviations of the reference: 1 at a scrape where its window is cut; one Python object a replication and feature, so slow.
 
     The popular rule names neither distance nor unit. It is read as the increase of the population stability index (the largest of the
-    features) over the last 10 scrapes. Recent are as many scrapes as make
-    5 samples a bin; from fewer no distance is told.
+    features) over the last 10 scrapes. Where samples are few the recent past is longer than `recent`, so that it makes 5 samples a
+    bin; from fewer no distance is told.
     """
 
     shows: ClassVar[str] = (
@@ -120,6 +121,7 @@ class DriftAcceleration(Detector[Course]):
             [],
             np.moveaxis(np.zeros((cells, r, f)), 0, 2),
             np.zeros((r, f, cells)),
+            np.zeros((r, f, self.bins)),
             np.zeros((r, f)),
             sliding(max(self.recent, -(-CROWD * self.bins // samples)), r, f, cells),
             np.full((SPAN, r), np.nan),
@@ -181,9 +183,15 @@ class DriftAcceleration(Detector[Course]):
                 counts = np.add.reduce([_cells(part, state.edges) for part in state.kept])
                 state.kept.clear()
                 state.size[:] = counts.sum(axis=2)
-                state.norm[:] = counts / state.size[..., None] if self.method == "ks" else _shares(counts)
+                binned = _shares(self._binned(counts) if self.method == "ks" else counts)
+                state.norm[:] = counts / state.size[..., None] if self.method == "ks" else binned
+                state.logs[:] = np.log(binned)
             return
         slide(state.recent, _cells(x, state.edges))
+
+    def _binned(self, counts: Floats) -> Floats:
+        """Counts in the bins of those in fine cells."""
+        return np.asarray(counts.reshape(*counts.shape[:2], self.bins, FINE).sum(axis=3))
 
     def _distance(self, state: Course, beyond: int) -> tuple[Floats, Floats]:
         """The distance that the method asks for, `(r, f)`, and the increase of the largest stability index, `(r,)`."""
@@ -195,11 +203,10 @@ class DriftAcceleration(Detector[Course]):
         size[np.minimum(size, state.size) < CROWD * self.bins] = np.nan
         coarse, norm = counts, state.norm
         if self.method == "ks":
-            r, f = size.shape
-            coarse = counts.reshape(r, f, self.bins, FINE).sum(axis=3)
-            norm = _shares((norm * state.size[..., None]).reshape(r, f, self.bins, FINE).sum(axis=3))
-        now = _shares(coarse)
-        psi = np.einsum("rfc,rfc->rf", now - norm, np.log(now / norm))
+            coarse, norm = self._binned(counts), np.exp(state.logs)
+        # ln q is ln(cases + .5), less a constant that drops out since shares add up to 1
+        ratio = _logs(int(coarse.max()) + 1).take(coarse.astype(np.int64)) - state.logs
+        psi = np.einsum("rfc,rfc->rf", _shares(coarse) - norm, ratio)
         psi[np.isnan(size)] = np.nan
         largest = _largest(psi)
         wheel = state.distances[beyond % SPAN]
@@ -284,6 +291,16 @@ def _shares(counts: Floats) -> Floats:
     """Shares of the cells, half a case added to each so that none is empty; counts are whole numbers, so their sum is exact."""
     total = np.einsum("...c->...", counts) + 0.5 * counts.shape[-1]
     return np.asarray((counts + 0.5) / total[..., None])
+
+
+@cache
+def _log_table(size: int) -> Floats:
+    return np.asarray(np.log(np.arange(size) + 0.5))
+
+
+def _logs(size: int) -> Floats:
+    """ln(k + .5) for whole numbers k from 0 to at least `size` - 1: looking up is faster than taking logarithms."""
+    return _log_table(1 << size.bit_length())
 
 
 def _cuts(watchers: list[Any], z: Floats) -> Floats:

@@ -26,10 +26,11 @@ from simlab.detectors.detector import (
     Sliding,
     Subject,
     held,
+    in_planes,
     over_instants,
     rest,
     slide,
-    sliding,
+    sliding_planes,
 )
 
 PASSIVE = "passive: cannot tell feedback from confounding"
@@ -115,11 +116,11 @@ class FeedbackSpiral(Detector[Spiral]):
         return Spiral(
             nothing,
             nothing.copy(),
-            np.full((r, 3), np.nan),
-            sliding(w, r, 3),
-            sliding(w, r, 10),
-            sliding(w, r, 10),
-            sliding(w, r, 10),
+            np.full((3, r), np.nan).T,
+            sliding_planes(w, r, 3),
+            sliding_planes(w, r, 10),
+            sliding_planes(w, r, 10),
+            sliding_planes(w, r, 10),
             np.array([w]),
         )
 
@@ -137,7 +138,8 @@ class FeedbackSpiral(Detector[Spiral]):
             return np.zeros(len(state.path), dtype=bool)
         with np.errstate(all="ignore"):
             low, high = self._by_probe(state)
-            return np.asarray(np.isfinite(low) & ~((high >= self.limit) & (self._by_root(state) > low)))
+            overruled = (high >= self.limit) & (self._by_root(state) > low) & (self.method == "auto")
+            return np.asarray(np.isfinite(low) & ~overruled)
 
     def gains(self, state: Spiral) -> Gain:
         """The gains that the probe has found so far, `(r,)` each."""
@@ -155,7 +157,8 @@ class FeedbackSpiral(Detector[Spiral]):
 
     def _by_root(self, state: Spiral) -> Floats:
         b = _slope(held(state.steps), self.least)
-        return 1.0 + b.value - explosive(self.level, b.freedom) * b.error
+        chance = 0.0 if self.level == 1 else explosive(self.level, b.freedom) * b.error
+        return 1.0 + b.value - chance
 
     def _by_probe(self, state: Spiral) -> tuple[Floats, Floats]:
         """The least and the largest gain that the probe leaves possible."""
@@ -171,18 +174,18 @@ class FeedbackSpiral(Detector[Spiral]):
     def _ratio(self, state: Spiral, frame: Frame) -> Floats:
         said = _travel(frame.predictions, state.said)
         came = _travel(frame.reality, state.came)
-        fresh = np.stack([said, came, np.ones(len(said))], axis=1)
-        up, down, scrapes = slide(state.moves, fresh).T
+        up, down, scrapes = slide(state.moves, in_planes(said, came, np.ones(len(said)))).T
         ratio = np.minimum(np.where(scrapes > 1, up, np.nan) / down, STILL)
         return np.where(scrapes >= min(self.least, self.window), ratio, np.nan)
 
     def _walk(self, state: Spiral, frame: Frame) -> None:
-        """Add the last change of the mean prediction to what the passive method knows."""
+        """Add the last change of the mean prediction, without the noise of a probe, to what the passive method knows."""
         first, last, change = state.path.T.copy()
-        now = _mean(frame.predictions[..., 0])
+        said = frame.predictions[..., 0]
+        now = _mean(said - frame.nudges if once(frame.nudges).any() else said)
         first = np.where(np.isnan(first), now, first)
         slide(state.steps, _moments(last - first, change, now - last))
-        state.path[:] = np.stack([first, now, now - last], axis=1)
+        state.path[:] = in_planes(first, now, now - last)
 
     def _probe(self, state: Spiral, frame: Frame) -> None:
         """Add the instants at which a probe was on, centred over models and about the centre."""
@@ -209,23 +212,25 @@ class FeedbackSpiral(Detector[Spiral]):
             beside.append(rest_x if whole else np.where(known, rest_x, 0.0))
         crossed = [np.einsum("nrm,nrm->nr", beside[i], beside[j]) for i, j in _PAIRS]
         nil = np.zeros_like(models)
-        apart = np.stack([np.maximum(models - 1, 0.0), nil, nil, nil, *crossed], axis=-1)
-        probed = ((noise != 0) & known).any(axis=2)[..., None]
-        slide(state.together, over_instants(np.where(probed, _moments(*means), 0.0)))
-        slide(state.apart, over_instants(np.where(probed, apart, 0.0)))
+        apart = in_planes(np.maximum(models - 1, 0.0), nil, nil, nil, *crossed)
+        probed = ((noise != 0) & known).any(axis=2)
+        differs = crossed[0] > 1e-18 * models * means[0] ** 2  # noise that all have in common differs by rounding
+        slide(state.together, over_instants(np.where(probed[..., None], _moments(*means), 0.0)))
+        slide(state.apart, over_instants(np.where((probed & differs)[..., None], apart, 0.0)))
 
 
 _PAIRS = ((0, 0), (0, 1), (1, 1), (0, 2), (1, 2), (2, 2))
-_ONE = np.array([0, 0, 0, 0, *(i + 1 for i, _ in _PAIRS)])
-_OTHER = np.array([0, 1, 2, 3, *(j + 1 for _, j in _PAIRS)])
+_FIRST, _SECOND = np.array(_PAIRS).T
 
 
 def _moments(x: Floats, z: Floats, y: Floats) -> Floats:
     """1, x, z, y, xx, xz, zz, xy, zy, yy as a last axis; all 0 where any of the three is unknown."""
-    four = np.stack([np.ones_like(x), x, z, y], axis=-1)
-    found = four.take(_ONE, axis=-1) * four.take(_OTHER, axis=-1)
-    known = np.isfinite(x + z + y)
-    return found if known.all() else np.where(known[..., None], found, 0.0)
+    three = (x, z, y)
+    found = in_planes(np.ones_like(x), x, z, y, *(three[i] * three[j] for i, j in _PAIRS))
+    unknown = ~np.isfinite(x + z + y)
+    if unknown.any():
+        np.copyto(found, 0.0, where=unknown[..., None])
+    return found
 
 
 def _slope(moments: Floats, least: int) -> Slope:
@@ -233,15 +238,15 @@ def _slope(moments: Floats, least: int) -> Slope:
 
     Where x and z are one, or z does not vary, z is left out. What is left of y below 1e-7 of its spread is rounding, and counts as that.
     """
-    n, x, z, y, xx, xz, zz, xy, zy, yy = np.ascontiguousarray(moments.T)
-    n = np.where(n >= least, n, np.nan)
-    sxx, sxz, szz = xx - x * x / n, xz - x * z / n, zz - z * z / n
-    sxy, szy, syy = xy - x * y / n, zy - z * y / n, yy - y * y / n
-    whole = sxx * szz - sxz * sxz
-    both = whole > 1e-10 * sxx * szz
-    sxz, szz, szy = np.where(both, sxz, 0.0), np.where(both, szz, 1.0), np.where(both, szy, 0.0)
+    n = np.where(moments[:, 0] >= least, moments[:, 0], np.nan)
+    raw = moments[:, 4:].T
+    sums = moments[:, 1:4].T
+    sxx, sxz, szz, sxy, szy, syy = raw - sums[_FIRST] * sums[_SECOND] / n
+    both = sxx * szz - sxz * sxz > 1e-10 * sxx * szz
+    if not both.all():
+        sxz, szz, szy = np.where(both, sxz, 0.0), np.where(both, szz, 1.0), np.where(both, szy, 0.0)
     own = sxx - sxz * sxz / szz  # what of x is not in z
-    own = np.where(own > 1e-12 * xx, own, np.nan)
+    own = np.where(own > 1e-12 * raw[0], own, np.nan)
     value = (sxy - sxz * szy / szz) / own
     left = syy - szy * szy / szz - value * value * own
     freedom = n - 2 - both
@@ -260,6 +265,9 @@ def _travel(x: Floats, before: Floats) -> Floats:
         if np.isfinite(total).all():
             before[...] = flat[0]
             return np.asarray(total / step.shape[1])
+        np.copyto(before, flat[0], where=np.isfinite(flat[0]))  # go on with what was last known
+        known = np.isfinite(before).sum(axis=1)
+        return np.asarray(np.where(np.isfinite(step), step, 0.0).sum(axis=1) / np.maximum(known, 1))
     whole = np.concatenate([before[None], flat])
     seen = np.isfinite(whole)
     if not seen.all():  # go on with what was last known

@@ -17,7 +17,18 @@ from numpy.typing import ArrayLike
 from simlab.base.arrays import Array, Bools, Floats
 from simlab.base.errors import InputError
 from simlab.base.par import Par
-from simlab.detectors.detector import Detector, Frame, Reading, Sliding, Subject, over_instants, slide, sliding
+from simlab.detectors.detector import (
+    Detector,
+    Frame,
+    Reading,
+    Sliding,
+    Subject,
+    in_planes,
+    over_instants,
+    slide,
+    sliding,
+    sliding_planes,
+)
 
 PAIRS = 8  # up to so many models every pair is looked at
 
@@ -28,7 +39,7 @@ class Likeness(NamedTuple):
     first: Floats  # (r, a, m)
     begun: Bools  # (1,)
     each: Sliding  # (window, r, a, m) deviations
-    total: Sliding  # (window, r, 3) instants, squares of all deviations, squares of their means over models
+    total: Sliding  # (window, r, 3 + a) instants, squares of all deviations and of their means over models, and those means
     pairs: Sliding  # (window, r, p) products of two models, and of each with itself; none for many models
 
 
@@ -68,7 +79,11 @@ class ModelCorrelation(Detector[Likeness]):
         r, m, a, w = subject.replications, subject.models, subject.answers, self.window
         pairs = m * (m + 1) // 2 if 1 < m <= PAIRS else 0
         return Likeness(
-            np.zeros((r, a, m)), np.zeros(1, dtype=bool), sliding(w, r, a, m), sliding(w, r, 3), sliding(w, r, pairs)
+            np.zeros((r, a, m)),
+            np.zeros(1, dtype=bool),
+            sliding(w, r, a, m),
+            sliding_planes(w, r, 3 + a),
+            sliding(w, r, pairs),
         )
 
     def read(self, state: Likeness, frame: Frame) -> Reading:
@@ -94,15 +109,16 @@ class ModelCorrelation(Detector[Likeness]):
             d = np.where(known[:, :, None, None], d, 0.0)
             square = np.where(known, square, 0.0)
         mean = d.sum(axis=3) / m
-        fresh = np.stack([known * 1.0, square, np.einsum("nra,nra->nr", mean, mean)], axis=-1)
+        fresh = in_planes(known, square, np.einsum("nra,nra->nr", mean, mean), *np.moveaxis(mean, 2, 0))
         each = slide(state.each, over_instants(d))
-        count, squares, of_means = slide(state.total, over_instants(fresh)).T
+        count, squares, of_means, *means = slide(state.total, over_instants(fresh)).T
         count = np.where(count >= self.least, count, np.nan)
 
         raw = squares / count
         variance = (raw - np.einsum("ram,ram->r", each, each) / count**2) / m
-        mean = each.sum(axis=2) / m
-        of_mean = of_means / count - np.einsum("ra,ra->r", mean, mean) / count**2
+        of_mean = of_means / count
+        for one in means:
+            of_mean -= (one / count) ** 2
         share = np.where(variance > 1e-12 * raw, of_mean / variance, np.nan)
         rho = (share * m - 1) / (m - 1)
         return Reading(rho, self._largest(state, d, each, count) if m <= PAIRS else rho.copy())

@@ -232,7 +232,7 @@ class _Builder:
             body = one.body(node, given.value or {} if given else {}, title)
             trying = _Builder(Walker(), self._registry, self._tree)
             arm, document = trying._arm(name, body, common, None, True, False, path=WITH)
-            problems = list(trying._walker.problems)
+            problems = trying._walker.problems.found
             twin = factorial.twin(arm.trial, {known: a.trial for known, a in arms.items()}) if arm else None
             if arm and twin:
                 why = f"plays as `{twin}`: {factorial.why_twin(one.levels, levels[twin], arm.trial)}"
@@ -363,8 +363,8 @@ class _Builder:
         if node is None:
             return []
 
-        def point(tree: Node) -> Scenario | None:
-            return _Builder(self._walker, self._registry, tree, part=True).scenario("", None)
+        def point(tree: Node, walker: Walker) -> Scenario | None:
+            return _Builder(walker, self._registry, tree, part=True).scenario("", None)
 
         measures = world.owner.measures if world.owner else {}
         around = Around(dict(resolved), measures, "harm" in resolved, point, Claims(self._walker, self._parts).stat)

@@ -142,6 +142,7 @@ TOPOLOGY = _table(
     lag=_key(bool, "whether upstream predictions arrive a tick later", False),
     average_every=_key(float, "time between federated rounds; 0 s for never", 0.0, unit="s", low=0),
     average_by=_key(str, "how federated updates are combined", "mean", choices=AVERAGES),
+    stragglers=_key(float, "probability that a brain is late for a federated round", 0.0, low=0, high=1),
 )
 
 SEAM = "levels, the first of which the others are held against: "

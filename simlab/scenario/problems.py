@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import unicodedata
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import NamedTuple, final
 
@@ -83,8 +83,10 @@ class Problems:
         self.faults += 1
         self._found.setdefault((mark or path, message), Problem(mark, path, message, hint))
 
-    def __iter__(self) -> Iterator[Problem]:
-        return iter(self._found.values())
+    @property
+    def found(self) -> list[Problem]:
+        """The problems, in the order in which they were met."""
+        return list(self._found.values())
 
     def stop_if_any(self) -> None:
         """Raise ScenarioError with all problems, in their order in the file, when there are any."""

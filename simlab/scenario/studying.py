@@ -28,14 +28,14 @@ UNPLAYED = (
 class Around(NamedTuple):
     """What a study is read against.
 
-    `resolved` is the scenario's document, `build` makes a scenario without controls out of a tree (or notes faults), `stat` reads
-    a statistic, `measures` are the world's, `harm` says whether harm is declared.
+    `resolved` is the scenario's document, `build` makes a scenario without controls out of a tree (or notes faults with a walker),
+    `stat` reads a statistic, `measures` are the world's, `harm` says whether harm is declared.
     """
 
     resolved: Mapping[str, Any]
     measures: Mapping[str, Any]
     harm: bool
-    build: Callable[[Node], Scenario | None]
+    build: Callable[[Node, Walker], Scenario | None]
     stat: Callable[[Node | str, str, tuple[str, ...]], tuple[Any, float | None]]
 
 
@@ -167,16 +167,27 @@ class Studying:
         self, study: Study, fixed: Node | None, also: Mapping[str, Node], given: list[tuple[Axis, Node]], path: str
     ) -> None:
         """Build every value once, by itself: what is wrong with it is told at its place."""
-        base = self._around.build(document(self._around.resolved, study, self._walker, fixed, also, join(path, "set")))
+        walker = Walker()
+        tree = document(self._around.resolved, study, walker, fixed, also, join(path, "set"))
+        base = self._around.build(tree, walker) if not walker.faults else None
+        self._note(walker, fixed, path, "")
         if base is None:
             return
-        tree = ready(base)
         for axis, node in given:
             for value in self._values(axis, node):
-                before = self._walker.faults
-                self._around.build(axes.put_axes(tree, {axis.path: value}, self._walker))
-                if self._walker.faults > before and axis.low is not None:
+                walker = Walker()
+                self._around.build(axes.put_axes(ready(base), {axis.path: value}, walker), walker)
+                self._note(walker, value, path, f" where `{axis.path}` is {plain(value)}")
+                if walker.faults and axis.low is not None:
                     break
+
+    def _note(self, found: Walker, node: Node | None, path: str, where: str) -> None:
+        """What was found wrong with a point; a fault without a place in the file is told at the value that makes it one."""
+        for problem in found.problems.found:
+            if problem.mark is not None:
+                self._walker.fault(problem.mark, problem.path, problem.message, problem.hint)
+            else:
+                self._walker.fault(node, problem.path or path, problem.message + where, problem.hint)
 
     def _values(self, axis: Axis, node: Node) -> list[Node]:
         """The values of an axis as nodes at their places; of a range that is drawn from, its ends."""

@@ -101,7 +101,9 @@ def points(base: Scenario, study: Study, registry: Registry = HOUSE) -> list[Poi
         try:
             found.append(Point(values, build_point(tree, base.name, base.path, given, registry)))
         except ScenarioError as error:
-            problems |= {str(problem): problem for problem in error.problems}
+            where = ", ".join(f"{axis.path}={value}" for axis, value in zip(study.axes, values, strict=True))
+            told = [p if p.mark else p._replace(message=f"{p.message} (at {where})"[:400]) for p in error.problems]
+            problems |= {str(problem): problem for problem in told}
             if len(problems) > MOST_PROBLEMS:
                 break
     if problems:

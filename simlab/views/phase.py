@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from simlab.base.arrays import Floats
-from simlab.views.ink import COLOURS, FAINT, canvas, frame
+from simlab.views.ink import COLOURS, FAINT, canvas, frame, thin
 from simlab.views.panels import NARROW, WIDE, Panel, against, difference_text, differences, level_text, levels
 from simlab.views.points import Points
 from simlab.views.words import short
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 STRONGEST = 0.6  # how opaque the strongest cell is: its number must stay legible on it
 NUMBERED = 24  # px a cell needs for its number
 MOST = 4  # panels side by side
+TICKS = 12  # along an axis
 WIDEST = 104.0  # px of a cell
 
 
@@ -34,8 +35,7 @@ def phase(points: Points, *, narrow: bool = False) -> Figure:
     columns = max(len(block) for block in blocks)
     left, gap, right = (56, 0, 8) if narrow else (74, 26, 10)
     wide = min(((NARROW if narrow else WIDE) - left - right - gap * (columns - 1)) / columns, WIDEST * nx)
-    cell = max(30.0, min(46.0, 300.0 / ny))
-    high, head, foot = cell * ny, 40, 44
+    high, head, foot = min(46.0, max(30.0, 300.0 / ny)) * ny if ny <= TICKS else 360.0, 40, 44
     figure = canvas(NARROW if narrow else WIDE, len(blocks) * (head + high + foot))
     for row, block in enumerate(blocks):
         for column, (panel, differ) in enumerate(block):
@@ -75,28 +75,36 @@ def _title(axes: Axes, panel: Panel, points: Points, differ: bool, wide: float) 
 
 
 def _map(axes: Axes, points: Points, panel: Panel, differ: bool, cell: float) -> None:
+    from matplotlib.collections import PolyCollection
+    from matplotlib.colors import to_rgba
+
     across, up = points.axes
     columns = [across.values.index(v) for v in across.at]
     rows = [up.values.index(v) for v in up.at]
-    share = _shades(points, panel, differ)
-    small = 11 if cell >= 58 else 9.5 if cell >= 44 else 8
-    for k, (x, y) in enumerate(zip(columns, rows, strict=True)):
-        value = float(panel.values[k])
-        hue = COLOURS[1] if differ and value > 0 else COLOURS[0]
-        if np.isfinite(value) and panel.firm[k]:
-            axes.fill_between((x - 0.48, x + 0.48), y - 0.47, y + 0.47, color=hue, alpha=float(share[k]), linewidth=0)
-        else:
-            axes.fill_between(
-                (x - 0.48, x + 0.48), y - 0.47, y + 0.47, facecolor="none", edgecolor=FAINT, linewidth=0.5
-            )
-        if cell >= NUMBERED:
+    values, known = panel.values, np.isfinite(panel.values) & panel.firm
+    hues = [COLOURS[1] if differ and value > 0 else COLOURS[0] for value in values]
+    shades = np.where(known, _shades(points, panel, differ), 0.0)
+    corners = [
+        [(x - 0.48, y - 0.47), (x + 0.48, y - 0.47), (x + 0.48, y + 0.47), (x - 0.48, y + 0.47)]
+        for x, y in zip(columns, rows, strict=True)
+    ]
+    fills = [to_rgba(hue, float(shade)) for hue, shade in zip(hues, shades, strict=True)]
+    edges = ["none" if one else FAINT for one in known]
+    axes.add_collection(PolyCollection(corners, facecolors=fills, edgecolors=edges, linewidths=0.5))
+    if cell >= NUMBERED:
+        small = 11 if cell >= 58 else 9.5 if cell >= 44 else 8
+        for x, y, value, firm in zip(columns, rows, values.tolist(), panel.firm, strict=True):
             text = difference_text(points, value) if differ else level_text(points, value)
-            doubt = "?" if differ and np.isfinite(value) and not panel.firm[k] else ""
+            doubt = "?" if differ and np.isfinite(value) and not firm else ""
             axes.text(x, y, f"{text}{doubt}", ha="center", va="center", fontsize=small)
     axes.set_xlim(-0.5, len(across.values) - 0.5)
     axes.set_ylim(-0.5, len(up.values) - 0.5)
-    axes.set_xticks(range(len(across.values)), [short(across.tick(v), max(int(cell / 5.5), 4)) for v in across.values])
-    axes.set_yticks(range(len(up.values)), [short(up.tick(v), 12) for v in up.values])
+    at = thin(len(across.values), TICKS).tolist()
+    axes.set_xticks(
+        at, [short(across.tick(across.values[i]), max(int(cell * len(across.values) / len(at) / 5.5), 4)) for i in at]
+    )
+    at = thin(len(up.values), TICKS).tolist()
+    axes.set_yticks(at, [short(up.tick(up.values[i]), 12) for i in at])
     axes.tick_params(length=0)
     for line in axes.spines.values():
         line.set_visible(False)

@@ -16,7 +16,7 @@ import numpy as np
 from simlab.base.arrays import Array, Floats
 from simlab.base.units import seconds
 from simlab.views.verdict import Headline
-from simlab.views.words import clock, human, number, percent, quantity, span
+from simlab.views.words import clock, human, number, quantity, span
 
 FAR = 20  # a list of positive values whose ends are so many times apart is drawn in ratios
 
@@ -160,7 +160,7 @@ class Points:
                 sign, edge = (
                     (">", asked["harm"]["above"]) if "above" in asked["harm"] else ("<", asked["harm"]["below"])
                 )
-            shown = percent(edge) if unit == "1" and 0 < edge < 1 else quantity(edge, unit)
+            shown = f"{number(100 * edge)}%" if unit == "1" and 0 < edge < 1 else quantity(edge, unit)
             worse = (
                 asked["worse"] if sign == ">" else {"higher": "lower", "lower": "higher"}.get(asked["worse"], "neither")
             )

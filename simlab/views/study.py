@@ -118,7 +118,8 @@ def _values(points: Points, values: Floats, say: Any) -> str:
     if not seen.any():
         return "undefined"
     if points.count <= LISTED and len(points.axes) == 1:
-        return ", ".join(f"{say(float(x))} at {points.where(i)}" for i, x in enumerate(values))
+        (axis,) = points.axes
+        return ", ".join(f"{say(float(x))} at {axis.say(axis.at[i])}" for i, x in enumerate(values))
     ends = [int(np.nanargmin(values)), int(np.nanargmax(values))]
     low, high = (f"{say(float(values[i]))}" + (f" at {points.where(i)}" if points.axes else "") for i in ends)
     return low if points.count == 1 else f"from {low} to {high}"
@@ -135,7 +136,8 @@ def _caption(points: Points) -> str:
         more = f"; a filled mark of a difference is {clear}" if points.others else ""
         return f"{bands} with 95% intervals, {same}{more}."
     if len(points.axes) == 2 and points.is_grid:
-        lower = f" Below, the difference to “{points.arms[0].title}”: orange raises, blue lowers; a number with ? is not {clear}."
+        minus = f" A panel “minus {points.arms[0].title}” is the difference to it: orange raises, blue lowers"
+        lower = f"{minus}; a number with ? is not {clear}."
         return f"A cell is {same}; the darker, the higher.{lower if points.others else ''}"
     more = f" In the differences a filled mark is {clear}." if points.others else ""
     return f"A mark is a point, {same}.{more}"

@@ -62,8 +62,9 @@ def _moves(points: Points, arm: Arm, down: Array, up: Array, label: str, brief: 
     said: list[str] = []
     for mask, verb in ((down, "lowers"), (up, "raises")):
         if mask.any():
-            by = "" if brief else f" ({_most(points, arm, mask)})"
-            said.append(f"{verb} {label if not said else 'it'} {region(points, mask)}{by}")
+            where, many = region(points, mask)
+            by = "" if brief else f" ({'; '.join(filter(None, (many, _most(points, arm, mask))))})"
+            said.append(f"{verb} {label if not said else 'it'} {where}{by}")
     left = points.count - int(down.sum()) - int(up.sum())
     none = f", with no difference found at the other {left if left > 1 else 'one'}" if left and not brief else ""
     return " and ".join(said) + none
@@ -134,23 +135,26 @@ def _ends(index: dict[str, float]) -> str:
     return f"{number(max(low, 0.0), 2)} to {number(high, 2)}"
 
 
-def region(points: Points, inside: Array) -> str:
-    """Where the points `inside` `(p,)` lie: "where load ≤ 0.2" if that says exactly which they are, else how many, and within what."""
+def region(points: Points, inside: Array) -> tuple[str, str]:
+    """Where the points `inside` `(p,)` lie, and how many they are where that is not said already.
+
+    "where load ≤ 0.2" says exactly which they are; else it is said how many they are and within what.
+    """
     k, n = int(inside.sum()), points.count
     if k == n:
-        return "at every point" if n > 1 else "there"
+        return "at every point" if n > 1 else "there", ""
     if k == 1 and len(points.axes) > 1:
-        return f"at 1 of {count(n, 'point')}"
+        return f"at 1 of {count(n, 'point')}", ""
     limits = [(axis, found) for axis in points.axes if (found := _limits(axis, inside))]
     where = " and ".join(said for _, (said, _) in limits)
     box = np.ones(n, bool)
     for _, (_, mask) in limits:
         box &= mask
     if not limits:
-        return f"at {k} of {count(n, 'point')}"
+        return f"at {k} of {count(n, 'point')}", ""
     if int(box.sum()) == k:
-        return f"where {where}" + ("" if len(points.axes) == 1 and points.is_grid else f" ({k} of {count(n, 'point')})")
-    return f"at {k} of {count(n, 'point')}, all where {where}"
+        return f"where {where}", "" if len(points.axes) == 1 and points.is_grid else f"{k} of {count(n, 'point')}"
+    return f"at {k} of {count(n, 'point')}, all where {where}", ""
 
 
 def _limits(axis: Axis, inside: Array) -> tuple[str, Array] | None:

@@ -72,6 +72,15 @@ def test_false_alarms_after_a_short_reference(coefficient, f, times):
     assert np.isnan(value[:60]).all()
 
 
+@pytest.mark.parametrize("coefficient", [0.0, 0.6])
+def test_the_persistence_of_a_short_reference(coefficient):
+    """The coefficient and its standard error sqrt((1 - f^2) / 59): least squares alone would be (1 + 3 f) / 59 lower (Marriott & Pope)."""
+    _, _, state = played(DriftAcceleration(), seen(persistent(coefficient, 60, 3000, seed=15)))
+    found = state.persistence[:, 0]
+    expected = coefficient + np.sqrt((1 - coefficient**2) / 59)
+    assert abs(found.mean() - expected) < 4 * found.std() / np.sqrt(3000) + 0.005
+
+
 def test_a_variance_taken_as_known_would_alarm_falsely():
     """The same persistent features in a plain CUSUM, standardised by the mean and spread of the reference."""
     x = persistent(0.6, 360, 500, seed=4)[:, :, 0]

@@ -52,6 +52,21 @@ def test_models_that_move_together_and_apart(gain):
         assert found.apart_error < 0.1
 
 
+def test_noise_in_common_says_nothing_of_models_apart():
+    """What differs by rounding alone is no difference, whatever the mean of 7 equal numbers comes to; a level of 1 shows the slope."""
+    g = np.random.default_rng(12)
+    v = np.repeat(g.normal(size=(60, 20, 1)), 7, axis=2)
+    p = np.repeat(g.normal(size=(60, 20, 1)), 7, axis=2) + v
+    y = 0.4 * v + g.normal(size=p.shape)
+    detector = FeedbackSpiral(method="probe", level=1)
+    value, _, state = played(detector, frames(p, y, nudges=v))
+    found = detector.gains(state)
+    assert np.isnan(found.apart).all()
+    np.testing.assert_array_equal(value[-1], np.abs(found.together))
+    assert detector.probed(state).all()
+    assert abs(found.together.mean() - 0.4) < 4 / np.sqrt(7 * 60 * 20)
+
+
 def test_the_slope_is_the_textbook_regression():
     """Least squares of reality on noise, prediction and a constant, over the instants that had a probe and are known."""
     p, y, v = performative(0.7, 90, r=2, seed=3)
