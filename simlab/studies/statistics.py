@@ -96,7 +96,7 @@ def quantile_difference(x: Floats, y: Floats, q: float, level: float = 0.95) -> 
 
     Standard errors come from the intervals of the two quantiles, their correlation from that of falling below them: Bonett &
     Price (2020), Br. J. Math. Stat. Psychol. 73, 333-346, for medians, with other quantiles in their place. Covers 94% to 97.5% on the
-    models of the tests, 96% to 99% where the pairs are nearly equal. No interval with fewer than `RARE` replications beyond the quantile.
+    models of the tests (97.5% in skewed tails). No interval with fewer than `RARE` replications beyond the quantile.
     """
     both = np.isfinite(x) & np.isfinite(y)
     x, y = x[both], y[both]

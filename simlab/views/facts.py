@@ -16,6 +16,7 @@ from simlab.lab.shocks import Shock
 from simlab.lab.trial import Hand, Trigger
 from simlab.results.record import Record
 from simlab.scenario.scenario import Arm, Row, Scenario
+from simlab.views.tally import stopped
 from simlab.views.words import DASH, human, listed, number, quantity, span
 
 
@@ -169,6 +170,7 @@ def run_facts(record: Record, scenario: Scenario) -> list[tuple[str, str]]:
     retrain = f"every {span(plan.every)}, {plan.how}" if plan.every else "never, or after every answer"
     pairs = [
         ("replications", f"{record.replications:,}"),
+        *([("stopped", stopped(record.summary["until"]))] if record.summary.get("until") else []),
         ("seed", str(record.summary.get("seed", scenario.seed))),
         ("horizon", span(trial.horizon) + (f" after a warm-up of {span(trial.warmup)}" if trial.warmup else "")),
         ("tick", quantity(trial.world.tick, "s")),

@@ -106,7 +106,8 @@ def test_pictures_say_their_numbers(scenario):
     assert drawdown.alt == "Effects on mean drawdown. brain: own to one: +0.1 (0.08 to 0.12)."
 
 
-def test_a_run_has_the_section_and_its_numbers_are_those_of_the_arms(scenario, tmp_path):
+def test_a_run_has_the_section_and_its_numbers_are_those_of_the_arms(tmp_path):
+    scenario = build({**DOCUMENT, "factorial": {"brain": ["own", "one"], "features": ["own", "one"]}}, "seams")
     results = simlab.run(scenario, jobs=1, out=tmp_path / "run")
     page, drawn = compose(results.record, results.scenario)
     assert Page(page).wrong == []
