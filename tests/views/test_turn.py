@@ -75,7 +75,7 @@ def test_a_choice_is_named():
 def test_an_arm_alone_goes_from_one_end_to_the_other():
     told = said([LATENCY], {"killed": [0.1, 0.2, 0.35, 0.3]})
     assert told == (
-        "In “killed” P(drawdown > 3%) goes from 10% at kill switch latency 0 s to 30% at kill switch latency 5 min (+20 points, "
+        "In “killed” P(drawdown > 3%) goes from 10% at kill switch latency 0 min to 30% at kill switch latency 5 min (+20 points, "
         "95% interval 18 to 22); it is highest, 35%, at kill switch latency 60 s."
     )
     flat = said([LATENCY], {"killed": [0.1, 0.1, 0.1, 0.11]})
