@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from simlab.scenario.scenario import Scenario
     from simlab.studies.runner import Progress
+    from simlab.views.comparison import Comparison
     from simlab.views.results import Results
     from simlab.views.sweeps import Sweep
 
@@ -23,6 +24,7 @@ __version__ = "0.1.0"
 _HOMES = {
     "Action": "simlab.base.world",
     "Brain": "simlab.brains.brain",
+    "Comparison": "simlab.views.comparison",
     "Feedback": "simlab.base.world",
     "Intervention": "simlab.interventions.intervention",
     "Luck": "simlab.base.luck",
@@ -40,7 +42,7 @@ _HOMES = {
     "wire": "simlab.brains.topology",
 }
 
-__all__ = [*_HOMES, "load", "open", "run", "sweep"]
+__all__ = [*_HOMES, "compare", "load", "open", "run", "sweep"]
 
 
 def __getattr__(name: str) -> Any:
@@ -128,3 +130,23 @@ def open(run_directory: str | Path) -> Results:  # noqa: A001
 
     record = Record.open(run_directory)
     return Results(record, rebuild(record.manifest["document"], record.manifest["scenario"]))
+
+
+def compare(
+    run: Results, other: Results | str, arm_b: str | None = None, *, arm: str | Sequence[str] = ()
+) -> Comparison:
+    """Two arms of a run, `compare(results, "isolated", "shared")`, or two runs, `compare(before, after)`: B minus A, paired.
+
+    Of two runs every arm that is in both is compared, or those in `arm`: "x", or "x:y" for x of the first and y of the second. Raises
+    InputError for unknown arms, and, with what differs, for runs of another world, seed or number of replications.
+    """
+    from simlab.base.errors import InputError
+    from simlab.studies.compare import Side, compare_arms, compare_runs
+    from simlab.views.comparison import Comparison
+
+    a = Side(run.record, run.scenario)
+    if isinstance(other, str):
+        if arm_b is None:
+            raise InputError(f"name two arms, e.g. `compare(results, {other!r}, {run.record.arms[-1]!r})`")
+        return Comparison(compare_arms(a, other, arm_b))
+    return Comparison(compare_runs(a, Side(other.record, other.scenario), [arm] if isinstance(arm, str) else list(arm)))

@@ -5,28 +5,29 @@ from __future__ import annotations
 import io
 import os
 import sys
-from collections.abc import Callable, Iterable
 from importlib import import_module
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, final
+from typing import TYPE_CHECKING, final
 
 import click
 
 from simlab import __version__
-from simlab._door.common import command_of, progress_of, refreshed
+from simlab._door.common import command_of, load_all, progress_of, refreshed, show, tell, with_overrides
 from simlab.base.errors import SimlabError, did_you_mean
 
 if TYPE_CHECKING:
-    from simlab.scenario.describe import Section
     from simlab.scenario.scenario import Scenario
     from simlab.studies.trace import Step
 
 
 ROOMS = {
+    "audit": "auditing",
+    "compare": "comparing",
     "readiness": "judging",
     "score": "judging",
     "study": "studying",
     "sweep": "studying",
+    "watch": "watching",
 }  # commands that live in the door's rooms
 
 
@@ -64,19 +65,9 @@ def cli() -> None:
     """
 
 
-def _with_overrides(command: Callable[..., Any]) -> Callable[..., Any]:
-    return click.option(
-        "settings",
-        "--set",
-        multiple=True,
-        metavar="PATH=VALUE",
-        help="Another value, e.g. world.flash_crash.limit=100.",
-    )(command)
-
-
 @cli.command()
 @click.argument("scenarios", nargs=-1, required=True, metavar="SCENARIO...")
-@_with_overrides
+@with_overrides
 @click.option("--replications", type=int, metavar="N", help="Replications of every arm.")
 @click.option("--seed", type=int, metavar="N", help="What every random number depends on.")
 @click.option(
@@ -90,6 +81,7 @@ def _with_overrides(command: Callable[..., Any]) -> Callable[..., Any]:
 )
 @click.option("as_json", "--json", is_flag=True, help="One JSON object a scenario on stdout, all else on stderr.")
 @click.option("--quiet", is_flag=True, help="No progress and no words; the exit code and the files tell.")
+@click.option("--until", metavar="WHAT<=WIDTH", help="Go on until an interval is narrow: 'harm<=0.02', half its width.")
 def run(
     scenarios: tuple[str, ...],
     settings: tuple[str, ...],
@@ -99,18 +91,20 @@ def run(
     out: Path | None,
     as_json: bool,
     quiet: bool,
+    until: str | None,
 ) -> int:
     """Play scenarios and write their reports; the same command resumes what was interrupted.
 
     Exit codes: 0 done; 1 a claim is contradicted; 2 invalid input; 3 replications failed or diverged; 4 storage.
     """
+    settings += () if until is None else (f"run.until={until}",)
     worst = 0
-    for scenario in _load_all(scenarios, settings, replications, seed):
+    for scenario in load_all(scenarios, settings, replications, seed):
         place = out / scenario.name if out is not None and len(scenarios) > 1 else out
         try:
             worst = max(worst, _play(scenario, jobs, place, as_json, quiet, command_of(scenario, settings)))
         except SimlabError as error:
-            _tell(f"{scenario.name}: {error}" if len(scenarios) > 1 else str(error))
+            tell(f"{scenario.name}: {error}" if len(scenarios) > 1 else str(error))
             worst = max(worst, error.exit_code)
     return worst
 
@@ -128,20 +122,20 @@ def list_() -> None:
 
 @cli.command()
 @click.argument("scenario")
-@_with_overrides
+@with_overrides
 def describe(scenario: str, settings: tuple[str, ...]) -> None:
     """A scenario's story, record, parameters, arms, controls and claims."""
     from simlab.scenario.describe import sections
 
-    _print(sections(_load_all((scenario,), settings)[0]))
+    show(sections(load_all((scenario,), settings)[0]))
 
 
 @cli.command()
 @click.argument("scenarios", nargs=-1, required=True, metavar="SCENARIO...")
-@_with_overrides
+@with_overrides
 def validate(scenarios: tuple[str, ...], settings: tuple[str, ...]) -> None:
     """Read scenarios and say everything that is wrong with them; nothing is run."""
-    for found in _load_all(scenarios, settings):
+    for found in load_all(scenarios, settings):
         counts = (("arm", found.arms), ("control", found.controls), ("claim", found.claims))
         told = ", ".join(f"{len(things)} {what}{'' if len(things) == 1 else 's'}" for what, things in counts)
         click.echo(f"{found.name}: valid; {told}")
@@ -175,7 +169,7 @@ def schema() -> None:
 @click.option("--seed", type=int, metavar="N", help="As in `run`.")
 @click.option("--replications", type=int, metavar="N", help="As in `run`.")
 @click.option("as_json", "--json", is_flag=True, help="One JSON object a stage.")
-@_with_overrides
+@with_overrides
 def trace(
     scenario: str,
     arm: str,
@@ -192,34 +186,13 @@ def trace(
     from simlab.studies.trace import trace as play_again
 
     first, last = _ticks(ticks)
-    found = _load_all((scenario,), settings, replications, seed)[0]
+    found = load_all((scenario,), settings, replications, seed)[0]
 
     def see(step: Step) -> None:
         if first <= step.tick <= last:
             click.echo(line(step, as_json))
 
     play_again(found, arm, replication, see, control)
-
-
-def _load_all(
-    names: tuple[str, ...], settings: tuple[str, ...] = (), replications: int | None = None, seed: int | None = None
-) -> list[Scenario]:
-    """Every scenario, or a ScenarioError with the problems of all of them."""
-    from simlab.scenario.load import load
-    from simlab.scenario.problems import Problem, ScenarioError
-    from simlab.scenario.reader import override
-
-    overrides = dict(override(setting) for setting in settings)
-    found: list[Scenario] = []
-    problems: list[Problem] = []
-    for name in names:
-        try:
-            found.append(load(name, overrides, replications, seed))
-        except ScenarioError as error:
-            problems += error.problems
-    if problems:
-        raise ScenarioError(problems)
-    return found
 
 
 def _play(scenario: Scenario, jobs: int | None, out: Path | None, as_json: bool, quiet: bool, command: str) -> int:
@@ -261,33 +234,6 @@ def _ticks(text: str | None) -> tuple[int, float]:
         raise click.BadParameter(f"`{text}`; write e.g. `100:120`", param_hint="--ticks") from None
 
 
-def _print(sections: Iterable[Section]) -> None:
-    """Draw sections with rich; through click, so that a closed pipe ends it quietly and a file holds plain text."""
-    from rich.console import Console
-    from rich.table import Table
-    from rich.text import Text
-
-    console = Console(markup=False, highlight=False, emoji=False)
-    with console.capture() as captured:
-        for section in sections:
-            console.print(Text(section.heading, style="bold"))
-            if section.text:
-                console.print(Text(section.text))
-            if section.rows:
-                table = Table(show_header=any(section.columns), pad_edge=False, box=None)
-                for column in section.columns:
-                    table.add_column(Text(column, style="dim"), overflow="fold")
-                for row in section.rows:
-                    table.add_row(*(Text(cell) for cell in row))
-                console.print(table)
-            console.print()
-    click.echo(captured.get(), nl=False)
-
-
-def _tell(text: str) -> None:
-    click.echo(text, err=True)
-
-
 def main() -> None:
     """Run a command and exit with its code; a refusal is a message, never a traceback."""
     for stream in (sys.stdout, sys.stderr):
@@ -298,13 +244,13 @@ def main() -> None:
         if sys.stdout is not None:
             sys.stdout.flush()
     except SimlabError as error:
-        _tell(str(error))
+        tell(str(error))
         code = error.exit_code
     except click.ClickException as error:
         error.show()
         code = 2
     except (click.Abort, KeyboardInterrupt):
-        _tell("interrupted; the same command goes on from here")
+        tell("interrupted; the same command goes on from here")
         code = 130
     except BrokenPipeError:  # `| head`: nobody reads any more
         with open(os.devnull, "w") as nowhere:  # noqa: PTH123

@@ -34,6 +34,7 @@ ENTERS = {
     "river": "detectors",
     "filelock": "results",
     "pandas": "results",
+    "pyarrow": "results",
     "xarray": "results",
 }
 CONFINED = {
@@ -282,7 +283,8 @@ def test_the_lock_holds_every_dependency() -> None:
 
 def test_dependencies_are_what_is_imported() -> None:
     used = {name.split(".")[0] for path in SOURCES for name in imports(ast.parse(path.read_text(encoding="utf-8")))}
-    wanted = {Requirement(line).name.split(".")[0].replace("-", "_") for line in PROJECT["project"]["dependencies"]}
+    lines = [*PROJECT["project"]["dependencies"], *PROJECT["project"]["optional-dependencies"]["parquet"]]
+    wanted = {Requirement(line).name.split(".")[0].replace("-", "_") for line in lines}
     assert wanted == used - set(sys.stdlib_module_names) - {"simlab"}
 
 
@@ -295,7 +297,8 @@ def test_the_wheel_holds_the_package_and_its_scenarios_and_nothing_else(tmp_path
     version = PROJECT["project"]["version"]
     files = [path for path in (ROOT / "simlab").rglob("*") if path.is_file() and path.parent.name != "__pycache__"]
     code = {path.relative_to(ROOT).as_posix() for path in files}
-    data = {f"simlab/scenarios/{path.name}" for path in (ROOT / "scenarios").iterdir()}
+    shipped = ROOT / "scenarios"
+    data = {f"simlab/scenarios/{path.relative_to(shipped).as_posix()}" for path in shipped.rglob("*") if path.is_file()}
     about = {f"simlab-{version}.dist-info/{name}" for name in ("METADATA", "WHEEL", "RECORD", "entry_points.txt")}
     assert held == code | data | about | {f"simlab-{version}.dist-info/licenses/LICENSE"}
     assert {"simlab/py.typed", "simlab/scenarios/flash_crash.yaml"} <= held

@@ -66,8 +66,8 @@ def load_all(
     return found
 
 
-def show(sections: Iterable[Section]) -> None:
-    """Draw sections with rich; through click, so that a closed pipe ends it quietly and a file holds plain text."""
+def show(sections: Iterable[Section], *, err: bool = False) -> None:
+    """Draw sections with rich, on stderr with `err`; through click, so that a closed pipe ends it quietly and a file holds plain text."""
     from rich.console import Console
     from rich.table import Table
     from rich.text import Text
@@ -86,7 +86,7 @@ def show(sections: Iterable[Section]) -> None:
                     table.add_row(*(Text(cell) for cell in row))
                 console.print(table)
             console.print()
-    click.echo(captured.get(), nl=False)
+    click.echo(captured.get(), nl=False, err=err)
 
 
 def tell(text: str) -> None:

@@ -33,13 +33,15 @@ class Brain(ABC, Generic[M]):
 
     Its mind `M` is a NamedTuple of arrays written in place: weights `(r, b, ...)` and evidence `(r, p, ...)`.
     An `online` brain learns from each answer at once and keeps no separate evidence: its pools are its brains.
-    `blend` names the leaves that federated averaging averages. `doubts` is the unit in which it says how
+    `blend` names the leaves that federated averaging averages, and `beside` those that are in service with them and stay
+    each brain's own. `doubts` is the unit in which it says how
     unsure it is, or None for one that cannot tell.
     """
 
     answers: ClassVar[frozenset[Asks]]
     online: ClassVar[bool] = False
     blend: ClassVar[tuple[str, ...]] = ()
+    beside: ClassVar[tuple[str, ...]] = ()
     doubts: ClassVar[str | None] = None
 
     def __post_init__(self) -> None:
@@ -84,8 +86,13 @@ class Brain(ABC, Generic[M]):
 
 
 def leaves(brain: Brain[Any], mind: Any) -> list[Array]:
-    """The weights of `mind` that retraining and averaging replace, each `(r, b, ...)`."""
+    """The weights of `mind` that averaging replaces, each `(r, b, ...)`."""
     return [getattr(mind, name) for name in brain.blend]
+
+
+def in_service(brain: Brain[Any], mind: Any) -> list[Array]:
+    """All that retraining replaces and that can be put back, each `(r, b, ...)`."""
+    return [getattr(mind, name) for name in (*brain.blend, *brain.beside)]
 
 
 def average(brain: Brain[Any], mind: Any, globe: list[Array], weight: Array, by: str) -> list[Array]:

@@ -21,9 +21,13 @@ from simlab.brains.brain import Brain
 
 
 class Fit(NamedTuple):
-    """Weights `(r, b, f)`; evidence `xx (r, p, f, f)`, of which the lower triangle is kept, and `xy (r, p, f)`."""
+    """Weights `(r, b, f)` and what they rest on, `known (r, b, f, f)`: X'X + penalty I when they were learnt.
+
+    Evidence `xx (r, p, f, f)`, of which the lower triangle is kept, and `xy (r, p, f)`.
+    """
 
     weights: Floats
+    known: Floats
     xx: Floats
     xy: Floats
 
@@ -38,6 +42,8 @@ class Ridge(Brain[Fit]):
 
     answers: ClassVar[frozenset[Asks]] = frozenset({"number"})
     blend: ClassVar[tuple[str, ...]] = ("weights",)
+    beside: ClassVar[tuple[str, ...]] = ("known",)
+    doubts: ClassVar[str | None] = "standard deviations of an answer given its question"
 
     penalty: Annotated[float, Par("1", "ridge penalty, in answers to a question of size 1", above=0)] = 10.0
     memory: Annotated[float, Par("1", "ticks with an answer after which evidence counts 1/e", low=1)] = 1200.0
@@ -49,7 +55,9 @@ class Ridge(Brain[Fit]):
     def start(self, r: int, b: int, p: int, spec: Spec, luck: Luck) -> Fit:
         """No evidence; every prediction is 0 until the first retraining."""
         f = spec.features
-        return Fit(planes(r, b, f), planes(r, p, f, f), planes(r, p, f))
+        mind = Fit(planes(r, b, f), planes(r, b, f, f), planes(r, p, f, f), planes(r, p, f))
+        mind.known[:] = self.penalty * np.eye(f)
+        return mind
 
     def predict(self, mind: Fit, x: Array, luck: Luck) -> Array:
         """The weighted sum of the features, `(r, b, g, *c)`."""
@@ -58,6 +66,22 @@ class Ridge(Brain[Fit]):
         for i in range(1, x.shape[-1]):
             said += x[..., i] * w[..., i]
         return said
+
+    def doubt(self, mind: Fit, x: Array) -> Array:
+        """The standard error of the prediction, sqrt(x' (X'X + penalty I)^-1 x), `(r, b, g, *c)`.
+
+        Hoerl & Kennard (1970); as a Bayesian reads it, the posterior standard deviation under a prior of variance 1/penalty. In
+        standard deviations of an answer's noise, with answers averaged as in `witness`; |x| / sqrt(penalty) before any
+        retraining. It is that of the weights in service, whatever was seen since; averaging weights leaves it alone.
+        """
+        with np.errstate(all="ignore"):
+            inverse = np.linalg.inv(mind.known)
+            inverse = inverse.reshape(*inverse.shape[:2], *(1,) * (x.ndim - 3), *inverse.shape[2:])
+            square = np.zeros(x.shape[:-1])
+            for i in range(x.shape[-1]):
+                for j in range(x.shape[-1]):
+                    square += x[..., i] * inverse[..., i, j] * x[..., j]
+            return np.sqrt(np.maximum(square, 0.0))
 
     def fade(self, mind: Fit) -> None:
         """Evidence counts 1/e after `memory` ticks with answers."""
@@ -86,6 +110,7 @@ class Ridge(Brain[Fit]):
         with np.errstate(all="ignore"):  # a runaway world leaves evidence that is not finite
             lower = mind.xx[row, pool]
             whole = lower + np.tril(lower, -1).swapaxes(1, 2) + self.penalty * np.eye(lower.shape[-1])
+            mind.known[row, brain] = whole
             mind.weights[row, brain] = np.linalg.solve(whole, mind.xy[row, pool, :, None])[..., 0]
 
 

@@ -38,6 +38,7 @@ class Thompson(Brain[Beliefs]):
     answers: ClassVar[frozenset[Asks]] = frozenset({"choice"})
     online: ClassVar[bool] = True
     blend: ClassVar[tuple[str, ...]] = ("good", "bad")
+    doubts: ClassVar[str | None] = "standard deviations of a belief in success, from 0 to 0.29"
 
     prior: Annotated[float, Par("1", "successes and failures believed in before any", low=1)] = 1.0
     forget: Annotated[float, Par("1", "share of the evidence that fades with each tick", low=0, below=1)] = 0.0
@@ -52,6 +53,17 @@ class Thompson(Brain[Beliefs]):
         z = luck.noise("draw", (*asked, 2, k))
         good, bad = (a.reshape(*a.shape[:2], *(1,) * (len(asked) - 2), k) + self.prior for a in mind)
         return best_beta(good, bad, z)
+
+    def doubt(self, mind: Beliefs, x: Array) -> Array:
+        """The standard deviation of the belief in the choice that is best on average, for each question `(r, b, g, *c)`.
+
+        Of Beta(a, b): sqrt(a b / (a + b + 1)) / (a + b); 0.29 when nothing was seen, 0.5 / sqrt(n) after n even answers.
+        """
+        a, b = mind.good + self.prior, mind.bad + self.prior
+        best = (a / (a + b)).argmax(axis=2, keepdims=True)
+        a, b = (np.take_along_axis(leaf, best, axis=2)[..., 0] for leaf in (a, b))
+        spread = np.sqrt(a * b / (a + b + 1)) / (a + b)
+        return np.broadcast_to(spread.reshape(*spread.shape, *(1,) * (x.ndim - 3)), x.shape[:-1])
 
     def witness(self, mind: Beliefs, x: Array, action: Array, feedback: Feedback, then: Array) -> None:
         """Count successes and failures, after fading what was counted before."""

@@ -38,7 +38,8 @@ class Topology:
     `brain_of`, `view_of`, `data_of` `(m,)`: the brain that answers for a model, the view it reads, the pool its
     experience goes to. `taught_by`, `kind_of` `(b,)`: the pool a brain learns from and which of the
     scenario's brains it is. `reads` `(m, k)`: upstream models whose predictions it also sees (or empty), within a
-    tick unless `lag`. `average_every`: seconds between federated rounds, 0 for never.
+    tick unless `lag`. `average_every`: seconds between federated rounds, 0 for never. `stragglers`: probability that a
+    brain is late for a round; it then does not count, and is handed the result all the same.
     """
 
     brain_of: tuple[int, ...]
@@ -50,6 +51,7 @@ class Topology:
     lag: bool = False
     average_every: float = 0.0
     average_by: AverageBy = "mean"
+    stragglers: float = 0.0
 
     def __post_init__(self) -> None:
         m, b = len(self.brain_of), len(self.taught_by)
@@ -73,6 +75,10 @@ class Topology:
             raise InputError(
                 f"topology.average_by: unknown `{self.average_by}`; {did_you_mean(self.average_by, AVERAGES)}"
             )
+        if not 0 <= self.stragglers <= 1:
+            raise InputError(f"topology.stragglers must be a probability from 0 to 1, not {self.stragglers}")
+        if self.stragglers and not self.average_every:
+            raise InputError("topology.stragglers: nobody is late without rounds; add e.g. `average_every: 10 min`")
         if self.reads and not self.lag:
             self.rungs()
 

@@ -98,8 +98,22 @@ class Sliding(NamedTuple):
 
 
 def sliding(window: int, *shape: int) -> Sliding:
-    """Nothing yet."""
+    """Nothing yet, `(r, ...)`."""
     return Sliding(np.zeros((window, *shape)), np.zeros(shape), np.zeros(1, dtype=np.int64))
+
+
+def sliding_planes(window: int, r: int, k: int) -> Sliding:
+    """Nothing yet, `(r, k)`, stored so that each of a few sums lies together for all replications."""
+    ring, running = np.zeros((window, k, r)), np.zeros((k, r))
+    return Sliding(ring.swapaxes(1, 2), running.T, np.zeros(1, dtype=np.int64))
+
+
+def in_planes(*sums: Array) -> Floats:
+    """A few numbers `(...)` of each replication as a last axis, `(..., k)`, stored one after the other."""
+    found = np.empty((len(sums), *sums[0].shape))
+    for i, one in enumerate(sums):
+        found[i] = one
+    return np.moveaxis(found, 0, -1)
 
 
 def slide(sums: Sliding, new: Array | float) -> Floats:

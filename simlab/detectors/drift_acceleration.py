@@ -12,11 +12,12 @@ from numpy.typing import ArrayLike
 from simlab.base.arrays import Array, Floats, Ints
 from simlab.base.errors import InputError
 from simlab.base.par import Par
-from simlab.detectors.detector import Detector, Frame, Reading, Sliding, Subject, slide, sliding
+from simlab.detectors.detector import Detector, Frame, Reading, Sliding, Subject, held, slide, sliding
 
 PER_INSTANT = 16  # samples of a feature that are binned, evenly spread, where there are more
 SPAN = 10  # scrapes over which the popular rule takes its derivative
 FINE = 6  # cells a bin for the Kolmogorov-Smirnov distance
+CROWD = 5  # samples a bin, in the reference and in the recent past, below which no distance is told (Cochran 1954)
 CLIP = 4.0  # standard deviations; an outlier counts as this
 
 
@@ -24,14 +25,18 @@ class Course(NamedTuple):
     """The reference, and where the recent past stands against it; `f` features (or answers of reality)."""
 
     scrapes: Ints  # (1,)
-    last: Floats  # (r, 2, f) mean of a scrape: at first (the origin), at the last scrape, NaN before
-    past: Floats  # (r, f, 6) sums over all scrapes of 1, u, x, uu, ux, xx, with u the mean a scrape before x
-    walk: Floats  # (r, 2, f) CUSUM upwards and downwards
+    last: Floats  # (r, f, 2) mean of a scrape: at first (the origin), at the last scrape, NaN before
+    past: Floats  # (r, f, 6) sums over the reference of 1, u, x, uu, ux, xx, with u the mean a scrape before x
+    persistence: Floats  # (r, f) how much of a deviation is left a scrape later, by the reference
+    usual: Floats  # (r, f, 3) of all residuals so far: number, mean, and sum of squared deviations from it
+    level: Floats  # (r, f, 2) mean and standard deviation of the reference's means
+    walk: Floats  # (r, f, 2) CUSUM upwards and downwards
     kept: list[Floats]  # samples of the reference, (r, f, k) each, until it is complete
     edges: Floats  # (r, f, c) where its cells begin: -inf, then quantiles
     norm: Floats  # (r, f, c) its share in each cell
+    logs: Floats  # (r, f, bins) the logarithms of its shares in the bins
     size: Floats  # (r, f) its known samples
-    recent: Sliding  # (recent, r, f, c) counts in each cell
+    recent: Sliding  # (recent scrapes, r, f, c) counts in each cell
     distances: Floats  # (SPAN, r) the distances of the last scrapes, on a wheel
     adwin: list[Any]  # river's detectors, r times f
 
@@ -42,29 +47,34 @@ class DriftAcceleration(Detector[Course]):
     """Drift of the features against the first `window` scrapes; of reality, where there are no features.
 
     `cusum` (Page 1954, Biometrika 41), of each feature's mean over a scrape, upwards and downwards, from the end of the reference on.
-    It sums standardised recursive residuals (Brown, Durbin & Evans 1975, J. Royal Statistical Society B 37) of an autoregression of
-    first order, fitted to all scrapes before, brought from Student's t to the normal (Wallace 1959, Annals of Mathematical
-    Statistics 30): so a persistent feature (lag-1 autocorrelation) and a short reference do not cost false alarms, as they do where the
-    variance is taken as known. Residuals count up to 4 standard deviations. Without a drift there is a false alarm every
-    `false_alarm_every` scrapes on average, also with many features: their walks are scaled so that they share it.
+    Autocorrelation would make it alarm falsely, so it sums residuals x_t - f x_{t-1} (Harris & Ross 1991, Canadian J. of Chemical
+    Engineering 69), with the lag-1 autocorrelation f of the reference plus a standard error. They are standardised by their mean and
+    spread over all scrapes before, as Student's t, and brought to the normal (self-starting: Hawkins 1987, The Statistician 36;
+    Wallace 1959, Annals of Mathematical Statistics 30), so that a short reference does not count as known. They count up to 4 standard
+    deviations. Without a drift there is at most one false alarm in `false_alarm_every` scrapes on average (up to three at a lag-1
+    autocorrelation of .9), also with many features: their walks are scaled so that they share it. A growing spread alarms too. A
+    shift of d standard deviations weighs d sqrt((1 - f) / (1 + f)) in the residuals: slow features hide a drift longer.
 
     `psi`, the population stability index sum (q - p) ln(q / p) of the last `recent` scrapes against the reference, in bins of
     equal probability, over 1/n + 1/m: chi-squared with bins - 1 degrees of freedom when nothing changed (Yurdakul 2018, Western
     Michigan University). `ks`, sqrt(nm / (n+m)) D in 60 cells (so a little less than the Kolmogorov-Smirnov statistic). Both take
     the samples for independent: samples of one instant that share their errors alarm too often; use them for recorded cases. The
-    level of each is 1 / (`false_alarm_every` x features). `adwin` (Bifet & Gavalda 2007, as river has it) of the standardised means: 1
-    at a scrape where the window is cut, one Python object a replication and feature.
+    level of each is 1 / (`false_alarm_every` x features). `adwin` (Bifet & Gavalda 2007, as river has it) of the means, in
+    standard deviations of the reference: 1 at a scrape where its window is cut; one Python object a replication and feature, so slow.
 
     The popular rule names neither distance nor unit. It is read as the increase of the population stability index (the largest of the
-    features) over the last 10 scrapes.
+    features) over the last 10 scrapes. Where samples are few the recent past is longer than `recent`, so that it makes 5 samples a
+    bin; from fewer no distance is told.
     """
 
-    shows: ClassVar[str] = "how far the features have drifted, as a share of what chance allows at the limit"
+    shows: ClassVar[str] = (
+        "drift of the feature that drifted most (cusum: standard deviations, summed up since the reference)"
+    )
     seed_rule: ClassVar[str] = "derivative(feature_distribution_distance[10m]) > 0.1"
     seed_threshold: ClassVar[float] = 0.1
 
     window: Annotated[int, Par("1", "scrapes of the reference", low=10)] = 60
-    recent: Annotated[int, Par("1", "scrapes compared with it", low=2)] = 20
+    recent: Annotated[int, Par("1", "scrapes compared with it, or more where samples are few", low=2)] = 20
     method: Annotated[str, Par("1", "how drift is found", choices=("cusum", "psi", "ks", "adwin"))] = "cusum"
     false_alarm_every: Annotated[float, Par("1", "scrapes from one false alarm to the next", low=20, high=1e9)] = (
         10_000.0
@@ -92,6 +102,7 @@ class DriftAcceleration(Detector[Course]):
         """No reference yet."""
         r = subject.replications
         f = subject.features or subject.answers
+        samples = min(max(subject.samples if subject.features else subject.models, 1), PER_INSTANT)
         cells = self.bins * (FINE if self.method == "ks" else 1)
         watchers: list[Any] = []
         if self.method == "adwin":
@@ -101,20 +112,24 @@ class DriftAcceleration(Detector[Course]):
             watchers = [ADWIN(delta=delta) for _ in range(r * f)]  # type: ignore[no-untyped-call]
         return Course(
             np.zeros(1, dtype=np.int64),
-            np.full((r, 2, f), np.nan),
+            np.full((r, f, 2), np.nan),
             np.zeros((r, f, 6)),
-            np.zeros((r, 2, f)),
-            [],
-            np.zeros((r, f, cells)),
-            np.zeros((r, f, cells)),
             np.zeros((r, f)),
-            sliding(self.recent, r, f, cells),
+            np.zeros((r, f, 3)),
+            np.full((r, f, 2), np.nan),
+            np.zeros((r, f, 2)),
+            [],
+            np.moveaxis(np.zeros((cells, r, f)), 0, 2),
+            np.zeros((r, f, cells)),
+            np.zeros((r, f, self.bins)),
+            np.zeros((r, f)),
+            sliding(max(self.recent, -(-CROWD * self.bins // samples)), r, f, cells),
             np.full((SPAN, r), np.nan),
             watchers,
         )
 
     def read(self, state: Course, frame: Frame) -> Reading:
-        """Add what came in; NaN until the reference is complete and, for distances, `recent` scrapes more."""
+        """Add what came in; NaN until the reference is complete and, for distances, the recent past too."""
         with np.errstate(all="ignore"):
             return self._read(state, frame)
 
@@ -124,7 +139,8 @@ class DriftAcceleration(Detector[Course]):
         flat = np.ascontiguousarray(x.transpose(1, 3, 0, 2)).reshape(r, f, n * s)
         state.scrapes[0] += 1
         beyond = int(state.scrapes[0]) - self.window
-        z = self._surprise(state, _means(flat))
+        mean = _means(flat)
+        z = self._surprise(state, mean, beyond)
         step = -(-s // PER_INSTANT)
         self._count(state, flat if step == 1 else flat.reshape(r, f, n, s)[..., ::step].reshape(r, f, -1), beyond)
         nothing = np.full(r, np.nan)
@@ -134,27 +150,29 @@ class DriftAcceleration(Detector[Course]):
         if self.method == "cusum":
             distance = cusum(state.walk, z, self.slack)
         elif self.method == "adwin":
-            distance = _cuts(state.adwin, z)
-        return Reading(np.fmax.reduce(distance, axis=1) * (self.limit / self._bar(f)), seed)
+            distance = _cuts(state.adwin, (mean - state.level[..., 0]) / state.level[..., 1])
+        return Reading(_largest(distance) * (self.limit / self._bar(f)), seed)
 
-    def _surprise(self, state: Course, mean: Floats) -> Floats:
+    def _surprise(self, state: Course, mean: Floats, beyond: int) -> Floats:
         """How far the new means `(r, f)` are from what all before lets expect, in standard normal terms; 0 where unknown."""
-        origin, last = state.last[:, 0], state.last[:, 1]
+        origin, last = state.last[..., 0], state.last[..., 1]
         mean = np.minimum(np.maximum(mean, -1e100), 1e100)  # squares stay finite; NaN stays NaN
+        if beyond > 0:
+            found = _against(state.usual, mean - origin - state.persistence * (last - origin))
+            np.copyto(last, mean)
+            return found
         np.copyto(origin, mean, where=np.isnan(origin))
         u, x = last - origin, mean - origin
-        n, su, sx, suu, sux, sxx = np.ascontiguousarray(np.moveaxis(state.past, 2, 0))
-        cu, cx, cuu = su / n, sx / n, suu - su * su / n
-        slope = (sux - su * cx) / cuu
-        left = sxx - sx * cx - slope * (sux - su * cx)
-        off = u - cu
-        spread = np.maximum(left, 1e-12 * sxx) / (n - 2) * (1 + 1 / n + off * off / cuu)
-        z = normal_from_student((x - cx - slope * off) / np.sqrt(spread), n - 2)
-        known = np.isfinite(u + x)
         fresh = np.stack([np.ones_like(u), u, x, u * u, u * x, x * x], axis=2)
-        np.add(state.past, fresh if known.all() else np.where(known[..., None], fresh, 0.0), out=state.past)
+        np.add(state.past, np.where(np.isfinite(u + x)[..., None], fresh, 0.0), out=state.past)
         np.copyto(last, mean)
-        return np.where(np.isfinite(z) & (n >= 4), np.minimum(np.maximum(z, -CLIP), CLIP), 0.0)
+        if beyond == 0:
+            n, cu, cx, cuu, cux, cxx = _centred(state.past)
+            f = state.persistence
+            f[:] = _persistence(n, cuu, cux)
+            state.usual[:] = np.stack([n, cx - f * cu, np.maximum(cxx - f * (2 * cux - f * cuu), 1e-12 * cxx)], axis=2)
+            state.level[:] = np.stack([origin + cx, np.sqrt(cxx / (n - 1))], axis=2)
+        return np.zeros_like(x)
 
     def _count(self, state: Course, x: Floats, beyond: int) -> None:
         """Keep the samples `(r, f, k)` for the reference, or count them in its cells."""
@@ -165,32 +183,81 @@ class DriftAcceleration(Detector[Course]):
                 counts = np.add.reduce([_cells(part, state.edges) for part in state.kept])
                 state.kept.clear()
                 state.size[:] = counts.sum(axis=2)
-                state.norm[:] = _shares(counts)
+                binned = _shares(self._binned(counts) if self.method == "ks" else counts)
+                state.norm[:] = counts / state.size[..., None] if self.method == "ks" else binned
+                state.logs[:] = np.log(binned)
             return
         slide(state.recent, _cells(x, state.edges))
+
+    def _binned(self, counts: Floats) -> Floats:
+        """Counts in the bins of those in fine cells."""
+        return np.asarray(counts.reshape(*counts.shape[:2], self.bins, FINE).sum(axis=3))
 
     def _distance(self, state: Course, beyond: int) -> tuple[Floats, Floats]:
         """The distance that the method asks for, `(r, f)`, and the increase of the largest stability index, `(r,)`."""
         nothing = np.full(state.size.shape, np.nan)
-        if beyond < self.recent:
+        if beyond < len(state.recent.ring):
             return nothing, nothing[:, 0].copy()
-        counts = state.recent.running + state.recent.ring[int(state.recent.at[0])]
-        size = counts.sum(axis=2)
+        counts = held(state.recent)
+        size = np.einsum("rfc->rf", counts)
+        size[np.minimum(size, state.size) < CROWD * self.bins] = np.nan
         coarse, norm = counts, state.norm
         if self.method == "ks":
-            r, f = size.shape
-            coarse = counts.reshape(r, f, self.bins, FINE).sum(axis=3)
-            norm = norm.reshape(r, f, self.bins, FINE).sum(axis=3)
-        now = _shares(coarse)
-        psi = ((now - norm) * np.log(now / norm)).sum(axis=2)
-        largest = np.fmax.reduce(np.where(size > 0, psi, np.nan), axis=1)
+            coarse, norm = self._binned(counts), np.exp(state.logs)
+        # ln q is ln(cases + .5), less a constant that drops out since shares add up to 1
+        ratio = _logs(int(coarse.max()) + 1).take(coarse.astype(np.int64)) - state.logs
+        psi = np.einsum("rfc,rfc->rf", _shares(coarse) - norm, ratio)
+        psi[np.isnan(size)] = np.nan
+        largest = _largest(psi)
         wheel = state.distances[beyond % SPAN]
         seed = largest - wheel
         wheel[:] = largest
         if self.method == "ks":
-            gap = np.abs(np.cumsum(_shares(counts) - state.norm, axis=2)).max(axis=2)
+            gap = np.abs(np.cumsum(counts / size[..., None] - state.norm, axis=2)).max(axis=2)
             return gap * np.sqrt(size * state.size / (size + state.size)), seed
         return psi / (1 / size + 1 / state.size), seed
+
+
+def _centred(past: Floats) -> tuple[Floats, ...]:
+    """Number, means of u and x, and centred sums of uu, ux and xx, each `(r, f)`."""
+    n, su, sx, suu, sux, sxx = np.moveaxis(past, 2, 0)
+    cu, cx = (np.where(n > 0, total / n, 0.0) for total in (su, sx))
+    return n, cu, cx, suu - su * cu, sux - su * cx, sxx - sx * cx
+
+
+def _persistence(n: Floats, cuu: Floats, cux: Floats) -> Floats:
+    """The lag-1 autocorrelation `(r, f)` to reckon with: its estimate, freed of its bias, and a standard error more; 0 where unknown.
+
+    The estimate f from n scrapes is too low by (1 + 3 f) / n (Marriott & Pope 1954, Biometrika 41); its error is sqrt((1 - f^2) / n).
+    """
+    found = np.where(cuu > 0, cux / cuu, 0.0)
+    found = np.minimum(found + (1 + 3 * found) / n, 1.0)
+    found = np.minimum(np.maximum(found + np.sqrt((1 - found * found) / n), -0.98), 0.98)
+    return np.where(np.isfinite(found), found, 0.0)
+
+
+def _against(usual: Floats, residual: Floats) -> Floats:
+    """Residuals `(r, f)` against those before, which they then join (Welford 1962): normal scores up to `CLIP`, 0 where unknown."""
+    n, mean, squares = usual[..., 0], usual[..., 1], usual[..., 2]
+    off = residual - mean
+    t = off / np.sqrt(np.maximum(squares, 1e-300) * (1 + 1 / n) / (n - 2))
+    z = np.minimum(np.maximum(normal_from_student(t, n - 2), -CLIP), CLIP)
+    known = np.isfinite(off)
+    if not known.all():
+        off = np.where(known, off, 0.0)
+    step = off / (n + 1)
+    mean += step
+    squares += off * (off - step)
+    n += known
+    return np.where(known & (n > 4), z, 0.0)
+
+
+def _largest(x: Floats) -> Floats:
+    """The largest known of each row, `(r, f)` to `(r,)`: for a few columns faster than a reduction."""
+    found = x[:, 0].copy()
+    for i in range(1, x.shape[1]):
+        np.fmax(found, x[:, i], out=found)
+    return found
 
 
 def _means(x: Floats) -> Floats:
@@ -213,34 +280,45 @@ def _quantiles(x: Floats, edges: Floats) -> None:
 
 
 def _cells(x: Floats, edges: Floats) -> Floats:
-    """How many of the samples `(r, f, k)` lie in each cell `(r, f, c)`; the unknown in none."""
-    reached = (x[:, :, None] >= edges[..., None]).astype(np.float32)
-    counts = (reached @ np.ones(x.shape[2], dtype=np.float32)).astype(np.float64)  # whole numbers: exact in any order
-    counts[..., :-1] -= counts[..., 1:].copy()
-    return counts
+    """How many of the samples `(r, f, k)` lie in each cell `(r, f, c)`; the unknown in none. Samples and cells go plane by plane."""
+    x, edges = np.ascontiguousarray(np.moveaxis(x, 2, 0)), np.ascontiguousarray(np.moveaxis(edges, 2, 0))
+    reached = (x >= edges[:, None]).view(np.uint8).sum(axis=1, dtype=np.uint8 if len(x) < 256 else np.int64)
+    reached[:-1] -= reached[1:].copy()
+    return np.ascontiguousarray(np.moveaxis(reached, 0, 2), dtype=np.float64)
 
 
 def _shares(counts: Floats) -> Floats:
-    """Shares of the cells, half a case added to each so that none is empty."""
-    counts = counts + 0.5
-    return np.asarray(counts / counts.sum(axis=-1, keepdims=True))
+    """Shares of the cells, half a case added to each so that none is empty; counts are whole numbers, so their sum is exact."""
+    total = np.einsum("...c->...", counts) + 0.5 * counts.shape[-1]
+    return np.asarray((counts + 0.5) / total[..., None])
+
+
+@cache
+def _log_table(size: int) -> Floats:
+    return np.asarray(np.log(np.arange(size) + 0.5))
+
+
+def _logs(size: int) -> Floats:
+    """ln(k + .5) for whole numbers k from 0 to at least `size` - 1: looking up is faster than taking logarithms."""
+    return _log_table(1 << size.bit_length())
 
 
 def _cuts(watchers: list[Any], z: Floats) -> Floats:
     found = np.zeros(z.shape)
     for i, (watcher, value) in enumerate(zip(watchers, z.ravel().tolist(), strict=True)):
-        watcher.update(value)
-        found.flat[i] = watcher.drift_detected
+        if np.isfinite(value):
+            watcher.update(value)
+            found.flat[i] = watcher.drift_detected
     return found
 
 
 def cusum(walk: Floats, z: Floats, slack: float) -> Floats:
-    """One step of both walks `(r, 2, ...)`, in place, and the higher of them: S = max(0, S + z - slack), and with -z (Page 1954)."""
-    walk[:, 0] += z
-    walk[:, 1] -= z
+    """One step of both walks `(r, ..., 2)`, in place, and the higher of them: S = max(0, S + z - slack), and with -z (Page 1954)."""
+    walk[..., 0] += z
+    walk[..., 1] -= z
     walk -= slack
     np.maximum(walk, 0.0, out=walk)
-    return np.maximum(walk[:, 0], walk[:, 1])
+    return np.maximum(walk[..., 0], walk[..., 1])
 
 
 @cache

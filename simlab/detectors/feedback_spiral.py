@@ -17,6 +17,7 @@ from numpy.typing import ArrayLike
 
 from simlab.base.arrays import Array, Bools, Floats, Ints
 from simlab.base.errors import InputError
+from simlab.base.kernels import once
 from simlab.base.par import Par
 from simlab.detectors.detector import (
     Detector,
@@ -25,10 +26,11 @@ from simlab.detectors.detector import (
     Sliding,
     Subject,
     held,
+    in_planes,
     over_instants,
     rest,
     slide,
-    sliding,
+    sliding_planes,
 )
 
 PASSIVE = "passive: cannot tell feedback from confounding"
@@ -56,6 +58,15 @@ class Slope(NamedTuple):
     freedom: Floats
 
 
+class Gain(NamedTuple):
+    """Loop gains by a probe, of models that move together and that move apart, with standard errors, `(r,)`; NaN where it cannot tell."""
+
+    together: Floats
+    together_error: Floats
+    apart: Floats
+    apart_error: Floats
+
+
 @final
 @dataclass(frozen=True)
 class FeedbackSpiral(Detector[Spiral]):
@@ -69,9 +80,9 @@ class FeedbackSpiral(Detector[Spiral]):
 
     `passive`: with y the mean prediction of a scrape, y_t - y_{t-1} is regressed on y_{t-1} and y_{t-1} - y_{t-2}; the root is 1 + the
     first slope b, and shown is 1 + b - c se, which is above 1 where the Dickey-Fuller statistic b / se is above its quantile c. So
-    `level` is the chance of an alarm at
-    a scrape when predictions are a random walk, the case nearest to explosive; stationary predictions have next to none.
-    Predictions that drift steadily, in a straight line, look explosive more often.
+    `level` is the chance of an alarm at a scrape when predictions are a random walk, the case nearest to explosive (by default 6
+    in 100 walks of 300 scrapes alarm somewhere); stationary predictions have next to none. Predictions that drift steadily, in a
+    straight line, look explosive more often.
 
     `auto` shows the probe's value where its upper bound is below 1, whatever the course of the predictions; else the larger of
     both. `probed` says which it was.
@@ -89,7 +100,7 @@ class FeedbackSpiral(Detector[Spiral]):
     level: Annotated[
         float,
         Par("1", "chance of a false alarm at a scrape, at a gain of 1; 1 shows the slope itself", above=0, high=1),
-    ] = 0.002
+    ] = 0.0005
     least: Annotated[int, Par("1", "known instants or scrapes before it says anything", low=6)] = 20
 
     @property
@@ -105,11 +116,11 @@ class FeedbackSpiral(Detector[Spiral]):
         return Spiral(
             nothing,
             nothing.copy(),
-            np.full((r, 3), np.nan),
-            sliding(w, r, 3),
-            sliding(w, r, 10),
-            sliding(w, r, 10),
-            sliding(w, r, 10),
+            np.full((3, r), np.nan).T,
+            sliding_planes(w, r, 3),
+            sliding_planes(w, r, 10),
+            sliding_planes(w, r, 10),
+            sliding_planes(w, r, 10),
             np.array([w]),
         )
 
@@ -127,7 +138,14 @@ class FeedbackSpiral(Detector[Spiral]):
             return np.zeros(len(state.path), dtype=bool)
         with np.errstate(all="ignore"):
             low, high = self._by_probe(state)
-            return np.asarray(np.isfinite(low) & ~((high >= self.limit) & (self._by_root(state) > low)))
+            overruled = (high >= self.limit) & (self._by_root(state) > low) & (self.method == "auto")
+            return np.asarray(np.isfinite(low) & ~overruled)
+
+    def gains(self, state: Spiral) -> Gain:
+        """The gains that the probe has found so far, `(r,)` each."""
+        with np.errstate(all="ignore"):
+            together, apart = (_slope(held(sums), self.least) for sums in (state.together, state.apart))
+        return Gain(together.value, together.error, apart.value, apart.error)
 
     def _bound(self, state: Spiral) -> Floats:
         if self.method == "passive":
@@ -139,7 +157,8 @@ class FeedbackSpiral(Detector[Spiral]):
 
     def _by_root(self, state: Spiral) -> Floats:
         b = _slope(held(state.steps), self.least)
-        return 1.0 + b.value - explosive(self.level, b.freedom) * b.error
+        chance = 0.0 if self.level == 1 else explosive(self.level, b.freedom) * b.error
+        return 1.0 + b.value - chance
 
     def _by_probe(self, state: Spiral) -> tuple[Floats, Floats]:
         """The least and the largest gain that the probe leaves possible."""
@@ -155,24 +174,24 @@ class FeedbackSpiral(Detector[Spiral]):
     def _ratio(self, state: Spiral, frame: Frame) -> Floats:
         said = _travel(frame.predictions, state.said)
         came = _travel(frame.reality, state.came)
-        fresh = np.stack([said, came, np.ones(len(said))], axis=1)
-        up, down, scrapes = slide(state.moves, fresh).T
+        up, down, scrapes = slide(state.moves, in_planes(said, came, np.ones(len(said)))).T
         ratio = np.minimum(np.where(scrapes > 1, up, np.nan) / down, STILL)
         return np.where(scrapes >= min(self.least, self.window), ratio, np.nan)
 
     def _walk(self, state: Spiral, frame: Frame) -> None:
-        """Add the last change of the mean prediction to what the passive method knows."""
+        """Add the last change of the mean prediction, without the noise of a probe, to what the passive method knows."""
         first, last, change = state.path.T.copy()
-        now = _mean(frame.predictions[..., 0])
+        said = frame.predictions[..., 0]
+        now = _mean(said - frame.nudges if once(frame.nudges).any() else said)
         first = np.where(np.isnan(first), now, first)
         slide(state.steps, _moments(last - first, change, now - last))
-        state.path[:] = np.stack([first, now, now - last], axis=1)
+        state.path[:] = in_planes(first, now, now - last)
 
     def _probe(self, state: Spiral, frame: Frame) -> None:
         """Add the instants at which a probe was on, centred over models and about the centre."""
         noise = frame.nudges
         state.quiet[0] += 1
-        if not noise.any():
+        if not once(noise).any():
             rest(state.together, int(state.quiet[0]))
             rest(state.apart, int(state.quiet[0]))
             return
@@ -180,30 +199,38 @@ class FeedbackSpiral(Detector[Spiral]):
         first = state.path[:, :1]
         plain, came = frame.predictions[..., 0] - noise - first, frame.reality[..., 0] - first
         known = np.isfinite(noise + plain + came)
-        known &= (np.where(known, noise, 0.0) != 0).any(axis=2, keepdims=True)
-        models = known.sum(axis=2)
+        whole = bool(known.all())
+        models = known.sum(axis=2) * 1.0
         means, beside = [], []
         for x in (noise, plain, came):
-            x = np.where(known, x, 0.0)
-            mean = x.sum(axis=2) / models
+            known_x = x if whole else np.where(known, x, 0.0)
+            mean = known_x.sum(axis=2) / models
             means.append(mean)
-            beside.append(np.where(known, x - mean[..., None], 0.0))
-        slide(state.together, over_instants(_moments(*means)))
+            rest_x = known_x - mean[..., None]
+            if x is noise:  # what all models share differs by rounding, and is no difference
+                rest_x = np.where(np.abs(rest_x) > 1e-9 * np.abs(x), rest_x, 0.0)
+            beside.append(rest_x if whole else np.where(known, rest_x, 0.0))
         crossed = [np.einsum("nrm,nrm->nr", beside[i], beside[j]) for i, j in _PAIRS]
-        free = np.maximum(models - 1.0, 0.0)
-        nil = np.zeros_like(free)
-        slide(state.apart, over_instants(np.stack([free, nil, nil, nil, *crossed], axis=-1)))
+        nil = np.zeros_like(models)
+        apart = in_planes(np.maximum(models - 1, 0.0), nil, nil, nil, *crossed)
+        probed = ((noise != 0) & known).any(axis=2)
+        differs = crossed[0] > 1e-18 * models * means[0] ** 2  # noise that all have in common differs by rounding
+        slide(state.together, over_instants(np.where(probed[..., None], _moments(*means), 0.0)))
+        slide(state.apart, over_instants(np.where((probed & differs)[..., None], apart, 0.0)))
 
 
 _PAIRS = ((0, 0), (0, 1), (1, 1), (0, 2), (1, 2), (2, 2))
+_FIRST, _SECOND = np.array(_PAIRS).T
 
 
 def _moments(x: Floats, z: Floats, y: Floats) -> Floats:
     """1, x, z, y, xx, xz, zz, xy, zy, yy as a last axis; all 0 where any of the three is unknown."""
     three = (x, z, y)
-    found = np.stack([np.ones_like(x), x, z, y, *(three[i] * three[j] for i, j in _PAIRS)], axis=-1)
-    known = np.isfinite(x + z + y)
-    return found if known.all() else np.where(known[..., None], found, 0.0)
+    found = in_planes(np.ones_like(x), x, z, y, *(three[i] * three[j] for i, j in _PAIRS))
+    unknown = ~np.isfinite(x + z + y)
+    if unknown.any():
+        np.copyto(found, 0.0, where=unknown[..., None])
+    return found
 
 
 def _slope(moments: Floats, least: int) -> Slope:
@@ -211,15 +238,15 @@ def _slope(moments: Floats, least: int) -> Slope:
 
     Where x and z are one, or z does not vary, z is left out. What is left of y below 1e-7 of its spread is rounding, and counts as that.
     """
-    n, x, z, y, xx, xz, zz, xy, zy, yy = np.ascontiguousarray(moments.T)
-    n = np.where(n >= least, n, np.nan)
-    sxx, sxz, szz = xx - x * x / n, xz - x * z / n, zz - z * z / n
-    sxy, szy, syy = xy - x * y / n, zy - z * y / n, yy - y * y / n
-    whole = sxx * szz - sxz * sxz
-    both = whole > 1e-10 * sxx * szz
-    sxz, szz, szy = np.where(both, sxz, 0.0), np.where(both, szz, 1.0), np.where(both, szy, 0.0)
+    n = np.where(moments[:, 0] >= least, moments[:, 0], np.nan)
+    raw = moments[:, 4:].T
+    sums = moments[:, 1:4].T
+    sxx, sxz, szz, sxy, szy, syy = raw - sums[_FIRST] * sums[_SECOND] / n
+    both = sxx * szz - sxz * sxz > 1e-10 * sxx * szz
+    if not both.all():
+        sxz, szz, szy = np.where(both, sxz, 0.0), np.where(both, szz, 1.0), np.where(both, szy, 0.0)
     own = sxx - sxz * sxz / szz  # what of x is not in z
-    own = np.where(own > 1e-12 * xx, own, np.nan)
+    own = np.where(own > 1e-12 * raw[0], own, np.nan)
     value = (sxy - sxz * szy / szz) / own
     left = syy - szy * szy / szz - value * value * own
     freedom = n - 2 - both
@@ -238,6 +265,9 @@ def _travel(x: Floats, before: Floats) -> Floats:
         if np.isfinite(total).all():
             before[...] = flat[0]
             return np.asarray(total / step.shape[1])
+        np.copyto(before, flat[0], where=np.isfinite(flat[0]))  # go on with what was last known
+        known = np.isfinite(before).sum(axis=1)
+        return np.asarray(np.where(np.isfinite(step), step, 0.0).sum(axis=1) / np.maximum(known, 1))
     whole = np.concatenate([before[None], flat])
     seen = np.isfinite(whole)
     if not seen.all():  # go on with what was last known
@@ -254,9 +284,9 @@ def _mean(x: Floats) -> Floats:
     """The mean over instants and models of what is known, `(n, r, m)` to `(r,)`."""
     flat = x[0] if len(x) == 1 else np.ascontiguousarray(np.moveaxis(x, 0, -1)).reshape(x.shape[1], -1)
     mean = flat.sum(axis=1) / flat.shape[1]
-    known = np.isfinite(flat)
     if np.isfinite(mean).all():
         return np.asarray(mean)
+    known = np.isfinite(flat)
     count = known.sum(axis=1)
     return np.asarray(np.where(known, flat, 0.0).sum(axis=1) / np.where(count, count, np.nan))
 
@@ -272,7 +302,7 @@ def explosive(level: float, freedom: Floats) -> Floats:
 
 def _student(level: float, freedom: Floats) -> Floats:
     """What Student's t with so many degrees of freedom exceeds with chance `level`, NaN where there are none."""
-    known = np.where(freedom >= 1, np.minimum(freedom, 1000), 0).astype(np.int64)
+    known = np.where(freedom >= 1, np.minimum(freedom, 1000.0), 0.0).astype(np.int64)
     return _students(level)[known]
 
 
@@ -296,28 +326,21 @@ def probe_samples(gain: float, sd_reality: float, sd_nudge: float, power: float 
     return float(((ndtri(1 - level / 2) + ndtri(power)) * sd_reality / (gain * sd_nudge)) ** 2)
 
 
-class Gain(NamedTuple):
-    """Loop gains of models that move together and that move apart, with their standard errors; NaN where there is nothing to tell."""
-
-    together: float
-    together_error: float
-    apart: float
-    apart_error: float
-
-
 def loop_gain(nudges: ArrayLike, predictions: ArrayLike, reality: ArrayLike) -> Gain:
-    """The gains that a probe finds in plain arrays `(n, m)` or `(n,)`, predictions including the noise; see FeedbackSpiral."""
-    v, p, y = (
-        np.asarray(x, dtype=np.float64).reshape(len(np.asarray(x)), 1, -1) for x in (nudges, predictions, reality)
-    )
-    detector = FeedbackSpiral(window=3, method="probe", least=6)
-    state = detector.start(Subject(1, p.shape[2]))
-    y = np.broadcast_to(y, p.shape)
-    v = np.broadcast_to(v, p.shape)
-    detector.read(state, Frame(np.arange(float(len(p))), p[..., None], y[..., None], np.zeros((len(p), 1, 0, 0)), v))
-    with np.errstate(all="ignore"):
-        a, b = _slope(held(state.together), 6), _slope(held(state.apart), 6)
-    return Gain(float(a.value[0]), float(a.error[0]), float(b.value[0]), float(b.error[0]))
+    """The gains that a probe finds in plain arrays `(n, m)` or `(n,)`, each a number; predictions include the noise.
+
+    Reality and nudges may be one column for all models. Raises InputError where the rows do not match, or are under six.
+    """
+    v, p, y = (np.asarray(x, dtype=np.float64) for x in (nudges, predictions, reality))
+    v, p, y = (x[:, None] if x.ndim == 1 else x for x in (v, p, y))
+    if not (v.ndim == p.ndim == y.ndim == 2 and len(v) == len(p) == len(y) >= 6):
+        raise InputError(f"give six rows or more of each, not the shapes {v.shape}, {p.shape} and {y.shape}")
+    v, y = np.broadcast_to(v, p.shape), np.broadcast_to(y, p.shape)
+    detector = FeedbackSpiral(window=3, least=6)
+    state = detector.start(Subject(1, p.shape[1]))
+    nothing = np.zeros((len(p), 1, 0, 0))
+    detector.read(state, Frame(np.arange(float(len(p))), p[:, None, :, None], y[:, None, :, None], nothing, v[:, None]))
+    return Gain(*(found[0] for found in detector.gains(state)))
 
 
 class Slowing(NamedTuple):

@@ -8,15 +8,27 @@ What is tolerable follows from the one-factor Gaussian model of joint default (V
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cache
 from typing import Annotated, ClassVar, NamedTuple, final
 
 import numpy as np
 from numpy.typing import ArrayLike
 
-from simlab.base.arrays import Bools, Floats
+from simlab.base.arrays import Array, Bools, Floats
 from simlab.base.errors import InputError
 from simlab.base.par import Par
-from simlab.detectors.detector import Detector, Frame, Reading, Sliding, Subject, over_instants, slide, sliding
+from simlab.detectors.detector import (
+    Detector,
+    Frame,
+    Reading,
+    Sliding,
+    Subject,
+    in_planes,
+    over_instants,
+    slide,
+    sliding,
+    sliding_planes,
+)
 
 PAIRS = 8  # up to so many models every pair is looked at
 
@@ -27,7 +39,7 @@ class Likeness(NamedTuple):
     first: Floats  # (r, a, m)
     begun: Bools  # (1,)
     each: Sliding  # (window, r, a, m) deviations
-    total: Sliding  # (window, r, 3) instants, squares of all deviations, squares of their means over models
+    total: Sliding  # (window, r, 3 + a) instants, squares of all deviations and of their means over models, and those means
     pairs: Sliding  # (window, r, p) products of two models, and of each with itself; none for many models
 
 
@@ -67,7 +79,11 @@ class ModelCorrelation(Detector[Likeness]):
         r, m, a, w = subject.replications, subject.models, subject.answers, self.window
         pairs = m * (m + 1) // 2 if 1 < m <= PAIRS else 0
         return Likeness(
-            np.zeros((r, a, m)), np.zeros(1, dtype=bool), sliding(w, r, a, m), sliding(w, r, 3), sliding(w, r, pairs)
+            np.zeros((r, a, m)),
+            np.zeros(1, dtype=bool),
+            sliding(w, r, a, m),
+            sliding_planes(w, r, 3 + a),
+            sliding(w, r, pairs),
         )
 
     def read(self, state: Likeness, frame: Frame) -> Reading:
@@ -93,29 +109,38 @@ class ModelCorrelation(Detector[Likeness]):
             d = np.where(known[:, :, None, None], d, 0.0)
             square = np.where(known, square, 0.0)
         mean = d.sum(axis=3) / m
-        fresh = np.stack([known * 1.0, square, np.einsum("nra,nra->nr", mean, mean)], axis=-1)
+        fresh = in_planes(known, square, np.einsum("nra,nra->nr", mean, mean), *np.moveaxis(mean, 2, 0))
         each = slide(state.each, over_instants(d))
-        count, squares, of_means = slide(state.total, over_instants(fresh)).T
+        count, squares, of_means, *means = slide(state.total, over_instants(fresh)).T
         count = np.where(count >= self.least, count, np.nan)
 
         raw = squares / count
         variance = (raw - np.einsum("ram,ram->r", each, each) / count**2) / m
-        mean = each.sum(axis=2) / m
-        of_mean = of_means / count - np.einsum("ra,ra->r", mean, mean) / count**2
+        of_mean = of_means / count
+        for one in means:
+            of_mean -= (one / count) ** 2
         share = np.where(variance > 1e-12 * raw, of_mean / variance, np.nan)
         rho = (share * m - 1) / (m - 1)
         return Reading(rho, self._largest(state, d, each, count) if m <= PAIRS else rho.copy())
 
     def _largest(self, state: Likeness, d: Floats, each: Floats, count: Floats) -> Floats:
         """The largest correlation of two different models, `(r,)`."""
-        i, j = np.triu_indices(d.shape[3])
-        products = slide(state.pairs, over_instants(np.einsum("nrap,nrap->nrp", d[..., i], d[..., j])))
+        m = d.shape[3]
+        i, j = _pairs(m)
+        products = slide(state.pairs, over_instants(np.einsum("nrap,nrap->nrp", d.take(i, axis=3), d.take(j, axis=3))))
         raw = products / count[:, None]
-        covariance = raw - np.einsum("rap,rap->rp", each[..., i], each[..., j]) / count[:, None] ** 2
-        own = i == j
-        variance = np.where(covariance[:, own] > 1e-12 * raw[:, own], covariance[:, own], np.nan)
-        i, j = i[~own], j[~own]
-        return np.asarray(np.fmax.reduce(covariance[:, ~own] / np.sqrt(variance[:, i] * variance[:, j]), axis=1))
+        covariance = raw - np.einsum("rap,rap->rp", each.take(i, axis=2), each.take(j, axis=2)) / (count**2)[:, None]
+        own = covariance[:, :m]
+        scale = 1 / np.sqrt(np.where(own > 1e-12 * raw[:, :m], own, np.nan))
+        found = covariance[:, m:] * scale.take(i[m:], axis=1) * scale.take(j[m:], axis=1)
+        return np.asarray(np.fmax.reduce(found, axis=1))
+
+
+@cache
+def _pairs(m: int) -> tuple[Array, Array]:
+    """Each model with itself, then every two."""
+    i, j = np.triu_indices(m, 1)
+    return np.append(np.arange(m), i), np.append(np.arange(m), j)
 
 
 def effective_number(rho: ArrayLike, n: int) -> Floats:

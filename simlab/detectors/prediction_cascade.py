@@ -86,7 +86,7 @@ class PredictionCascade(Detector[Chain]):
             return self._slopes(held(state.sums))
 
     def _take(self, state: Chain, error: Floats) -> Gains:
-        u, v = error[:, :, state.above], error[:, :, state.below]
+        u, v = error.take(state.above, axis=2), error.take(state.below, axis=2)
         uv = u * v
         known = np.isfinite(uv)
         if not known.all():
@@ -103,25 +103,22 @@ class PredictionCascade(Detector[Chain]):
         return Gains(slope, np.sqrt(left / ((n - 2) * suu)))
 
     def _worst(self, state: Chain, gains: Gains) -> Floats:
-        """Of all paths the largest gain, `(r,)`, less its standard errors."""
-        size = np.ascontiguousarray(np.abs(gains.slope).T)
-        noise = np.ascontiguousarray(((gains.error / gains.slope) ** 2).T)
+        """The largest gain, less its standard errors, of the steepest paths that end with each edge, `(r,)`."""
+        gain = np.ascontiguousarray(np.abs(gains.slope).T)  # edge by edge, of the path that ends with it
+        spread = np.ascontiguousarray(((gains.error / gains.slope) ** 2).T)  # its squared relative error
         arrives: dict[int, tuple[Floats, Floats]] = {}
-        worst = np.full(size.shape[1], np.nan)
         for edge, (above, below) in enumerate(zip(state.above.tolist(), state.below.tolist(), strict=True)):
-            gain, spread = size[edge], noise[edge]
             if above in arrives:
                 before, before_spread = arrives[above]
-                longer = before > 1
-                gain = np.where(longer, gain * before, gain)
-                spread = np.where(longer, spread + before_spread, spread)
-            worst = np.fmax(worst, gain * (1 - self.sigmas * np.sqrt(spread)))
+                gain[edge] *= np.fmax(before, 1.0)
+                spread[edge] += np.where(before > 1, before_spread, 0.0)
             if below in arrives:
                 other, other_spread = arrives[below]
-                better = ~(other >= gain)
-                gain, spread = np.where(better, gain, other), np.where(better, spread, other_spread)
-            arrives[below] = gain, spread
-        return worst
+                better = ~(other >= gain[edge])
+                arrives[below] = np.where(better, gain[edge], other), np.where(better, spread[edge], other_spread)
+            else:
+                arrives[below] = gain[edge], spread[edge]
+        return np.asarray(np.fmax.reduce(gain * (1 - self.sigmas * np.sqrt(spread)), axis=0))
 
 
 def checked(reads: Reads, models: int) -> Reads:

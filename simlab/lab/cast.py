@@ -16,7 +16,7 @@ from simlab.base.arrays import Array, Floats, Ints
 from simlab.base.errors import InputError
 from simlab.base.luck import Luck
 from simlab.base.world import Action, Feedback, Spec
-from simlab.brains.brain import Brain, average, leaves
+from simlab.brains.brain import Brain, average, in_service, leaves
 from simlab.brains.topology import Topology, groups
 from simlab.lab.streams import Streams
 
@@ -133,15 +133,15 @@ class Cast:
 
     def study(self, at: tuple[Ints, Ints]) -> list[Array]:
         """Learn from the evidence now, but keep the old weights in service; returns the new ones."""
-        before = [leaf[at].copy() for leaf in leaves(self.brain, self.mind)]
+        before = [leaf[at].copy() for leaf in in_service(self.brain, self.mind)]
         self.retrain(at)
-        after = [leaf[at].copy() for leaf in leaves(self.brain, self.mind)]
+        after = [leaf[at].copy() for leaf in in_service(self.brain, self.mind)]
         self.install(at, before)
         return after
 
     def install(self, at: tuple[Ints, Ints], weights: list[Array]) -> None:
         """Put weights into service."""
-        for leaf, new in zip(leaves(self.brain, self.mind), weights, strict=True):
+        for leaf, new in zip(in_service(self.brain, self.mind), weights, strict=True):
             leaf[at] = new
 
     def average(self, weight: Floats, by: str) -> None:

@@ -16,7 +16,9 @@ import simpy
 from simlab.base.arrays import Floats, Ints
 from simlab.base.errors import SimlabError
 from simlab.lab.loop import Loop
+from simlab.lab.seams import Pairs, give_back, put_off
 from simlab.lab.shocks import Shock
+from simlab.lab.snapshots import Snapshots
 from simlab.lab.streams import Streams
 from simlab.lab.trial import Trial
 from simlab.lab.watch import Watch, frame
@@ -72,13 +74,19 @@ class Conductor:
             self._add(f"shock {shock.name}", self._shock, shock)
         for scrape in dict.fromkeys(one.subject.interval for one in loop.watches):
             self._add("detectors", self._watch, [one for one in loop.watches if one.subject.interval == scrape], scrape)
+        self._snapshots: dict[str, Snapshots] = {}
+        for hand in trial.hands:
+            if (remembers := hand.intervention.remembers) is not None:
+                every, reach = remembers
+                self._snapshots[hand.name] = kept = Snapshots(loop.casts, trial.ticks(reach))
+                self._add(f"snapshots for hand {hand.name}", self._remember, kept, every)
         for i, hand in enumerate(trial.hands):
             latency = (
                 np.exp(hand.trigger.spread * _once(luck.normal, f"latency {hand.name}", loop.r)) * hand.trigger.median
             )
             self._add(f"hand {hand.name}", self._hand, i, latency)
         if trial.topology.average_every:
-            self._add("federated rounds", self._rounds)
+            self._add("federated rounds", self._rounds, luck)
 
     def play(self) -> None:
         """Run to the horizon."""
@@ -139,7 +147,6 @@ class Conductor:
         return groups
 
     def _retrain(self, diary: Diary, brains: Ints, turns: Ints) -> Generator[Any, Any, None]:
-        busy = self.trial.ticks(self.trial.schedule.busy)
         rows, which = (each.ravel() for each in np.indices((self.loop.r, len(brains))))
         everyone = (rows, brains[which])
         order = np.argsort(
@@ -150,15 +157,31 @@ class Conductor:
             if tick >= self.loop.horizon:
                 return
             yield diary.wait(tick - diary.now)
+            yield from _last(diary, 1)
             here = mine % len(rows)
-            at = everyone if turns[0].size == 1 else (rows[here], everyone[1][here])
-            pending = self.loop.retrain(at, busy=busy > 0)
+            self._train(diary, everyone if turns[0].size == 1 else (rows[here], everyone[1][here]))
+
+    def _train(self, diary: Diary, at: Pairs, waited: bool = False) -> None:
+        """Retrain now those of `at` that no hand puts off."""
+        plan = self.trial.schedule
+        busy, period = self.trial.ticks(plan.busy), self.trial.ticks(plan.every)
+        for delay, some in put_off(self.loop, at, period, waited):
+            if delay:
+                self._add("retraining put off", self._late, delay, some)
+                continue
+            pending = self.loop.retrain(some, busy=busy > 0)
             if busy:
                 self.env.process(self._install(diary, busy, pending))
 
+    def _late(self, diary: Diary, delay: int, at: Pairs) -> Generator[Any, Any, None]:
+        yield diary.wait(delay)
+        yield from _last(diary, 1)
+        self._train(diary, at, waited=True)
+
     def _install(self, diary: Diary, busy: int, pending: list[Any]) -> Generator[Any, Any, None]:
+        since = diary.now
         yield diary.wait(busy)
-        self.loop.install(pending)
+        self.loop.install(pending, since)
 
     def _shock(self, diary: Diary, shock: Shock) -> Generator[Any, Any, None]:
         yield diary.wait(self.trial.ticks(shock.start) - diary.now)
@@ -210,17 +233,45 @@ class Conductor:
     def _begin_and_end(self, name: str, rows: Ints, since: Ints, lasts: int, values: Floats | None = None) -> None:
         """Note in replications `rows` that a hand is on from ticks `since` `(r,)`, and when it is off again."""
         loop, tick = self.loop, self.trial.world.tick
+        for start in np.unique(since[rows]) if name in self._snapshots else ():
+            self._add(f"hand {name}", self._give_back, name, int(start))
         loop.note("intervention", name, rows, values=values, time=np.asarray(since * tick, dtype=np.float64))
         if lasts < np.iinfo(np.int64).max:
             until = np.asarray((since + lasts) * tick, dtype=np.float64)
             loop.note("intervention", f"{name} ends", rows, time=until)
 
-    def _rounds(self, diary: Diary) -> Generator[Any, Any, None]:
-        every = self.trial.ticks(self.trial.topology.average_every)
+    # At one tick shocks and hands come first, then brains retrain, then a round is held, then weights are given back, then
+    # snapshots are taken. Each waits 0 ticks that often, because the order within one wait depends on who is in the cohort.
+
+    def _rounds(self, diary: Diary, luck: Streams) -> Generator[Any, Any, None]:
+        topology, loop = self.trial.topology, self.loop
+        every, late = self.trial.ticks(topology.average_every), None
+        luck = luck.named("federated rounds").paced()
         while True:
             yield diary.wait(every)
-            yield diary.wait(0)  # after those that retrain or install at this tick
-            self.loop.average()
+            yield from _last(diary, 2)
+            if topology.stragglers:
+                luck.clock.row += 1
+                late = luck.uniform("late", (loop.r, topology.brains)) < topology.stragglers
+            loop.average(late)
+
+    def _give_back(self, diary: Diary, name: str, start: int) -> Generator[Any, Any, None]:
+        yield diary.wait(start - diary.now)
+        yield from _last(diary, 3)
+        give_back(self.loop, name, self._snapshots[name])
+
+    def _remember(self, diary: Diary, kept: Snapshots, every: float) -> Generator[Any, Any, None]:
+        kept.take(diary.now)
+        while True:
+            yield diary.wait(self.trial.ticks(every))
+            yield from _last(diary, 4)
+            kept.take(diary.now)
+
+
+def _last(diary: Diary, rank: int) -> Generator[Any, Any, None]:
+    """Go on at this tick after those of a lower rank."""
+    for _ in range(rank):
+        yield diary.wait(0)
 
 
 def _once(draw: Callable[[str, tuple[int, ...]], Floats], purpose: str, r: int) -> Floats:

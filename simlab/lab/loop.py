@@ -6,7 +6,7 @@ divergence, scoring and recording. The conductor decides when the rare things ha
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from typing import Any, final
 
@@ -14,8 +14,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from simlab.base.arrays import Array, Bools, Floats, Ints
+from simlab.base.errors import InputError
 from simlab.base.world import Action, Feedback, Measure
-from simlab.interventions.intervention import Moment
+from simlab.interventions.intervention import Moment, Upstream, weighed
 from simlab.lab.cast import assemble
 from simlab.lab.disturb import Disturbances
 from simlab.lab.outcome import Event
@@ -92,6 +93,9 @@ class Loop:
         self._own_views, self._one_view = bool((self._views == np.arange(self.m)).all()), not self._views.any()
         self._upstream = np.array(trial.topology.reads)
         self._last_said: Floats = np.zeros((self.r, self.m, *self.world.spec.case))
+        grounded = any(self._acts(switch, "upstream") for switch in self.switches)
+        self._real: Floats | None = np.zeros_like(self._last_said) if grounded else None
+        self.given_back: Ints = np.full((self.r, trial.topology.brains), -_NEVER)  # at which tick last
         self._x = self._viewed(self.world.observe(self.state))
         self.seen: Turn | None = None  # the turn that was played last, for those who watch
         self.watches = self._watches()
@@ -114,15 +118,11 @@ class Loop:
             return drawn[0]
 
         def moment(switch: Switch) -> Moment:
-            since, until, fixed, kept = switch.since, switch.until, switch.fixed, switch.kept
-            return Moment(world, self.state, switch.luck, self.tick, fallback, since, until, fixed, kept, doubt)
-
-        def doubt() -> Array:
-            return self._doubt(x)
+            return self._moment(switch, fallback, lambda: self._doubt(x))
 
         shaken = self.disturbances
         seen = self._seam("features", shaken.features(self._x), moment)
-        x, said = self._ask(seen)
+        x, said = self._ask(seen, moment)
         said, nudge = self._served(shaken.prediction(said), moment)
         if self.trial.closed:
             action = self._seam("action", world.act(state, said, luck), moment)
@@ -141,17 +141,30 @@ class Loop:
         self.tick += 1
         self._judge()
 
-    def _ask(self, x: Array) -> tuple[Array, Array]:
+    def _moment(self, switch: Switch, fallback: Callable[[], Array], doubt: Callable[[], Array]) -> Moment:
+        since, until, fixed, kept = switch.since, switch.until, switch.fixed, switch.kept
+        return Moment(self.world, self.state, switch.luck, self.tick, fallback, since, until, fixed, kept, doubt)
+
+    def between(self, switch: Switch) -> Moment:
+        """The moment before a tick, in which no model acts: there is neither a fallback nor a doubt."""
+
+        def nothing() -> Array:
+            raise RuntimeError(f"hand {switch.hand.name}: no model acts between two ticks")
+
+        return self._moment(switch, nothing, nothing)
+
+    def _ask(self, x: Array, moment: At) -> tuple[Array, Array]:
         """What every model is told, and the features with what it read from upstream models."""
         reads = self.trial.topology.reads
         if not reads:
             return x, self._predict(x)
         said = self._last_said.copy()
+        real = None if self._real is None else self._read(self._real)
         for rung in self._rungs or [list(range(self.m))]:
-            wide = self._with_upstream(x, said)
+            wide = self._with_upstream(x, said, real, moment)
             said[:, rung] = self._predict(wide)[:, rung]
         if self._rungs:
-            wide = self._with_upstream(x, said)
+            wide = self._with_upstream(x, said, real, moment)
         self._last_said = said
         return wide, said
 
@@ -168,13 +181,19 @@ class Loop:
             doubt = cast.doubt(x, doubt)
         return doubt
 
-    def _with_upstream(self, x: Array, said: Floats) -> Array:
-        upstream, case = self._upstream, self.world.spec.case
-        read = np.moveaxis(said[:, upstream], 2, -1) * (upstream >= 0).reshape(self.m, *(1,) * len(case), -1)
+    def _with_upstream(self, x: Array, said: Floats, real: Floats | None, moment: At) -> Array:
+        case, read = self.world.spec.case, self._read(said)
+        if real is not None:
+            read = self._seam("upstream", Upstream(read, real), moment).said
         whole = (self.r, self.m, *case)
         return np.concatenate(
             [np.broadcast_to(x, (*whole, x.shape[-1])), np.broadcast_to(read, (*whole, read.shape[-1]))], -1
         )
+
+    def _read(self, of: Floats) -> Floats:
+        """What there is of each upstream model, `(r, m, *c, k)`, from what there is of each model; 0 where none is read."""
+        there = (self._upstream >= 0).reshape(self.m, *(1,) * len(self.world.spec.case), -1)
+        return np.moveaxis(of[:, self._upstream], 2, -1) * there
 
     def _viewed(self, x: Array) -> Array:
         """The features each model sees, `(r, m, ...)`, or `(r, 1, ...)` where all see the same."""
@@ -183,35 +202,53 @@ class Loop:
         return x[:, :1] if self._one_view else x.take(self._views, axis=1)  # always C order: sums keep their bits
 
     def _learn(self, x: Array, said: Array, action: Action, feedback: Feedback, then: Array, moment: At) -> None:
+        if self._real is not None:
+            self._real = self._known(self._real, feedback)
+        if self.tick % self.stride == 0 and self.tick >= 0:
+            self.score.take(said, feedback)  # reality, not what a hand makes of it
         feedback = self._seam("feedback", feedback, moment)
         self._show("react", feedback.outcome)
-        if self.tick % self.stride == 0 and self.tick >= 0:
-            self.score.take(said, feedback)
         for cast in self.casts:
             cast.fade()
         for asked, done, answer in self.disturbances.feedback(self.tick, x, action, feedback):
             for cast in self.casts:
                 cast.witness(asked, done, answer, then)
 
-    def _seam(self, seam: str, value: Any, moment: At) -> Any:
+    def _known(self, before: Floats, feedback: Feedback) -> Floats:
+        """What came of each model's predictions when it was last seen, `(r, m, *c)`."""
+        if feedback.outcome.shape != before.shape:
+            who = next(switch.hand.name for switch in self.switches if self._acts(switch, "upstream"))
+            raise InputError(
+                f"hand `{who}` needs an answer to each prediction, and the world {type(self.world).__name__} answers otherwise"
+            )
+        return np.where(weighed(feedback) > 0, feedback.outcome, before)
+
+    @staticmethod
+    def _acts(switch: Switch, seam: str) -> bool:
+        hand = switch.hand.intervention
+        return hand.seam == seam or seam in hand.also
+
+    def _hands(self, seam: str) -> Iterator[tuple[Switch, Bools]]:
+        """The hands that act on a seam now, and where."""
         for switch in self.switches:
-            if switch.hand.intervention.seam == seam:
+            if self._acts(switch, seam):
                 on = switch.on(self.tick)
                 if on is not None:
-                    value = switch.hand.intervention.apply(value, on, moment(switch))
+                    yield switch, on
+
+    def _seam(self, seam: str, value: Any, moment: At) -> Any:
+        for switch, on in self._hands(seam):
+            value = switch.hand.intervention.apply(value, on, moment(switch))
         return value
 
     def _served(self, said: Array, moment: At) -> tuple[Array, Floats | float]:
         """The predictions after their seam, and what randomised hands added to them, the mean over cases `(r, m)`, or 0."""
         nudge: Floats | float = 0.0
-        for switch in self.switches:
-            if switch.hand.intervention.seam == "prediction":
-                on = switch.on(self.tick)
-                if on is not None:
-                    served = switch.hand.intervention.apply(said, on, moment(switch))
-                    if switch.hand.intervention.randomised:
-                        nudge = nudge + (served - said).reshape(self.r, self.m, -1).mean(axis=2)
-                    said = served
+        for switch, on in self._hands("prediction"):
+            served = switch.hand.intervention.apply(said, on, moment(switch))
+            if switch.hand.intervention.randomised:
+                nudge = nudge + (served - said).reshape(self.r, self.m, -1).mean(axis=2)
+            said = served
         return said, nudge
 
     def _watches(self) -> list[Watch]:
@@ -331,15 +368,19 @@ class Loop:
             self._show("learn", {"brains": brains.tolist()})
         return pending
 
-    def install(self, pending: list[Any]) -> None:
-        """Put into service what a busy retraining learnt."""
-        for cast, here, weights in pending:
-            cast.install(here, weights)
+    def install(self, pending: list[Any], since: int) -> None:
+        """Put into service what a busy retraining learnt that began at tick `since`, but for brains that got earlier weights back."""
+        for cast, (rows, places), weights in pending:
+            good = self.given_back[rows, np.array(cast.ids)[places]] < since
+            cast.install((rows[good], places[good]), [leaf[good] for leaf in weights])
 
-    def average(self) -> None:
-        """One federated round of every cast."""
+    def average(self, late: Bools | None = None) -> None:
+        """One federated round of every cast; brains that are `late` `(r, b)` do not count."""
         for cast in self.casts:
-            cast.average(np.ones((self.r, len(cast.ids))), self.trial.topology.average_by)
+            weight: Floats = np.ones((self.r, len(cast.ids)))
+            if late is not None:
+                weight -= late[:, cast.ids]
+            cast.average(weight, self.trial.topology.average_by)
 
     def shock(self, shock: Shock, *, begins: bool) -> None:
         """A shock begins or ends."""

@@ -7,6 +7,7 @@ from typing import final
 import numpy as np
 
 from simlab.base.arrays import Array, Floats
+from simlab.base.kernels import how_often
 from simlab.base.world import Feedback, Measure, Spec
 from simlab.lab.alike import Alike
 
@@ -77,10 +78,8 @@ class Score:
     def _take_choices(self, said: Array) -> None:
         """Pairs of questions to different models, and those of them that got the same answer."""
         flat = said.reshape(len(said), self.m, -1)
-        same = np.zeros(len(said))
-        for choice in range(self._choices):
-            often = (flat == choice).sum(axis=2)
-            same += often.sum(axis=1) ** 2 - (often**2).sum(axis=1)
+        often = how_often(flat, self._choices).astype(np.float64)
+        same = (often.sum(axis=1) ** 2).sum(axis=1) - (often**2).sum(axis=(1, 2))
         self._same += same / max(self.m * (self.m - 1) * flat.shape[2] ** 2, 1)
         self.n += 1
 

@@ -95,6 +95,10 @@ class Streams(Luck):
         """Streams of their own in which time stands still: a purpose is dealt the same numbers whenever it is drawn."""
         return Streams(self.seed, self.numbers, f"{self.prefix}fixed/", again=True)
 
+    def paced(self) -> Streams:
+        """Streams of their own whose clock counts something else than ticks, and begins before the first."""
+        return Streams(self.seed, self.numbers, self.prefix)
+
     def uniform(self, purpose: str, shape: tuple[int, ...]) -> Floats:
         """Uniform on [0, 1)."""
         return self._draw("uniform", purpose, shape)

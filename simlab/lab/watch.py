@@ -8,7 +8,7 @@ from typing import NamedTuple, final
 import numpy as np
 
 from simlab.base.arrays import Array, Bools, Floats, Ints
-from simlab.base.kernels import once
+from simlab.base.kernels import how_often, once
 from simlab.base.world import Feedback, Spec
 from simlab.detectors.detector import Frame, Reading, Subject
 from simlab.lab.trial import Instrument, seed
@@ -31,6 +31,7 @@ class Watch:
 
     def __init__(self, instrument: Instrument, subject: Subject) -> None:
         self.instrument, self.subject = instrument, subject
+        self._limits = instrument.limits()
         self._state = instrument.detector.start(subject)
         nothing = np.full(subject.replications, np.nan)
         self.reading = Reading(nothing, nothing)
@@ -46,9 +47,8 @@ class Watch:
 
     def alarms(self) -> Iterator[tuple[str, Ints, Floats]]:
         """The readings that are above their threshold for the first time: name, replications `(k,)`, and the value `(r,)`."""
-        limits = self.instrument.limits()
         for name, value in self.shown().items():
-            fresh = (value > limits[name]) & ~self._alarmed[name]  # NaN compares false
+            fresh = (value > self._limits[name]) & ~self._alarmed[name]  # NaN compares false
             if fresh.any():
                 self._alarmed[name] |= fresh
                 yield name, np.flatnonzero(fresh), value
@@ -74,7 +74,7 @@ def frame(turn: Turn, spec: Spec, time: float) -> Frame:
         predictions = _over_cases(said, r, m)
     else:
         flat = said.reshape(r, m, -1)
-        predictions = np.stack([(flat == choice).mean(axis=2) for choice in range(spec.choices)], axis=2)
+        predictions = how_often(flat, spec.choices) / flat.shape[2]
     nudge = np.broadcast_to(turn.nudge, (r, m))
     return Frame(
         times=np.array([time]),

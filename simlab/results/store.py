@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple, final
@@ -124,15 +124,16 @@ class Store:
     def __exit__(self, *exception: object) -> None:
         self._lock.release()
 
-    def missing(self) -> list[Stretch]:
-        """The replications that are still to be played, cell by cell."""
+    def missing(self, replications: int | None = None) -> list[Stretch]:
+        """The replications that are still to be played, cell by cell; of the first so many only."""
         if self.done:
             return []
         gaps = []
         kept = self._kept()
+        n = self.run.replications if replications is None else replications
         for cell in self.run.cells:
             reached = 0
-            for first, stop, _ in [*kept[cell], (self.run.replications, self.run.replications, None)]:
+            for first, stop, _ in [*(part for part in kept[cell] if part[1] <= n), (n, n, None)]:
                 if first > reached:
                     gaps.append(Stretch(cell, reached, first))
                 reached = stop
@@ -148,32 +149,46 @@ class Store:
         name = f"{self.run.cells.index(cell):04d}.{first:08d}-{stop:08d}.{checksum}.npz"
         disk.write(self._parts / name, lambda file: file.write(content), self._at, label="part")
 
-    def merge(self, lost: Mapping[Stretch, str] | None = None) -> Record:
-        """Merge what was kept into the arrays of the finished run, and write its manifest.
+    def so_far(
+        self, cells: Iterable[str], replications: int, lost: Mapping[Stretch, str] | None = None
+    ) -> dict[str, Outcome]:
+        """What was kept of the first replications of some cells, without their series; what is `lost` is failed."""
+        kept = self._kept()
+        found = {}
+        for cell in cells:
+            outcomes = [decode(path, self.run.hash, cell) for _, stop, path in kept[cell] if stop <= replications]
+            outcomes = [outcome._replace(series={}, times=outcome.times[:0]) for outcome in outcomes]
+            outcomes += [unplayed(gap, why) for gap, why in (lost or {}).items() if gap.cell == cell]
+            found[cell] = merged(outcomes, replications, self.run.measures)
+        return found
+
+    def merge(self, lost: Mapping[Stretch, str] | None = None, replications: int | None = None) -> Record:
+        """Merge what was kept, or the first `replications` of it, into the arrays of the finished run, and write its manifest.
 
         `lost` maps cohorts that could not be played to the reason; their replications are failed. The parts of
         such a run stay, so that the same command tries those cohorts, and only those, again.
         """
         run, lost = self.run, lost or {}
+        n = run.replications if replications is None else replications
         with disk.storage(self.path):
             (self.path / "manifest.json").unlink(missing_ok=True)
         self._at("manifest.json: withdrawn")
         kept = self._kept()
         cells = {}
         for cell in run.cells:
-            outcomes = [decode(path, run.hash, cell) for _, _, path in kept[cell]]
+            outcomes = [decode(path, run.hash, cell) for _, stop, path in kept[cell] if stop <= n]
             outcomes += [unplayed(gap, why) for gap, why in lost.items() if gap.cell == cell]
             told = np.sort(np.concatenate([np.zeros(0, np.int64), *(outcome.replications for outcome in outcomes)]))
-            if not np.array_equal(told, np.arange(run.replications)):
+            if not np.array_equal(told, np.arange(n)):
                 raise StorageError(f"{self.path}: parts of `{cell}` are gone or damaged; give the same command again")
-            cells[cell] = merged(outcomes, run.replications, run.measures)
+            cells[cell] = merged(outcomes, n, run.measures)
         files = {
             "measures.npz": self._write("measures.npz", disk.pack(measure_arrays(cells))),
             "series.npz": self._write("series.npz", disk.pack(series_arrays(cells))),
             "events.jsonl": self._write("events.jsonl", disk.text(event_lines(cells))),
             "failed.json": self._write("failed.json", disk.text(failed_text(cells))),
         }
-        manifest = self._manifest(files, sum(gap.stop - gap.first for gap in lost))
+        manifest = self._manifest(files, sum(gap.stop - gap.first for gap in lost)) | {"replications": n}
         self._write("manifest.json", disk.text(disk.seal(manifest)))
         self.done = not lost
         if self.done:

@@ -5,19 +5,23 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, final
 
+from simlab.base.errors import nearest
 from simlab.brains.topology import Schedule
 from simlab.lab.trial import Harm
-from simlab.scenario import keys
+from simlab.scenario import factorial, keys
 from simlab.scenario.axes import put_axes
+from simlab.scenario.claiming import Claims, Names
 from simlab.scenario.parts import Part, Parts, several, sides
 from simlab.scenario.patch import only, put, put_all
 from simlab.scenario.reader import Node, join, plain, plant
 from simlab.scenario.registry import HOUSE, Registry
-from simlab.scenario.scenario import USUAL, Arm, Claim, Control, Limits, Row, Scenario, Study, Vanish
+from simlab.scenario.scenario import USUAL, Arm, Control, Factorial, Limits, Row, Scenario, Study, Vanish
 from simlab.scenario.setup import Common, Setup, usual_stride
+from simlab.scenario.stopping import until
 from simlab.scenario.studying import Around, Studying
 from simlab.scenario.walker import Walker, show
 
+WITH = "factorial.with"
 DISPLAY = {"feedback_off": "nobody listens to the models", "no_stressor": "no shocks"}
 
 
@@ -104,23 +108,30 @@ class _Builder:
         instruments, detectors = self._setup.instruments(top["detectors"], tick)
         common = Common(run.get("horizon"), run.get("stride"), run.get("warmup"), harm, instruments)
         shocks = self._shocks(world)
-        arms, bodies, arms_shown = self._arms(common)
+        arms, bodies, arms_shown, design = self._arms(common)
+        stat = Claims(walker, self._parts).stat
+        waits, waits_shown = until(walker, run, world, list(bodies), top["harm"] is not None, stat)
         controls, controls_shown = self._controls(common, bodies, world)
-        claims, claims_shown = self._claims(world, list(bodies), list(controls_shown))
-        rows, rows_shown = self._rows(world, list(bodies))
-        limits, limits_shown = self._limits(world, list(bodies))
+        studies = top.get("studies")
+        names = Names(list(bodies), list(controls_shown), list(walker.mapping(studies, "studies")) if studies else [])
+        known = design is not None or top["factorial"] is None  # else nobody knows what its arms are called
+        claims, claims_shown = Claims(walker, self._parts).read(top["claims"] if known else None, world, names)
+        rows, rows_shown = self._rows(world, list(bodies)) if known else ([], [])
+        limits, limits_shown = self._limits(world, list(bodies)) if known else (USUAL, None)
         record = self._record()
         if not self._part:
             self._refuse_twins(arms)
         if walker.faults > self._before:
             return None
-        self._refuse_the_endless(arms, run["replications"], len(controls))
+        self._refuse_the_endless(arms, waits.most if waits else run["replications"], len(controls))
         resolved = {
             "schema": keys.SCHEMA, "title": top["title"], "story": top["story"], "record": [dict(r) for r in record],
             "world": world.shown, "brain": several(self._doc["brain"], brains), "schedule": rhythm,
-            "run": show(keys.RUN, run), "harm": harm_shown, "detectors": detectors, "shocks": shocks, "arms": arms_shown,
+            "run": show(keys.RUN, run) | ({"until": waits_shown} if waits else {}), "harm": harm_shown,
+            "detectors": detectors, "shocks": shocks, "arms": arms_shown,
             "controls": controls_shown, "scoreboard": rows_shown, "claims": claims_shown,
             "readiness": limits_shown,
+            "factorial": None if design is None else _tidy(plain(top["factorial"])),
         }  # fmt: skip
         resolved = {key: value for key, value in resolved.items() if value is not None}
         studies = self._studies(resolved, world)
@@ -128,7 +139,7 @@ class _Builder:
             name=name, title=top["title"], story=top["story"], arms=tuple(arms), controls=tuple(controls),
             claims=tuple(claims), harm=harm, record=record, scoreboard=tuple(rows), replications=run["replications"],
             seed=run["seed"], allow_diverged=run["allow_diverged"], resolved=resolved, readiness=limits, path=path,
-            studies=tuple(studies),
+            studies=tuple(studies), factorial=design, until=waits,
         )  # fmt: skip
 
     def _run(self, world: Part) -> dict[str, Any]:
@@ -173,25 +184,84 @@ class _Builder:
         found = self._setup.shocks(self._top["shocks"], world, spec)
         return {name: shown for name, (_, shown) in found.items()}
 
-    def _arms(self, common: Common) -> tuple[list[Arm], dict[str, Node], dict[str, Any]]:
+    def _arms(self, common: Common) -> tuple[list[Arm], dict[str, Node], dict[str, Any], Factorial | None]:
         node = self._top["arms"]
         bodies = self._walker.names(node, "arms", "arm", "{isolated: {topology: isolated}}") if node else {}
-        if node and not bodies and isinstance(node.value, dict | None):
-            self._walker.fault(
-                node.place, "arms", "expected at least one arm", "write e.g. `{isolated: {topology: isolated}}`"
-            )
-        arms, shown = [], {}
+        example = "{isolated: {topology: isolated}}"
+        if node is None and self._top["factorial"] is None:
+            if not any(nearest(name, keys.TOP) in ("arms", "factorial") for name in self._tree.value.keys() - keys.TOP):
+                hint = f"add e.g. `arms: {example}`"
+                self._walker.fault(self._tree.place, "arms", f"missing; {keys.TOP['arms'].par.about}", hint)
+        elif node and not bodies and isinstance(node.value, dict | None) and self._top["factorial"] is None:
+            self._walker.fault(node.place, "arms", "expected at least one arm", f"write e.g. `{example}`")
+        found, combined, shown, design = self._combinations(common, bodies)
         for name, body in bodies.items():
+            if name in combined and set(body.value or ()) <= {"title"}:
+                self._walker.table(body, f"arms.{name}", {"title": keys.ARM["title"]})
+                continue
             arm, document = self._arm(name, body, common, None, closed=True, calm=False)
-            arms += [arm] if arm else []
-            shown[name] = document
-        return arms, bodies, shown
+            if name not in combined:
+                found |= {name: arm} if arm else {}
+                shown[name] = document
+            elif arm and design and name in found and found[name].trial != arm.trial:
+                hint = f"it stands for {factorial.plainly(design.levels[name])}; choose another name, or give it a title only"
+                self._walker.fault(body.place, f"arms.{name}", "does not play as its name says", hint)
+        others = {name: body for name, body in bodies.items() if name not in combined}
+        return list(found.values()), combined | others, shown, design
+
+    def _combinations(
+        self, common: Common, named: Mapping[str, Node]
+    ) -> tuple[dict[str, Arm], dict[str, Node], dict[str, Any], Factorial | None]:
+        """The arms of a factorial design; each is tried with a walker of its own, since one that cannot be played is no fault."""
+        node, walker = self._top["factorial"], self._walker
+        found = factorial.seams(walker, node) if node else None
+        if node is None or found is None:
+            return {}, {}, {}, None
+        given = node.value.get("with")
+        values = walker.table(given or Node({}), WITH, keys.WITH)
+        tree = only(put_all(Node(self._doc), values["set"], f"{WITH}.set", walker), {"brain": values["brain"]}).value
+        world = Parts(Walker(), self._registry).world(tree["world"]).made
+        kinds = len(tree["brain"].value) if isinstance(tree["brain"].value, list) else 1
+        arms: dict[str, Arm] = {}
+        bodies: dict[str, Node] = {}
+        levels: dict[str, Mapping[str, str]] = {}
+        shown: dict[str, Any] = {}
+        dropped = []
+        for name, one in factorial.combinations(found, world.spec.models if world else 1, kinds):
+            title = _title(name, named[name], one.title) if name in named else one.title
+            body = one.body(node, given.value or {} if given else {}, title)
+            trying = _Builder(Walker(), self._registry, self._tree)
+            arm, document = trying._arm(name, body, common, None, True, False, path=WITH)
+            problems = trying._walker.problems.found
+            twin = factorial.twin(arm.trial, {known: a.trial for known, a in arms.items()}) if arm else None
+            if arm and twin:
+                why = f"plays as `{twin}`: {factorial.why_twin(one.levels, levels[twin], arm.trial)}"
+                dropped.append((one.levels, why))
+            elif problems and all(problem.path.startswith(f"{WITH}.topology") for problem in problems):
+                dropped.append((one.levels, f"cannot be played: {problems[0].message}"))
+            else:
+                for problem in problems:
+                    walker.problems.add(*problem)
+                arms |= {name: arm._replace(wiring=factorial.plainly(one.levels))} if arm else {}
+                bodies[name], levels[name], shown[name] = body, one.levels, document
+        if len(bodies) < 2:
+            told = "; ".join(dict.fromkeys(why for _, why in dropped))
+            walker.fault(node.place, "factorial", "fewer than two combinations are left", told)
+        return arms, bodies, shown, Factorial(found, levels, tuple(dropped))
 
     def _arm(
-        self, name: str, body: Node, common: Common, patch: Node | None, closed: bool, calm: bool, where: str = ""
+        self,
+        name: str,
+        body: Node,
+        common: Common,
+        patch: Node | None,
+        closed: bool,
+        calm: bool,
+        where: str = "",
+        path: str = "",
     ) -> tuple[Arm | None, dict[str, Any]]:
         """An arm, under a control's `patch` where there is one, with its document."""
-        path = f"arms.{name}"
+        path = path or f"arms.{name}"
         values = self._walker.table(body, path, keys.ARM)
         values |= {"nodes": body.value or {}, "place": body.place}
         tree = put_all(Node(self._doc), values["set"], f"{path}.set", self._walker)
@@ -199,7 +269,7 @@ class _Builder:
         if values["topology"] is None or self._reported & {"world", "brain"}:
             return None, {}
         trial, shown, wiring = self._setup.trial(tree.value, values, path, common, closed, calm)
-        title = values["title"] or name.replace("_", " ")
+        title = _title(name, body)
         shown = {"title": title, **shown}
         if values["set"]:
             shown["set"] = _tidy(plain(values["set"]))
@@ -243,52 +313,6 @@ class _Builder:
             self._parts.measure(values["measure"], written, where, world.owner, at_the_end=True)
             found.append(Vanish(values["measure"], values["within"]))
         return tuple(found)
-
-    def _claims(self, world: Part, arms: list[str], controls: list[str]) -> tuple[list[Claim], list[dict[str, Any]]]:
-        claims, shown = [], []
-        example = "[{measure: drawdown, stat: mean, arm: isolated, above: 0, because: ...}]"
-        node = self._top["claims"]
-        for i, entry in enumerate(self._walker.items(node, "claims", example) if node else ()):
-            path, before = f"claims.{i}", self._walker.faults
-            values = self._walker.table(entry, path, keys.CLAIM)
-            if not isinstance(entry.value, dict):
-                continue
-            self._parts.measure(values["measure"], entry, f"{path}.measure", world.owner, at_the_end=True)
-            for key, known, what in (("arm", arms, "arm"), ("versus", arms, "arm"), ("control", controls, "control")):
-                self._walker.one_of(values[key], known, entry.value.get(key, entry), f"{path}.{key}", what)
-            self._side(values, entry, path)
-            stat, exceeds = self._stat(values["stat"], path)
-            if self._walker.faults == before:
-                claims.append(Claim(**(values | {"stat": stat, "exceeds": exceeds})))
-                told = show(keys.CLAIM, values) | {"stat": stat if exceeds is None else {"exceeds": exceeds}}
-                shown.append(told)
-        return claims, shown
-
-    def _side(self, values: Mapping[str, Any], entry: Node, path: str) -> None:
-        """Hold a claim to exactly one of above, below, and near with within."""
-        given = [side for side in ("above", "below", "near") if side in entry.value]
-        if len(given) != 1:
-            message = f"expected one of above, below and near, not {' and '.join(given) or 'none'}"
-            self._walker.fault(entry.place, path, message, "write e.g. `above: 0.05` or `near: 0.567, within: 0.01`")
-        elif (given == ["near"]) != ("within" in entry.value):
-            self._walker.fault(
-                entry.place, path, "`near` and `within` go together", "write e.g. `near: 0.567, within: 0.01`"
-            )
-        if values["versus"] is not None and values["versus"] == values["arm"]:
-            self._walker.fault(entry.value["versus"], f"{path}.versus", "is the arm itself", "name another arm")
-
-    def _stat(self, node: Node | str, path: str, more: tuple[str, ...] = ()) -> tuple[Any, float | None]:
-        if isinstance(node, str):
-            return node, None
-        if isinstance(node.value, dict):
-            table = {"exceeds": keys.HARM["above"]._replace(name="exceeds", default=None)}
-            exceeds = self._walker.table(node, f"{path}.stat", table)["exceeds"]
-            if not node.value:
-                self._walker.fault(node, f"{path}.stat", "expected a statistic", "write e.g. `{exceeds: 0.03}`")
-            return "exceeds", exceeds
-        stat = node.value if isinstance(node.value, str) else str(plain(node))
-        self._walker.one_of(stat, (*more, *keys.STATS, "{exceeds: x}"), node, f"{path}.stat", "statistic")
-        return stat, None
 
     def _rows(self, world: Part, arms: list[str]) -> tuple[list[Row], list[dict[str, Any]]]:
         rows, shown = [], []
@@ -343,7 +367,7 @@ class _Builder:
             return _Builder(walker, self._registry, tree, part=True).scenario("", None)
 
         measures = world.owner.measures if world.owner else {}
-        around = Around(dict(resolved), measures, "harm" in resolved, point, self._stat)
+        around = Around(dict(resolved), measures, "harm" in resolved, point, Claims(self._walker, self._parts).stat)
         studies, documents = Studying(self._walker, around).studies(node)
         resolved |= {"studies": documents} if documents else {}
         return studies
@@ -372,6 +396,12 @@ class _Builder:
             self._walker.fault(
                 mark, "run", message, "lower `run.replications` or `run.horizon`, or raise the world's tick"
             )
+
+
+def _title(name: str, body: Node, usual: str = "") -> str:
+    """An arm's title, by default its name."""
+    given = body.value.get("title") if isinstance(body.value, dict) else None
+    return given.value if given is not None and isinstance(given.value, str) else usual or name.replace("_", " ")
 
 
 def _tidy(document: Any) -> Any:

@@ -8,7 +8,8 @@ from typing import Any, NamedTuple
 from simlab.base.par import Par, parameters
 from simlab.base.units import pretty
 from simlab.scenario.axes import shown
-from simlab.scenario.scenario import Arm, Scenario, Study
+from simlab.scenario.factorial import title_of
+from simlab.scenario.scenario import Arm, Factorial, Scenario, Study
 
 
 class Section(NamedTuple):
@@ -26,7 +27,9 @@ def sections(scenario: Scenario) -> Iterator[Section]:
     yield Section(scenario.title, scenario.story.strip())
     for entry in scenario.record:
         yield Section("Record", "", ("", ""), tuple((key.replace("_", " "), text) for key, text in entry.items()))
-    yield Section("Run", ", ".join(f"{key.replace('_', ' ')} {value}" for key, value in document["run"].items()))
+    yield Section(
+        "Run", ", ".join(f"{key.replace('_', ' ')} {_nested(value)}" for key, value in document["run"].items())
+    )
     trial = scenario.arms[0].trial
     kinds = document["brain"] if isinstance(document["brain"], list) else [document["brain"]]
     yield _parameters("World", document["world"], type(trial.world))
@@ -40,6 +43,8 @@ def sections(scenario: Scenario) -> Iterator[Section]:
     if document["shocks"]:
         rows = tuple((name, _flat(shock)) for name, shock in document["shocks"].items())
         yield Section("Shocks", "", ("shock", "what happens"), rows)
+    if scenario.factorial:
+        yield from _factorial(scenario.factorial, document["factorial"])
     yield Section("Arms", "", ("arm", "title", "wiring", "own"), tuple(_arm(a, document) for a in scenario.arms))
     yield Section("Controls", "", ("control", "title", "sets", "vanishes"), tuple(_controls(document["controls"])))
     if document["scoreboard"]:
@@ -77,6 +82,16 @@ def _arm(arm: Arm, document: Mapping[str, Any]) -> tuple[str, ...]:
     return arm.name, arm.title, arm.wiring, _flat(own)
 
 
+def _factorial(design: Factorial, document: Mapping[str, Any]) -> Iterator[Section]:
+    seams = tuple((seam, ", ".join(levels)) for seam, levels in design.seams.items())
+    shared = _flat(document["with"]) if document.get("with") else ""
+    text = f"{len(design.levels)} arms" + (f", all with {shared}" if shared else "")
+    yield Section("Factorial", text, ("seam", "levels"), seams)
+    if design.dropped:
+        rows = tuple((title_of(levels), why) for levels, why in design.dropped)
+        yield Section("Left out", "", ("combination", "why"), rows)
+
+
 def _controls(controls: Mapping[str, Any]) -> Iterator[tuple[str, ...]]:
     for name, control in controls.items():
         vanishes = ", ".join(entry["measure"] for entry in control["vanishes"])
@@ -86,10 +101,16 @@ def _controls(controls: Mapping[str, Any]) -> Iterator[tuple[str, ...]]:
 def _claim(claim: Mapping[str, Any]) -> tuple[str, str]:
     stat = claim["stat"]
     what = f"{stat} {claim['measure']}" if isinstance(stat, str) else f"P({claim['measure']} > {stat['exceeds']:g})"
-    what += f" in {claim['arm']}" + (f" minus {claim['versus']}" if "versus" in claim else "")
+    what += f" in {claim['arm']}" if "arm" in claim else ""
+    what += f" {'over' if claim.get('ratio') else 'minus'} {claim['versus']}" if "versus" in claim else ""
     what += f" under {claim['control']}" if "control" in claim else ""
-    side = next(side for side in ("above", "below", "near") if side in claim)
-    what += f" is {side} {claim[side]:g}" + (f" within {claim['within']:g}" if side == "near" else "")
+    if "order" in claim:
+        what += f" rises from arm to arm: {', '.join(claim['order'])}"
+    elif "over" in claim:
+        what += f" {'rises' if claim['rises'] else 'falls'} over the study {claim['over']}"
+    else:
+        side = next(side for side in ("above", "below", "near") if side in claim)
+        what += f" is {side} {claim[side]:g}" + (f" within {claim['within']:g}" if side == "near" else "")
     return what + ("" if claim["expect"] else " (expected false)"), claim["because"]
 
 

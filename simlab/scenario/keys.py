@@ -26,10 +26,11 @@ PATCHABLE = ("brain", "schedule", "shocks", "world")
 MOST_MODELS = 1_000_000
 MOST_TICKS = 10_000_000_000
 MOST_STEPS = 1_000_000_000_000
+MOST_REPLICATIONS = 10_000_000
 MOST_POINTS = 10_000
 DESIGNS = ("grid", "lhs", "sobol")
 SWEPT = ("arms", "brain", "harm", "run", "schedule", "shocks", "world")
-FIXED = ("run.replications", "run.seed", "run.allow_diverged")  # what all points of a study have in common
+FIXED = ("run.replications", "run.seed", "run.allow_diverged", "run.until")  # what all points of a study have in common
 
 TITLE = 200
 TEXT = 8_000
@@ -64,7 +65,8 @@ TOP = _table(
     harm=_key(Node, "what counts as harm: it begins at the first tick of crossing", None),
     detectors=_key(Node, "the detectors that watch, by name; by default all of them", None),
     shocks=_key(Node, "what reality or operations throw at the run, by name", None),
-    arms=_key(Node, "the set-ups that are compared, by name; the first is the baseline"),
+    arms=_key(Node, "the set-ups that are compared, by name; the first is the baseline", None),
+    factorial=_key(Node, "arms that are all combinations of how the seams are wired", None),
     controls=_key(Node, "runs in which the effect must vanish, by name"),
     readiness=_key(Node, "what a design must keep to in the readiness drills, where not the usual", None),
     scoreboard=_key(Node, "published figures beside the model's", None),
@@ -73,12 +75,21 @@ TOP = _table(
 )
 
 RUN = _table(
-    replications=_key(int, "replications of every arm", 256, low=1, high=10_000_000),
+    replications=_key(int, "replications of every arm", 256, low=1, high=MOST_REPLICATIONS),
+    until=_key(Node, "an interval to wait for, from `replications` on: e.g. `harm <= 0.02`, half its width", None),
     horizon=_key(float, "simulated time of a replication", unit="s", above=0),
     stride=_key(float, "time between recorded values; by default a 300th of the horizon", None, unit="s", above=0),
     seed=_key(int, "what every random number depends on", 1, low=0, high=2**64 - 1),
     warmup=_key(float, "time before scores, harm and alarms count", 0.0, unit="s", low=0),
     allow_diverged=_key(int, "replications that may diverge without failing the run", 0, low=0),
+)
+
+UNTIL = _table(
+    measure=_key(str, "the measure whose interval is asked for, or `harm` for how often harm comes"),
+    stat=_key(Node, "mean, median, p95 or {exceeds: x} for the probability of exceeding x", "mean"),
+    versus=_key(str, "the arm whose statistic is subtracted from that of every other; by default none", None),
+    half_width=_key(float, "half the width of the 95% interval at which the run stops, in the widest arm", above=0),
+    most=_key(int, "the most replications; by default 16 times the fewest", None, low=1, high=MOST_REPLICATIONS),
 )
 
 SCHEDULE = _table(
@@ -131,7 +142,20 @@ TOPOLOGY = _table(
     lag=_key(bool, "whether upstream predictions arrive a tick later", False),
     average_every=_key(float, "time between federated rounds; 0 s for never", 0.0, unit="s", low=0),
     average_by=_key(str, "how federated updates are combined", "mean", choices=AVERAGES),
+    stragglers=_key(float, "probability that a brain is late for a federated round", 0.0, low=0, high=1),
 )
+
+SEAM = "levels, the first of which the others are held against: "
+FACTORIAL = _table(
+    brain=_key(Node, SEAM + "own, one or blocks(k); which brain answers for each model", None),
+    features=_key(Node, SEAM + "own, one or blocks(k); which view each model reads", None),
+    data=_key(Node, SEAM + "own, one or blocks(k); which pool its experience goes to, else that of its brain", None),
+    schedule=_key(Node, SEAM + "synchronised, staggered(m) or random(q)", None),
+    kind=_key(Node, SEAM + "same (the first brain of the list) or mixed (the brains of the list in turn)", None),
+    **{"with": _key(Node, "keys that all its arms have: brain, schedule, shocks, interventions, set", None)},
+)
+
+WITH = {name: key for name, key in ARM.items() if name not in ("title", "topology")}
 
 HAND = _table(
     at=_key(float, "when it acts", None, unit="s", low=0),
@@ -173,8 +197,12 @@ VANISH = _table(
 CLAIM = _table(
     measure=_key(str, "the measure it is about"),
     stat=_key(Node, "mean, median, p95 or {exceeds: x} for the probability of exceeding x", "mean"),
-    arm=_key(str, "the arm it is about"),
+    arm=_key(str, "the arm it is about", None),
     versus=_key(str, "the arm whose statistic is subtracted, replication by replication", None),
+    ratio=_key(bool, "whether to divide by the statistic of `versus` instead", None),
+    order=_key(tuple[str, ...], "arms from the lowest statistic to the highest, in the place of arm and side", None),
+    over=_key(str, "the study from point to point of which the statistic rises or falls, in the place of a side", None),
+    rises=_key(bool, "whether it rises `over` the study; false for falls", None),
     control=_key(str, "the control under which the arms are read", None),
     above=_key(float, "the statistic is above this", None),
     below=_key(float, "the statistic is below this", None),

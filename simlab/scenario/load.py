@@ -37,13 +37,21 @@ def load(
     for option, number in (("replications", replications), ("seed", seed)):
         if number is not None:
             patches[f"run.{option}"] = _planted(f"run.{option}", number, f"--{option} {number}")
-    return build(read(_contents(path), _shown(path)), _name(path), str(path), patches, registry)
+    return build(tree(path), _name(path), str(path), patches, registry)
 
 
-def shipped() -> dict[str, Path]:
-    """The scenarios that come with the house, by name: in the installed package, or beside it in a checkout."""
+def tree(path: Path) -> Node:
+    """What a YAML file holds, every key and value with its place. Raises ScenarioError."""
+    return read(_contents(path), _shown(path))
+
+
+def shipped(kind: str = "") -> dict[str, Path]:
+    """The scenarios that come with the house, by name: in the installed package, or beside it in a checkout.
+
+    `kind` is the folder among them that holds something else, such as `architectures`.
+    """
     house = Path(__file__).resolve().parent.parent
-    for folder in (house / "scenarios", house.parent / "scenarios"):
+    for folder in (house / "scenarios" / kind, house.parent / "scenarios" / kind):
         if folder.is_dir():
             return {path.stem: path for path in sorted(folder.glob("*.yaml"))}
     return {}
@@ -52,17 +60,17 @@ def shipped() -> dict[str, Path]:
 def title(path: Path) -> str:
     """The title of a scenario file, or what keeps it from being read."""
     try:
-        found = read(_contents(path), _shown(path)).value
+        found = tree(path).value
     except ScenarioError as error:
         return f"(cannot be read: {error.problems[0].message})"
     named = found.get("title") if isinstance(found, dict) else None
     return str(named.value) if named else "(no title)"
 
 
-def find(name_or_path: str | Path) -> Path:
-    """The file of a scenario. Raises ScenarioError, with the nearest name, when there is none."""
+def find(name_or_path: str | Path, kind: str = "") -> Path:
+    """The file of a scenario, or of another `kind`. Raises ScenarioError, with the nearest name, when there is none."""
     text = os.fspath(name_or_path)
-    known = shipped()
+    known = shipped(kind)
     if text in known:
         return known[text]
     path = Path(text)
@@ -73,7 +81,8 @@ def find(name_or_path: str | Path) -> Path:
     if found:
         return path
     if path.name == text and not text.endswith(ENDINGS):
-        raise _refusal(f"no scenario is called `{text:.80}`", did_you_mean(text[:80], known) if known else "")
+        what = kind.removesuffix("s") or "scenario"
+        raise _refusal(f"no {what} is called `{text:.80}`", did_you_mean(text[:80], known) if known else "")
     raise _refusal(f"no file `{text:.200}`", _neighbour(path))
 
 

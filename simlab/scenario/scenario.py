@@ -39,7 +39,9 @@ class Claim(NamedTuple):
     """A statement to test: a statistic of a measure in an arm (minus that of `versus`) lies above, below, or near a value.
 
     `stat` is "mean", "median", "p95" or "exceeds"; the last is P(measure > `exceeds`). `expect` False marks a popular
-    claim that is shipped as refuted. `control` names the control under which the arms are read, if any.
+    claim that is shipped as refuted. `control` names the control under which the arms are read, if any. With `ratio` the
+    statistic is divided by that of `versus`. Instead of a side a claim may have an `order`: arms (the first is `arm`) from
+    the lowest to the highest statistic; or `over`, the name of a study from point to point of which it `rises` or falls.
     """
 
     measure: str
@@ -54,6 +56,41 @@ class Claim(NamedTuple):
     exceeds: float | None = None
     expect: bool = True
     control: str | None = None
+    ratio: bool | None = None
+    order: tuple[str, ...] | None = None
+    over: str | None = None
+    rises: bool | None = None
+
+
+class Until(NamedTuple):
+    """A run that goes on until the 95% interval of a statistic is at most 2 `half_width` wide in every arm, or has `most` replications.
+
+    `measure` None stands for the chance of harm. With `versus` the intervals are those of the paired differences to that arm.
+    """
+
+    measure: str | None
+    stat: Literal["mean", "median", "p95", "exceeds"]
+    exceeds: float | None
+    half_width: float
+    most: int
+    versus: str | None = None
+
+    @property
+    def what(self) -> str:
+        """The statistic in words."""
+        line = f"P({self.measure} > {self.exceeds:g})" if self.stat == "exceeds" else f"{self.stat} {self.measure}"
+        return ("P(harm)" if self.measure is None else line) + (f" minus that of {self.versus}" if self.versus else "")
+
+
+class Factorial(NamedTuple):
+    """A factorial design: the levels of each seam, the first of which the others are held against, and those of each arm.
+
+    `dropped` are the combinations that were left out, as ({seam: level}, why): what cannot be played, or plays as another.
+    """
+
+    seams: Mapping[str, tuple[str, ...]]
+    levels: Mapping[str, Mapping[str, str]]
+    dropped: tuple[tuple[Mapping[str, str], str], ...] = ()
 
 
 class Row(NamedTuple):
@@ -155,6 +192,13 @@ class Scenario:
     readiness: Limits = USUAL
     path: str | None = None
     studies: tuple[Study, ...] = ()
+    factorial: Factorial | None = None
+    until: Until | None = None
+
+    @property
+    def most(self) -> int:
+        """The most replications that are played: `replications`, unless the run waits for an interval."""
+        return self.until.most if self.until else self.replications
 
     @property
     def headline(self) -> str:

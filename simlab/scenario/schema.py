@@ -12,11 +12,14 @@ from typing import Any, get_args, get_origin
 
 from simlab.base.par import CHOSEN, Par, Parameter, parameters
 from simlab.base.units import NUMBER, UNITS, pretty
+from simlab.brains.topology import SCHEDULES
 from simlab.lab.shocks import EFFECTS
 from simlab.scenario import keys
+from simlab.scenario.factorial import LEVELS, PARTS
 from simlab.scenario.keys import TEXT, TITLE
 from simlab.scenario.reader import Node
 from simlab.scenario.registry import HOUSE, Registry, Shelf
+from simlab.scenario.stopping import BRIEF
 from simlab.scenario.walker import NAME
 
 Json = dict[str, Any]
@@ -33,14 +36,13 @@ def schema(registry: Registry = HOUSE) -> Json:
     schedule = _table(keys.SCHEDULE)
     vanish = {"anyOf": [{"type": "string"}, _table(keys.VANISH)]}
     topology = {"anyOf": [{"type": "string"}, _table(keys.TOPOLOGY)]}
-    arm = _table(
-        keys.ARM,
-        brain=brains,
-        schedule=schedule,
-        topology=topology,
-        interventions=_hands(registry.interventions),
-        set=patch,
-    )
+    inside: Json = {
+        "brain": brains,
+        "schedule": schedule,
+        "interventions": _hands(registry.interventions),
+        "set": patch,
+    }
+    arm = _table(keys.ARM, topology=topology, **inside)
     control = _optional(_table(keys.CONTROL, set=patch, vanishes={"type": "array", "items": vanish}))
     exceeds = {
         "type": "object",
@@ -48,25 +50,41 @@ def schema(registry: Registry = HOUSE) -> Json:
         "required": ["exceeds"],
         "additionalProperties": False,
     }
-    claim = _table(keys.CLAIM, stat={"anyOf": [{"enum": list(keys.STATS)}, exceeds]})
+    statistic: Json = {"anyOf": [{"enum": list(keys.STATS)}, exceeds]}
+    claim = _table(keys.CLAIM, stat=statistic)
+    waits = {"anyOf": [{"type": "string", "pattern": rf"^{BRIEF.pattern}$"}, _table(keys.UNTIL, stat=statistic)]}
     top = _table(
         keys.TOP,
         record=_list({"type": "object", "additionalProperties": {"type": "string"}}),
         world=_choice(registry.worlds),
         brain=brains,
         schedule=schedule,
-        run=_table(keys.RUN),
+        run=_table(keys.RUN, until=waits),
         harm=_table(keys.HARM),
         detectors=_detectors(registry.detectors),
         shocks=_named(_shock(registry.worlds)),
         arms={**_named(arm), "minProperties": 1},
+        factorial={**_table(keys.FACTORIAL, **_seams(), **{"with": _table(keys.WITH, **inside)}), "minProperties": 1},
         controls={**_named(control), "required": list(keys.CONTROLS)},
         readiness=_table(keys.READINESS),
         scoreboard=_list(_table(keys.ROW)),
         claims=_list(claim),
         studies=_named(_study(exceeds)),
     )
-    return {"$schema": DIALECT, "title": "simlab scenario", **top}
+    either = [{"required": ["arms"]}, {"required": ["factorial"]}]
+    return {"$schema": DIALECT, "title": "simlab scenario", **top, "anyOf": either}
+
+
+def _seams() -> dict[str, Json]:
+    """The levels of each seam of a factorial design."""
+    blocks = {"type": "string", "pattern": r"^blocks\([1-9][0-9]*\)$"}
+    rhythm = {"type": "string", "pattern": rf"^({'|'.join(SCHEDULES)})(\([0-9.]+\))?$"}
+    found: dict[str, Json] = {}
+    for seam, known in LEVELS.items():
+        words = {"enum": [level for level in known if "(" not in level]}
+        level = rhythm if seam == "schedule" else {"anyOf": [words, blocks]} if seam in PARTS else words
+        found[seam] = {"type": "array", "items": level, "minItems": 1, "uniqueItems": True}
+    return found
 
 
 def _study(exceeds: Json) -> Json:

@@ -16,6 +16,7 @@ from simlab.scenario.walker import Walker, show
 
 UNPLAYED = (
     "controls",
+    "factorial",
     "claims",
     "scoreboard",
     "record",
@@ -105,7 +106,8 @@ class Studying:
             )
             self._walker.fault(entry.key, path, f"`{name:.60}` is not something that is played", known)
         elif name in keys.FIXED:
-            hint = f"all points have the same, so that they meet the same luck; give `{name.partition('.')[2]}` for all of them"
+            key = "replications" if name == "run.until" else name.partition(".")[2]
+            hint = f"all points have the same, so that they meet the same luck; give `{key}` for all of them"
             self._walker.fault(entry.key, path, f"`{name}` cannot vary from point to point", hint)
         else:
             return True
@@ -212,7 +214,8 @@ def document(
     path: str = "set",
 ) -> Node:
     """The document of a study's arms before anything varies; `fixed` and `also` are its own nodes, where their places are known."""
-    tree = plant({key: value for key, value in resolved.items() if key not in UNPLAYED} | {"controls": {}})
+    once = {key: value for key, value in resolved["run"].items() if key != "until"}
+    tree = plant({key: value for key, value in resolved.items() if key not in UNPLAYED} | {"controls": {}, "run": once})
     own = also if also is not None else plant(study.also).value
     arms = tree.value["arms"].value | own
     tree.value["arms"] = Node({name: arms[name] for name in study.arms})

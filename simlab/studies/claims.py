@@ -1,15 +1,24 @@
-"""Claims: statements in a scenario, held against its replications. Each holds, is contradicted, or is undecided."""
+"""Claims: statements in a scenario, held against its replications. Each holds, is contradicted, or is undecided.
+
+A claim holds when its 95% interval lies wholly on the claimed side, fails when wholly on the other, and is undecided when it
+straddles. So `near` with `within` is an equivalence test: it holds when both one-sided tests reject at 2.5%
+(two one-sided tests, Schuirmann 1987; the usual ones at 5% would read a 90% interval and are easier to pass), and
+a difference that is merely not seen never holds. Orders and rises are judged step by step, at a level that holds for all steps.
+"""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from itertools import pairwise
 from typing import Literal, NamedTuple
 
 import numpy as np
 
 from simlab.base.arrays import Floats
+from simlab.base.errors import InputError
 from simlab.scenario.scenario import Claim, Control, Vanish
+from simlab.studies.ratios import mean_ratio, quantile_ratio, share_ratio
 from simlab.studies.statistics import (
     FEW,
     Estimate,
@@ -22,6 +31,7 @@ from simlab.studies.statistics import (
 )
 
 Verdict = Literal["holds", "contradicted", "undecided"]
+MOST_TOLD = 6  # steps that are told one by one
 
 
 class Finding(NamedTuple):
@@ -39,18 +49,87 @@ class Finding(NamedTuple):
         return {"holds": True, "contradicted": False, "undecided": None}[self.verdict]
 
 
-def judge(claim: Claim, arms: Mapping[str, Mapping[str, Floats]]) -> Finding:
+class Steps(NamedTuple):
+    """A statistic from step to step: each paired difference to the one before, with an interval that holds for all together.
+
+    `weakest` is the step that speaks most against the order, or least for it.
+    """
+
+    verdict: Verdict
+    differences: tuple[Estimate, ...]
+    weakest: int
+    needed: int | None
+
+
+def judge(claim: Claim, arms: Mapping[str, Mapping[str, Floats]], points: Sequence[Floats] | None = None) -> Finding:
     """Hold a claim against the measures of its arms, `arms[arm][measure]` `(n,)`, paired by replication.
 
-    It holds when the 95% interval lies wholly on the claimed side, fails when wholly on the other, and is undecided
-    when it straddles, or when there are too few replications for an interval.
+    `points` are the claim's measure in its arm at each point of the study it is `over`, `(n,)` each, where that study was played.
+    There are claims without an interval, from too few replications or a ratio over nothing: they are undecided.
     """
+    if claim.over is not None and points is None:
+        nothing = Estimate(math.nan, math.nan, math.nan, 0)
+        return Finding(say(claim), "undecided", nothing, f"the study `{claim.over}` has not been played")
+    if claim.order is not None or claim.over is not None:
+        names = claim.order or tuple(f"point {i + 1}" for i in range(len(points or ())))
+        samples = points or [arms[arm][claim.measure] for arm in names]
+        steps = monotone(samples, stat=claim.stat, line=claim.exceeds, rises=claim.rises is not False)
+        return Finding(say(claim), steps.verdict, steps.differences[steps.weakest], told(steps, names), steps.needed)
     found = estimate(claim, arms)
     low, high = region(claim)
     verdict = place(found, low, high)
     return Finding(
         say(claim), verdict, found, describe(found), _needed(found, low, high) if verdict == "undecided" else None
     )
+
+
+def monotone(samples: Sequence[Floats], *, stat: str = "mean", line: float | None = None, rises: bool = True) -> Steps:
+    """Whether a statistic of `samples`, `(n,)` each and paired by replication, rises (or falls) from each to the next.
+
+    Every difference must be on its side at a level that holds for all of them together (Bonferroni); one that is clearly reversed, or
+    a step that changes nothing at all, contradicts it. `stat` and `line` are a claim's `stat` and `exceeds`. Raises
+    InputError for fewer than two samples.
+    """
+    if len(samples) < 2:
+        raise InputError(f"an order needs at least two samples, not {len(samples)}")
+    level = 1 - 0.05 / (len(samples) - 1)
+    found = [statistic(stat, b, a, line=line, level=level) for a, b in pairwise(samples)]
+    side = (0.0, math.inf) if rises else (-math.inf, 0.0)
+    verdicts = [place(one, *side) for one in found]
+    verdict = _all(verdicts)
+    open_ = [_needed(one, *side) for one, v in zip(found, verdicts, strict=True) if v == "undecided"]
+    known = [n for n in open_ if n is not None]
+    weakest = min(range(len(found)), key=lambda i: _or_worst(found[i].value if rises else -found[i].value))
+    return Steps(
+        verdict,
+        tuple(found),
+        weakest,
+        max(known) if verdict == "undecided" and len(known) == len(open_) else None,
+    )
+
+
+def statistic(
+    stat: str,
+    x: Floats,
+    y: Floats | None = None,
+    *,
+    line: float | None = None,
+    ratio: bool = False,
+    level: float = 0.95,
+) -> Estimate:
+    """A claim's statistic of `x` `(n,)`; minus, or over, that of `y`, paired by replication. `line` is what "exceeds" exceeds."""
+    if stat == "exceeds":
+        hit = exceeds(x, math.nan if line is None else line)
+        if y is None:
+            return share(hit, level)
+        other = exceeds(y, math.nan if line is None else line)
+        return share_ratio(hit, other, level) if ratio else share_difference(hit, other, level)
+    if stat == "mean":
+        return mean_ratio(x, y, level) if ratio and y is not None else mean(x if y is None else x - y, level)
+    q = {"median": 0.5, "p95": 0.95}[stat]
+    if y is None:
+        return quantile(x, q, level)
+    return quantile_ratio(x, y, q, level) if ratio else quantile_difference(x, y, q, level)
 
 
 def vanished(control: Control, vanish: Vanish, arms: Mapping[str, Mapping[str, Floats]]) -> Finding:
@@ -67,9 +146,7 @@ def vanished(control: Control, vanish: Vanish, arms: Mapping[str, Mapping[str, F
         verdicts.append("holds" if exact else place(found, -vanish.within, vanish.within))
         if not at or abs(found.value) > abs(worst.value):
             worst, at = found, arm
-    verdict: Verdict = (
-        "contradicted" if "contradicted" in verdicts else "undecided" if "undecided" in verdicts else "holds"
-    )
+    verdict = _all(verdicts)
     return Finding(
         f"{vanish.measure} vanishes under {control.name}"
         + (f" (to within {vanish.within:g})" if vanish.within else ""),
@@ -80,17 +157,10 @@ def vanished(control: Control, vanish: Vanish, arms: Mapping[str, Mapping[str, F
 
 
 def estimate(claim: Claim, arms: Mapping[str, Mapping[str, Floats]]) -> Estimate:
-    """The statistic a claim speaks of."""
+    """The statistic a claim with a side speaks of."""
     x = arms[claim.arm][claim.measure]
     y = arms[claim.versus][claim.measure] if claim.versus else None
-    if claim.stat == "exceeds":
-        line = math.nan if claim.exceeds is None else claim.exceeds
-        hit = exceeds(x, line)
-        return share(hit) if y is None else share_difference(hit, exceeds(y, line))
-    if claim.stat == "mean":
-        return mean(x if y is None else x - y)
-    q = {"median": 0.5, "p95": 0.95}[claim.stat]
-    return quantile(x, q) if y is None else quantile_difference(x, y, q)
+    return statistic(claim.stat, x, y, line=claim.exceeds, ratio=bool(claim.ratio))
 
 
 def region(claim: Claim) -> tuple[float, float]:
@@ -103,9 +173,9 @@ def region(claim: Claim) -> tuple[float, float]:
 
 def place(found: Estimate, low: float, high: float) -> Verdict:
     """Where an interval lies relative to the region from `low` to `high`."""
-    if math.isnan(found.low):
+    if math.isnan(found.low) or (math.isinf(found.low) and math.isinf(found.high)):
         return "undecided"
-    if found.low > low and found.high < high:
+    if (found.low > low or low == -math.inf) and (found.high < high or high == math.inf):
         return "holds"
     if found.high <= low or found.low >= high:
         return "contradicted"
@@ -117,17 +187,31 @@ def place(found: Estimate, low: float, high: float) -> Verdict:
 def say(claim: Claim) -> str:
     """The claim in words."""
     what = f"P({claim.measure} > {claim.exceeds:g})" if claim.stat == "exceeds" else f"{claim.stat} {claim.measure}"
-    where = (
-        claim.arm
-        + (f" minus {claim.versus}" if claim.versus else "")
-        + (f" under {claim.control}" if claim.control else "")
-    )
+    under = f" under {claim.control}" if claim.control else ""
+    if claim.order is not None:
+        return f"{what}{under} rises in this order: {', '.join(claim.order)}"
+    if claim.over is not None:
+        return f"{what}, {claim.arm}: {'rises' if claim.rises else 'falls'} from point to point of {claim.over}"
+    other = f" {'over' if claim.ratio else 'minus'} {claim.versus}" if claim.versus else ""
+    where = claim.arm + other + under
     if claim.near is not None:
+        if claim.versus and claim.near == (1 if claim.ratio else 0):
+            return f"{what}, {where}: equivalent, to within {claim.within or 0:g} of {claim.near:g}"
         return f"{what}, {where}: within {claim.within or 0:g} of {claim.near:g}"
     sides = [
         f"{word} {value:g}" for word, value in (("above", claim.above), ("below", claim.below)) if value is not None
     ]
     return f"{what}, {where}: {' and '.join(sides)}"
+
+
+def told(steps: Steps, names: Sequence[str]) -> str:
+    """The steps in words; of many only the weakest."""
+    count = len(steps.differences)
+    shown = range(count) if count <= MOST_TOLD else [steps.weakest]
+    said = [f"{names[i]} to {names[i + 1]} {describe(steps.differences[i])}" for i in shown]
+    return f"{'' if count <= MOST_TOLD else f'{count} steps, the weakest '}{'; '.join(said)}" + (
+        "; the intervals hold for all steps together" if count > 1 else ""
+    )
 
 
 def describe(found: Estimate) -> str:
@@ -136,7 +220,20 @@ def describe(found: Estimate) -> str:
         return "undefined"
     if math.isnan(found.low):
         return f"{found.value:.4g} (n = {found.n}: too few {'replications' if found.n < FEW else 'unusual ones'} for an interval)"
+    if math.isinf(found.low):
+        return f"{found.value:.4g}, which may be anything: what it is divided by is not clear of 0 (n = {found.n})"
+    if math.isinf(found.high):
+        return f"{found.value:.4g}, 95% interval {found.low:.4g} and more (n = {found.n})"
     return f"{found.value:.4g}, 95% interval {found.low:.4g} to {found.high:.4g} (n = {found.n})"
+
+
+def _all(verdicts: Sequence[Verdict]) -> Verdict:
+    """What holds only if all of it does."""
+    return "contradicted" if "contradicted" in verdicts else "undecided" if "undecided" in verdicts else "holds"
+
+
+def _or_worst(x: float) -> float:
+    return -math.inf if math.isnan(x) else x
 
 
 def _needed(found: Estimate, low: float, high: float) -> int | None:
@@ -145,4 +242,6 @@ def _needed(found: Estimate, low: float, high: float) -> int | None:
     if math.isnan(found.low) or gap == 0 or not math.isfinite(gap):
         return None
     ratio = ((found.high - found.value) if towards > found.value else (found.value - found.low)) / gap
+    if not math.isfinite(ratio):
+        return None
     return min(math.ceil(found.n * max(ratio, 1.0) ** 2), 10**9)

@@ -11,8 +11,8 @@ from simlab.base.arrays import Floats
 from simlab.lab.outcome import Outcome
 from simlab.lab.score import SCORES
 from simlab.scenario.scenario import Scenario, Study
+from simlab.studies.harms import harmed
 from simlab.studies.statistics import Estimate, exceeds, mean, quantile, quantile_difference, share, share_difference
-from simlab.studies.summary import harmed
 
 QUANTILES = {"median": 0.5, "p95": 0.95}
 

@@ -6,9 +6,8 @@ A drill that cannot be measured is not passed. Under seven of seven the answer i
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
 from dataclasses import replace
-from typing import Any, NamedTuple, final
+from typing import Any, NamedTuple, Protocol, final
 
 import numpy as np
 
@@ -32,9 +31,10 @@ from simlab.lab.streams import Streams, generator
 from simlab.lab.trial import Hand, Instrument, Trial, Trigger
 from simlab.scenario.scenario import USUAL, Arm, Scenario
 from simlab.studies.runner import COHORT, answers, available_cpus
-from simlab.studies.statistics import Estimate, mean, quantile, share
+from simlab.studies.statistics import Estimate, mean, quantile, share, share_of
 
 PILOT = 8  # replications in which the scale of predictions and features is looked up
+EXPOSURES = 200_000  # cases in which the canary is asked
 INSTANTS = 8  # at which the kill switch is drilled
 MODULES = {
     "feedback_spiral": FeedbackSpiral,
@@ -71,6 +71,13 @@ class Drill(NamedTuple):
     unit: str
     evidence: str
     above: bool = False
+
+
+class Teller(Protocol):
+    """Makes a drill of what was measured; `also` is False where something beside the value is not as asked."""
+
+    def __call__(self, value: float | None, evidence: str, *, also: bool = True) -> Drill:
+        """The drill."""
 
 
 class Readiness(NamedTuple):
@@ -134,14 +141,16 @@ def readiness(
 
 @final
 class _Ground:
-    """Where drills are held: the arm, and what it does when nobody interferes (played once)."""
+    """Where drills are held: the arm after its rollout, without its canary, and what it does when nobody interferes (played once)."""
 
     def __init__(self, scenario: Scenario, arm: Arm, replications: int, jobs: int) -> None:
         self.scenario, self.replications, self.jobs = scenario, replications, jobs
         self.limits = scenario.readiness
         known = {one.name: one for one in arm.trial.instruments}
         watched = tuple(known.get(name, Instrument(name, kind())) for name, kind in MODULES.items())
-        self.trial = replace(arm.trial, instruments=watched)
+        self.canary = next((h for h in arm.trial.hands if isinstance(h.intervention, Canary)), None)
+        hands = tuple(h for h in arm.trial.hands if not isinstance(h.intervention, Canary))
+        self.trial = replace(arm.trial, instruments=watched, hands=hands)
         self.plain = self.play(self.trial)
         self.spread_said, self.spread_seen = self._pilot()
 
@@ -201,18 +210,19 @@ def _blast(ground: _Ground) -> Drill:
     told = _teller("BLAST RADIUS", "What share of the traffic is affected by a bad push?", "1", limit)
     served = max(groups(trial.topology.brain_of).values(), key=len)
     what = f"{len(served)} of {trial.topology.models} models are served by the brain that is pushed"
-    hand = next((h for h in trial.hands if isinstance(h.intervention, Canary)), None)
+    hand = ground.canary
     if hand is None:
         return told(len(served) / trial.topology.models, f"{what}, all at once: this arm has no canary")
-    found = mean(_exposed(trial, hand, served, ground.scenario.seed, ground.replications))
-    return told(
-        found.high if found.interval else None,
-        f"{what}; the first step of the canary exposes {_say(found)} of the cases to it",
-    )
+    cells = trial.topology.models * math.prod(trial.world.spec.case)
+    r = min(max(EXPOSURES // cells, ground.replications), 4096)  # only the hand is asked, so many draws cost little
+    hits = _exposed(trial, hand, served, ground.scenario.seed, r)
+    found = share_of(hits, np.full(r, float(cells)))
+    words = f"{what}; the first step of the canary exposes {_say(found)} of all cases to it"
+    return told(found.high if found.interval else None, words)
 
 
 def _exposed(trial: Trial, hand: Hand, served: list[int], seed: int, r: int) -> Floats:
-    """The share of cases of all models in which a hand, as it comes on, leaves the action of the models `served` alone, `(r,)`."""
+    """In how many cases a hand, as it comes on, leaves the action of the models `served` to them, `(r,)`."""
     spec, m = trial.world.spec, trial.topology.models
     switch = Switch(hand, r, m, Streams(seed, range(r)).named(f"hand {hand.name}"))
     switch.arm(np.arange(r), np.zeros(r, dtype=np.int64), trial.ticks(trial.horizon))
@@ -223,9 +233,7 @@ def _exposed(trial: Trial, hand: Hand, served: list[int], seed: int, r: int) -> 
     on = switch.on(0)
     assert on is not None, "it was armed at 0"  # noqa: S101
     left = hand.intervention.apply(Action(np.ones(shape)), on, moment).value
-    mine = np.zeros(m)
-    mine[served] = 1.0
-    return np.asarray(left.reshape(r, m, -1).mean(axis=2) @ mine / m)
+    return np.asarray(left[:, served].reshape(r, -1).sum(axis=1))
 
 
 def _drift(ground: _Ground) -> Drill:
@@ -258,8 +266,7 @@ def _drift(ground: _Ground) -> Drill:
     )
     if seen.interval is None or false.interval is None:
         return told(None, f"cannot be measured: {words}")
-    bound = seen.low if false.high <= limit.false_alarms else None
-    return told(bound, words)
+    return told(seen.low, words, also=false.high <= limit.false_alarms)
 
 
 def _kill(ground: _Ground) -> Drill:
@@ -362,14 +369,12 @@ def _first(outcome: Outcome, kind: str, name: str | None = None) -> Floats:
     return np.where(lost, np.nan, np.array(list(found.values())))
 
 
-def _teller(
-    name: str, question: str, unit: str, limit: float, *, above: bool = False
-) -> Callable[[float | None, str], Drill]:
+def _teller(name: str, question: str, unit: str, limit: float, *, above: bool = False) -> Teller:
     default = DEFAULTS[name]
 
-    def told(value: float | None, evidence: str) -> Drill:
+    def told(value: float | None, evidence: str, *, also: bool = True) -> Drill:
         known = value is not None and math.isfinite(value)
-        passed = known and (value > limit if above else value < limit)  # type: ignore[operator]
+        passed = also and known and (value > limit if above else value < limit)  # type: ignore[operator]
         return Drill(name, question, bool(passed), value if known else None, limit, default, unit, evidence, above)
 
     return told

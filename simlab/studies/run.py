@@ -22,6 +22,8 @@ def prepared(scenario: Scenario, replications: int | None = None, seed: int | No
         least = 1 if key == "replications" else 0
         if isinstance(value, bool) or not isinstance(value, int) or value < least:
             raise InputError(f"{key} must be a whole number of at least {least}, not {value!r}")
+    if scenario.until and given.get("replications", 0) > scenario.most:
+        raise InputError(f"replications must be at most run.until.most, {scenario.most}, not {replications}")
     resolved = dict(scenario.resolved) | {"run": dict(scenario.resolved["run"]) | given}
     run = resolved["run"]
     return replace(scenario, replications=run["replications"], seed=run["seed"], resolved=resolved)
@@ -43,4 +45,4 @@ def run(
     with open_store(scenario, out) as store:
         record = play_all(scenario, store, jobs=jobs, progress=progress, cohort=cohort)
         with threadpool_limits(1):
-            return store.finish(summarise(scenario, record))
+            return store.finish(summarise(replace(scenario, replications=record.replications), record))

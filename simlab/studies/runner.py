@@ -21,6 +21,7 @@ from simlab.results.provenance import code_version
 from simlab.results.record import Record, cell_key
 from simlab.results.store import Run, Store, run_directory
 from simlab.scenario.scenario import Scenario
+from simlab.studies.sequential import enough, stages
 from simlab.studies.workers import Answer, Crew, Task, can_travel, perform
 
 ASIDE = ("readiness", "studies")  # keys that decide nothing of a run
@@ -48,7 +49,7 @@ def run_of(scenario: Scenario, version: str | None = None) -> Run:
         scenario=scenario.name,
         document={key: value for key, value in scenario.resolved.items() if key not in ASIDE},
         seed=scenario.seed,
-        replications=scenario.replications,
+        replications=scenario.most,
         version=version or code_version(),
         arms=tuple(arm.name for arm in scenario.arms),
         controls={control.name: tuple(arm.name for arm in control.arms) for control in scenario.controls},
@@ -90,8 +91,9 @@ def play_all(
     """Play what the store is missing, merge, and return the record; a run that is done is only read.
 
     `jobs` processes (by default one a CPU; 1 plays in this process), `cohort` replications at a time: neither changes a
-    bit. What a worker cannot do, twice, is failed with its traceback, and the rest go on. On an interrupt
-    the workers are killed, and everything finished is kept: the same call resumes.
+    bit. A scenario that waits for an interval is played in stages, each of which adds to the ones before. What a worker cannot
+    do, twice, is failed with its traceback, and the rest go on. On an interrupt the workers are killed, and everything
+    finished is kept: the same call resumes.
 
     Raises StorageError, and whatever SimlabError `play` raises about a trial.
     """
@@ -106,23 +108,29 @@ def play_all(
         play = play_cohort
 
     began = time.perf_counter()
-    left = sum(stop - first for _, first, stop in store.missing())
-    size = cohort or cohort_of(left, jobs)
-    run = Begun(scenario, store, size, play)
-    total = len(run.cells) * scenario.replications
-    done = total - left
-    steps = 0
-    if progress and run.units:
-        progress(Progress(done, total, run.units[0].cell, 0.0, 0))
-    with closing(answers(run.tasks(), jobs)) as found:  # an error here must not leave workers behind
-        for index, answer in found:
-            unit = run.units[index]
-            run.keep(unit, answer)
-            done += unit.stop - unit.first
-            steps += run.steps(unit)
-            if progress:
-                progress(Progress(done, total, unit.cell, time.perf_counter() - began, steps))
-    record = store.merge(run.lost)
+    lost: dict[Stretch, str] = {}
+    played = steps = 0
+    for n in stages(scenario):
+        left = sum(stop - first for _, first, stop in store.missing(n))
+        size = cohort or cohort_of(left, jobs)
+        run = Begun(scenario, store, size, play, n)
+        total = len(run.cells) * n
+        done = total - left
+        if progress and run.units:
+            progress(Progress(done, total, run.units[0].cell, time.perf_counter() - began if played else 0.0, steps))
+        with closing(answers(run.tasks(), jobs)) as found:  # an error here must not leave workers behind
+            for index, answer in found:
+                unit = run.units[index]
+                run.keep(unit, answer)
+                done += unit.stop - unit.first
+                steps += run.steps(unit)
+                if progress:
+                    progress(Progress(done, total, unit.cell, time.perf_counter() - began, steps))
+        lost = run.lost  # what was lost in an earlier stage was missing, and tried again
+        played += len(run.units)
+        if n == scenario.most or enough(scenario, store.so_far([arm.name for arm in scenario.arms], n, lost)):
+            break
+    record = store.merge(lost, n)
     seconds = time.perf_counter() - began
     store.write_timings(
         {
@@ -130,7 +138,7 @@ def play_all(
             "seconds": round(seconds, 3),
             "jobs": jobs,
             "cohort": size,
-            "cohorts_played": len(run.units),
+            "cohorts_played": played,
             "agent_steps": steps,
             "agent_steps_per_second": round(steps / seconds) if seconds > 0 else None,
         }
@@ -147,11 +155,13 @@ def cohort_of(left: int, jobs: int) -> int:
 class Begun:
     """What an open store is missing, cut into `units` of at most `size` replications; keeps what became of them."""
 
-    def __init__(self, scenario: Scenario, store: Store, size: int, play: Play) -> None:
+    def __init__(
+        self, scenario: Scenario, store: Store, size: int, play: Play, replications: int | None = None
+    ) -> None:
         self.cells = trials(scenario)
         self.units = [
             Stretch(cell, first, min(first + size, stop))
-            for cell, start, stop in store.missing()
+            for cell, start, stop in store.missing(replications)
             for first in range(start, stop, size)
         ]
         self.lost: dict[Stretch, str] = {}

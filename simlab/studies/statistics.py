@@ -1,8 +1,10 @@
 """Paired statistics over replications: intervals for means, quantiles, probabilities and their differences.
 
-Means use the studentised bootstrap (Efron & Tibshirani 1993, ch. 12): nominal 95% intervals from Student's t cover 92% for
-skewed measures at 30 replications. Probabilities use Wilson (1927); paired differences of probabilities Agresti & Min (2005).
-Fewer than `FEW` replications give no interval at all, nor does a mean that rests on fewer than `RARE` unusual ones.
+Means use the studentised bootstrap (Efron & Tibshirani 1993, ch. 12), never narrower than the normal interval: nominal 95%
+intervals from Student's t cover 92% for skewed measures at 30 replications. Probabilities use Wilson (1927), their paired
+differences Bonett & Price (2012), quantiles Nyblom (1992). Fewer than `FEW` replications give no interval at all, nor does
+a mean that rests on fewer than `RARE` unusual ones. What these intervals cover on models whose truth is known is measured in
+tests/studies/test_coverage.py.
 """
 
 from __future__ import annotations
@@ -47,65 +49,114 @@ def mean(x: Floats, level: float = 0.95) -> Estimate:
     if n - np.unique(x, return_counts=True)[1].max() < RARE:
         return Estimate(float(centre), np.nan, np.nan, n)
     if n > MANY:
-        half = _normal(level) * spread / np.sqrt(n)
+        half = normal(level) * spread / np.sqrt(n)
         return Estimate(float(centre), float(centre - half), float(centre + half), n)
-    weights = _weights(n)
-    means = weights @ x / n
-    squares = weights @ (x - centre) ** 2 / n
-    spreads = np.sqrt(np.maximum(squares - (means - centre) ** 2, 0) * n / (n - 1))
-    usable = spreads > 0
-    t = (means[usable] - centre) / (spreads[usable] / np.sqrt(n))
-    upper, lower = np.quantile(t, [(1 + level) / 2, (1 - level) / 2])
+    upper, lower = tails(x, level)
     error = spread / np.sqrt(n)
     return Estimate(float(centre), float(centre - upper * error), float(centre - lower * error), n)
 
 
-def quantile(x: Floats, q: float) -> Estimate:
-    """The `q` quantile of `x` `(n,)`, with the distribution-free interval of order statistics (binomial)."""
-    from scipy.stats import binom
+def tails(x: Floats, level: float) -> tuple[Floats, Floats]:
+    """The upper and lower quantiles of the studentised mean of `x` `(n,)`, or of each column of `(n, k)`, by resampling.
 
+    Neither is nearer to 0 than the normal one. Without that, 95% become 90% for differences of lognormal pairs at n = 64 and 92.5% at
+    256: a sample seldom holds the outliers of heavy tails. Beyond what `_RESAMPLES` draws can tell, the tails go on like normal ones.
+    """
+    n, centre, weights = len(x), x.mean(axis=0), _weights(len(x))
+    means = weights @ x / n
+    squares = weights @ (x - centre) ** 2 / n
+    spreads = np.sqrt(np.maximum(squares - (means - centre) ** 2, 0) * n / (n - 1))
+    t = (means - centre) / np.where(spreads > 0, spreads / np.sqrt(n), np.nan)
+    finest = 1 - 10 / _RESAMPLES
+    upper, lower = np.nanquantile(t, [(1 + min(level, finest)) / 2, (1 - min(level, finest)) / 2], axis=0)
+    z = normal(level)
+    further = z / normal(finest) if level > finest else 1.0
+    return np.maximum(upper * further, z), np.minimum(lower * further, -z)
+
+
+def quantile(x: Floats, q: float, level: float = 0.95) -> Estimate:
+    """The `q` quantile of `x` `(n,)` between two order statistics, each interpolated to its neighbour so that the level is met.
+
+    Nyblom (1992), Statistics & Probability Letters 14, 129-131; for the median Hettmansperger & Sheather (1986). Between
+    order statistics alone 95% become 97% at n = 256 and q = 0.95. Without an interval where the sample does not reach far enough.
+    """
     x = np.sort(x[np.isfinite(x)])
     n = len(x)
     if n == 0:
         return Estimate(np.nan, np.nan, np.nan, 0)
     value = float(np.quantile(x, q))
-    low, high = int(binom.ppf(0.025, n, q)) - 1, int(binom.ppf(0.975, n, q))
-    if n < FEW or low < 0 or high >= n:
+    low, high = _rank(n, q, level), _rank(n, 1 - q, level)
+    if n < FEW or low is None or high is None:
         return Estimate(value, np.nan, np.nan, n)
-    return Estimate(value, float(x[low]), float(x[high]), n)
+    return Estimate(value, min(value, _between(x, *low)), max(value, -_between(-x[::-1], *high)), n)
 
 
-def quantile_difference(x: Floats, y: Floats, q: float) -> Estimate:
-    """The `q` quantile of `x` minus that of `y`, paired by replication: basic percentile bootstrap of the pairs."""
+def quantile_difference(x: Floats, y: Floats, q: float, level: float = 0.95) -> Estimate:
+    """The `q` quantile of `x` minus that of `y`, paired by replication.
+
+    Standard errors come from the intervals of the two quantiles, their correlation from that of falling below them: Bonett &
+    Price (2020), Br. J. Math. Stat. Psychol. 73, 333-346, for medians, with other quantiles in their place. Covers 94% to 97.5% on the
+    models of the tests, 96% to 99% where the pairs are nearly equal. No interval with fewer than `RARE` replications beyond the quantile.
+    """
     both = np.isfinite(x) & np.isfinite(y)
     x, y = x[both], y[both]
     n = len(x)
     if n == 0:
         return Estimate(np.nan, np.nan, np.nan, 0)
     value = float(np.quantile(x, q) - np.quantile(y, q))
-    if n < FEW:
+    errors = quantile_errors(x, y, q)
+    if errors is None:
         return Estimate(value, np.nan, np.nan, n)
-    rows = _generator().integers(n, size=(_RESAMPLES, n))
-    draws = np.quantile(x[rows], q, axis=1) - np.quantile(y[rows], q, axis=1)
-    low, high = np.quantile(draws, [0.025, 0.975])
-    return Estimate(value, float(low), float(high), n)
+    at_x, at_y, together = errors
+    half = normal(level) * np.sqrt(max(at_x**2 + at_y**2 - 2 * together * at_x * at_y, 0.0))
+    return Estimate(value, float(value - half), float(value + half), n)
 
 
-def share(hit: Floats) -> Estimate:
-    """A probability from `hit` `(n,)` of zeros and ones (NaN left out), with Wilson's interval."""
+def quantile_errors(x: Floats, y: Floats, q: float) -> tuple[float, float, float] | None:
+    """The standard errors of the `q` quantiles of paired `x` and `y` `(n,)`, and their correlation; None for too few."""
+    n = len(x)
+    if n < FEW or n * min(q, 1 - q) < RARE:
+        return None
+    errors, below = [], []
+    for values in (x, y):
+        found = quantile(values, q)
+        errors.append((found.high - found.low) / (2 * normal(0.95)))
+        below.append((values <= found.value).astype(float))
+    spread = below[0].std() * below[1].std()
+    together = float(((below[0] - below[0].mean()) * (below[1] - below[1].mean())).mean() / spread) if spread else 0.0
+    return errors[0], errors[1], together
+
+
+def share(hit: Floats, level: float = 0.95) -> Estimate:
+    """A probability from `hit` `(n,)` of zeros and ones (NaN left out), with Wilson's interval.
+
+    Next to 0 and 1 its inner limit is that of a Poisson count: Brown, Cai & DasGupta (2001), Statistical Science 16, section 4.1.1.
+    Without that, 95% become 88% where one in 2,000 comes to harm. Nothing seen in n leaves up to 3.8/n.
+    """
+    from scipy.special import gammaincinv
+
     hit = hit[np.isfinite(hit)]
     n = len(hit)
     if n == 0:
         return Estimate(np.nan, np.nan, np.nan, 0)
     p = float(hit.mean())
-    return Estimate(p, np.nan, np.nan, n) if n < FEW else Estimate(p, *wilson(p, n), n)
+    if n < FEW:
+        return Estimate(p, np.nan, np.nan, n)
+    low, high = wilson(p, n, normal(level))
+    count, few = round(p * n), 2 if n <= 50 else 3
+    if 1 <= count <= few:
+        low = float(gammaincinv(count, 1 - level)) / n
+    if 1 <= n - count <= few:
+        high = 1 - float(gammaincinv(n - count, 1 - level)) / n
+    return Estimate(p, low, high, n)
 
 
-def wilson(p: float, n: float) -> tuple[float, float]:
+def wilson(p: float, n: float, z: float = _Z) -> tuple[float, float]:
     """Wilson's interval for a probability of which `p` was seen in `n` trials (an effective number, if they are not independent)."""
-    centre = (p + _Z**2 / (2 * n)) / (1 + _Z**2 / n)
-    half = _Z * np.sqrt(p * (1 - p) / n + _Z**2 / (4 * n**2)) / (1 + _Z**2 / n)
-    return max(0.0, float(centre - half)), min(1.0, float(centre + half))
+    centre = (p + z**2 / (2 * n)) / (1 + z**2 / n)
+    half = z * np.sqrt(p * (1 - p) / n + z**2 / (4 * n**2)) / (1 + z**2 / n)
+    low, high = max(0.0, float(centre - half)), min(1.0, float(centre + half))
+    return (low if p > 0 else 0.0), (high if p < 1 else 1.0)
 
 
 def share_of(hits: Floats, tries: Floats) -> Estimate:
@@ -140,22 +191,33 @@ def median_of(values: Floats, owner: Ints, n: int) -> Estimate:
 
 
 def share_difference(x: Floats, y: Floats, level: float = 0.95) -> Estimate:
-    """P(x) - P(y) of paired zeros and ones `(n,)`, by Agresti & Min: Wald after half a pair is added to each of the four cells."""
+    """P(x) - P(y) of paired zeros and ones `(n,)`: Wald after one pair is added on either side.
+
+    Bonett & Price (2012), J. Educ. Behav. Stat. 37, 479-488. With half a pair (Agresti & Min 2005) 95% become 86% at n = 64, where
+    3% of the pairs differ and all to one side. Exact coverage is 93.9% or more; it nears 100% where no pair is likely to differ.
+    """
     both = np.isfinite(x) & np.isfinite(y)
-    x, y = x[both], y[both]
+    return bounded_mean(x[both] - y[both], 1.0, level)
+
+
+def bounded_mean(x: Floats, reach: float, level: float = 0.95) -> Estimate:
+    """The mean of values `(n,)` within [-reach, reach], for averages of paired differences of zeros and ones.
+
+    One value at either end is added before the normal interval is taken: what is never seen is no proof that it never happens.
+    """
+    x = x[np.isfinite(x)]
     n = len(x)
     if n == 0:
         return Estimate(np.nan, np.nan, np.nan, 0)
-    value = float((x - y).mean())
+    value = float(x.mean())
     if n < FEW:
         return Estimate(value, np.nan, np.nan, n)
-    only_x, only_y, total = float((x > y).sum()) + 0.5, float((y > x).sum()) + 0.5, n + 2
-    centre = (only_x - only_y) / total
-    half = _normal(level) * np.sqrt((only_x + only_y) / total - centre**2) / np.sqrt(total)
-    return Estimate(value, max(-1.0, float(centre - half)), min(1.0, float(centre + half)), n)
+    centre = x.sum() / (n + 2)
+    half = normal(level) * np.sqrt(((x**2).sum() + 2 * reach**2) / (n + 2) - centre**2) / np.sqrt(n + 2)
+    return Estimate(value, max(-reach, float(centre - half)), min(reach, float(centre + half)), n)
 
 
-def _normal(level: float) -> float:
+def normal(level: float) -> float:
     """Half the width of a normal interval, in standard errors."""
     from scipy.special import ndtri
 
@@ -165,6 +227,23 @@ def _normal(level: float) -> float:
 def exceeds(x: Floats, line: float) -> Floats:
     """1 where `x` exceeds `line`, 0 where not, NaN where undefined."""
     return np.where(np.isfinite(x), (x > line).astype(float), np.nan)
+
+
+@lru_cache(maxsize=64)
+def _rank(n: int, q: float, level: float) -> tuple[int, float] | None:
+    """Where the lower limit of the `q` quantile lies among `n` order statistics: after how many of them, and how far to the next."""
+    from scipy.stats import binom
+
+    tail = (1 - level) / 2
+    rank = int(binom.ppf(tail, n, q))
+    if rank < 1 or rank >= n:
+        return None
+    below, above = binom.cdf([rank - 1, rank], n, q)
+    return rank, float(1 / (1 + rank * (1 - q) * (above - tail) / ((n - rank) * q * (tail - below))))
+
+
+def _between(x: Floats, rank: int, part: float) -> float:
+    return float(x[rank - 1] + part * (x[rank] - x[rank - 1]))
 
 
 @lru_cache(maxsize=4)

@@ -11,9 +11,12 @@ import numpy as np
 from simlab.base.arrays import Floats
 from simlab.lab.outcome import Outcome
 from simlab.results.record import Record, cell_key
-from simlab.scenario.scenario import Arm, Scenario
+from simlab.scenario.scenario import Arm, Factorial, Scenario
 from simlab.studies.claims import Finding, judge, vanished
+from simlab.studies.effects import Effect, effects
+from simlab.studies.harms import harmed
 from simlab.studies.score import scorecard
+from simlab.studies.sequential import told
 from simlab.studies.statistics import Estimate, mean, share, share_difference
 
 Measures = Mapping[str, Mapping[str, Floats]]
@@ -54,6 +57,10 @@ def summarise(scenario: Scenario, record: Record) -> dict[str, Any]:
             for control in scenario.controls
         },
     }
+    if scenario.until is not None:
+        summary["until"] = told(scenario, scenario.until, record.cells, record.replications)
+    if scenario.factorial is not None:
+        summary["factorial"] = _factorial(scenario, scenario.factorial, record, plain)
     return _plain(summary)  # type: ignore[no-any-return]
 
 
@@ -100,7 +107,7 @@ def _contrasts(measures: Measures) -> list[dict[str, Any]]:
     for arm, each in others:
         for name, x in each.items():
             found = mean(x - at_base[name])
-            clear = _clear(mean(x - at_base[name], _joint(len(others))))
+            clear = stands_clear(mean(x - at_base[name], joint(len(others))))
             rows.append(
                 {
                     "measure": name,
@@ -153,17 +160,33 @@ def _harm(scenario: Scenario, record: Record) -> dict[str, Any] | None:
     }
 
 
-def harmed(outcome: Outcome) -> Floats:
-    """1 where a replication came to harm, 0 where it did not, NaN where it failed, or diverged before it did."""
-    known = np.isnan(outcome.diverged)
-    lost = dict(zip(outcome.replications.tolist(), np.where(known, np.inf, outcome.diverged), strict=True))
-    struck = {e.replication for e in outcome.events if e.kind == "harm" and e.time < lost[e.replication]}
-    return np.array(
-        [
-            1.0 if i in struck else 0.0 if fine and i not in outcome.failed else math.nan
-            for i, fine in zip(outcome.replications.tolist(), known, strict=True)
-        ]
-    )
+def _factorial(scenario: Scenario, design: Factorial, record: Record, plain: Measures) -> dict[str, Any]:
+    """What each seam does to the chance of harm, and to the mean of every measure."""
+    names = dict.fromkeys(name for arm in design.levels for name in plain[arm])
+    hits = {arm: harmed(record.cells[cell_key(arm)]) for arm in design.levels} if scenario.harm else {}
+    return {
+        "seams": {seam: list(levels) for seam, levels in design.seams.items()},
+        "levels": {arm: dict(levels) for arm, levels in design.levels.items()},
+        "dropped": [{"levels": dict(levels), "why": why} for levels, why in design.dropped],
+        "harm": [_effect(one) for one in effects(design, hits, hits=True)] if hits else None,
+        "measures": {
+            name: [_effect(one) for one in effects(design, {arm: plain[arm][name] for arm in design.levels})]
+            for name in names
+        },
+    }
+
+
+def _effect(found: Effect) -> dict[str, Any]:
+    return {
+        "seams": list(found.seams),
+        "before": list(found.before),
+        "after": list(found.after),
+        "effect": found.estimate.value,
+        "ci95": found.estimate.interval,
+        "n": found.estimate.n,
+        "over": found.over,
+        "clear": found.clear,
+    }
 
 
 def _share(hit: Floats) -> dict[str, Any]:
@@ -173,16 +196,17 @@ def _share(hit: Floats) -> dict[str, Any]:
 
 def _difference(x: Floats, y: Floats, others: int) -> dict[str, Any]:
     found = share_difference(x, y)
-    clear = _clear(share_difference(x, y, _joint(others)))
+    clear = stands_clear(share_difference(x, y, joint(others)))
     return {"difference": found.value, "ci95": found.interval, "n": found.n, "clear": clear}
 
 
-def _joint(others: int) -> float:
+def joint(others: int) -> float:
     """The level of each of several intervals that hold together at 95%."""
     return 1 - 0.05 / max(others, 1)
 
 
-def _clear(found: Estimate) -> bool:
+def stands_clear(found: Estimate) -> bool:
+    """Whether 0 lies outside an interval."""
     return found.low > 0 or found.high < 0
 
 

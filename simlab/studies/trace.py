@@ -45,8 +45,8 @@ def trace(
         arms = {a.name: a for a in controls[control].arms}
     if arm not in arms:
         raise InputError(f"unknown arm `{arm}`; {did_you_mean(arm, arms)}")
-    if not 0 <= replication < scenario.replications:
-        raise InputError(f"replication must be from 0 to {scenario.replications - 1}, not {replication}")
+    if not 0 <= replication < scenario.most:
+        raise InputError(f"replication must be from 0 to {scenario.most - 1}, not {replication}")
     trial = arms[arm].trial
 
     def tap(tick: int, stage: str, value: Any) -> None:

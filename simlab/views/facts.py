@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import shlex
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -117,12 +117,14 @@ class Seen(NamedTuple):
     first: Floats
 
 
-def happened(outcomes: Sequence[Outcome]) -> list[Seen]:
-    """The events of every arm, by sort; `arm` is the arm's place in `outcomes`."""
+def happened(outcomes: Sequence[Outcome], aside: Collection[str] = ()) -> list[Seen]:
+    """The events of every arm, by sort, but for the alarms named in `aside`; `arm` is the arm's place in `outcomes`."""
     first: dict[tuple[str, str, int], dict[int, float]] = {}
     total: dict[tuple[str, str, int], int] = {}
     for i, outcome in enumerate(outcomes):
         for event in outcome.events:
+            if event.kind == "alarm" and event.name in aside:
+                continue
             key = (event.kind, event.name, i)
             total[key] = total.get(key, 0) + 1
             times = first.setdefault(key, {})

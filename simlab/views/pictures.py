@@ -9,7 +9,7 @@ import numpy as np
 
 from simlab.base.world import Measure
 from simlab.lab.outcome import Outcome
-from simlab.lab.trial import Trial
+from simlab.lab.trial import Trial, seed
 from simlab.results.record import Record
 from simlab.scenario.scenario import Arm, Scenario
 from simlab.views import figures, matrix
@@ -279,7 +279,8 @@ def lasting(scenario: Scenario) -> list[Lasting]:
 
 def events(record: Record, scenario: Scenario) -> tuple[tuple[Drawing, Drawing] | None, list[Seen]]:
     """When things first happened in each replication, wide and for a telephone, and the same as a list. Call within `style()`."""
-    seen = happened([record.cells[arm.name] for arm in scenario.arms])
+    by_the_popular_rule = {seed(one.name) for one in scenario.arms[0].trial.instruments}
+    seen = happened([record.cells[arm.name] for arm in scenario.arms], by_the_popular_rule)
     bands, rows = lasting(scenario), []
     for one in [e for e in seen if e.kind != "shock" and not e.name.endswith(" ends")][:ROWS]:
         arm = "every arm, alike" if one.arm is None else scenario.arms[one.arm].title

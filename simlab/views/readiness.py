@@ -129,8 +129,9 @@ def body(found: Readiness, drawn: tuple[Drawing, Drawing]) -> Html:
         for d in found.drills
     ]
     words = (
-        f"Each drill is an experiment on the arm “{found.title}” with {found.replications} replications, judged on the worse end of the "
-        "95% interval of what was measured. What cannot be measured is not passed. Bars to the right of the line pass."
+        f"Each drill is an experiment on the arm “{found.title}” with {found.replications} replications, judged on the worse end of "
+        "the 95% interval of what was measured. What cannot be measured is not passed. Bars to the right of the line pass, unless "
+        "they are marked ✗."
     )
     heads = ("", "drill", "question", "bound", "asked", "what was seen")
     return together(

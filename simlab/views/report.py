@@ -12,7 +12,7 @@ from simlab.results.disk import storage, text
 from simlab.results.disk import write as write_file
 from simlab.results.record import Record
 from simlab.scenario.scenario import Scenario
-from simlab.views import facts, pictures, scorecard, sections, study
+from simlab.views import facts, pictures, scorecard, seams, sections, study
 from simlab.views.figures import COUNTED, SHOWN
 from simlab.views.ink import Drawing, style
 from simlab.views.markup import Html, grid, paragraph, picture, section, together
@@ -48,6 +48,7 @@ def compose(record: Record, scenario: Scenario, command: str | None = None) -> t
         wired = pictures.wirings(scenario)
         alike = pictures.matrices(record, scenario)
         when, seen = pictures.events(record, scenario)
+        of_seams = seams.drawings(record.summary, scenario) if record.summary.get("factorial") else []
         card = record.summary.get("scorecard")
         scored = scorecard.drawings(card) if card else None
     studied, drawn_there = study.inside(record.path)
@@ -74,6 +75,7 @@ def compose(record: Record, scenario: Scenario, command: str | None = None) -> t
             paragraph(caption, "soft caption"),
             section("What is simulated", sections.story(scenario)),
             section("Who shares what, and how alike they answer", sections.wiring(wired, alike, record)),
+            section("Which seam does it?", seams.section(record.summary, scenario, of_seams)),
             section("Claims", sections.claims(record)),
             section("Controls: what must vanish", sections.controls(record, scenario)),
             *studied,
@@ -111,6 +113,7 @@ def compose(record: Record, scenario: Scenario, command: str | None = None) -> t
         *(scored or ()),
         *apart,
         *(d for _, d in spread),
+        *of_seams,
         *drawn_there,
     ]
     return whole, drawn

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from simlab.scenario.describe import Section
 from simlab.scenario.scenario import Scenario
 from simlab.views.ink import COLOURS, INK, PAPER, Drawing, canvas, drawing, frame, label
-from simlab.views.markup import Cell, Html, paragraph, picture, table, together
+from simlab.views.markup import Cell, Html, element, paragraph, picture, table, together
 from simlab.views.words import DASH, human, interval, number, percent, span
 
 if TYPE_CHECKING:
@@ -98,45 +98,26 @@ def section(card: Sequence[Row] | None, drawn: tuple[Drawing, Drawing] | None, t
     """The scorecard of a report: a picture, what it comes to, and the table by arm, whose `titles` are given by name."""
     if not card:
         return Html("")
+    heads = ("harmed", "warned", "95% interval", "median lead", "not harmed", "false alarms", "95% interval")
     rows: list[Sequence[Cell]] = []
-    groups = []
+    by_arm: list[Sequence[Cell]] = []
     for row in card:
+        name = f"{human(row['detector'])}, {RULES[row['rule']]}"
+        told = (
+            f"{row['harmed']:,}", *_share(row, "warned"), span(row["lead"]), f"{row['calm']:,}", *_share(row, "false")
+        ) if row["reads"] else ("cannot tell here", *[DASH] * 6)  # fmt: skip
         if row["arm"] is None:
-            groups.append(len(rows))
-        first = row["arm"] is None
-        name = f"{human(row['detector'])}, {RULES[row['rule']]}" if first else ""
-        if first and not row["reads"]:
-            rows.append([name, "cannot tell here", *[DASH] * 7])
+            rows.append((name, *told))
         elif row["reads"]:
-            rows.append(
-                [
-                    name,
-                    "all arms and controls" if first else titles[row["arm"]],
-                    f"{row['harmed']:,}",
-                    *_share(row, "warned"),
-                    span(row["lead"]),
-                    f"{row['calm']:,}",
-                    *_share(row, "false"),
-                ]
-            )
+            by_arm.append((name, titles[row["arm"]], *told))
     words = (
         "Of the replications that came to harm, in how many did the first alarm come before it, and how long before (median)? Of those "
         "that never did, in how many was there an alarm? Filled: the method of record. Hollow: the rule as it is popularly printed. An "
         "alarm that comes everywhere warns of everything, so read both panels."
     )
-    heads = (
-        "detector",
-        "arm",
-        "harmed",
-        "warned",
-        "95% interval",
-        "median lead",
-        "not harmed",
-        "false alarms",
-        "95% interval",
-    )
     pictures = [picture(drawn[0], css="wide"), picture(drawn[1], css="narrow")] if drawn else []
-    return together([*pictures, paragraph(words, "soft caption"), table(heads, rows, (2, 3, 4, 5, 6, 7, 8), groups)])
+    each = element("details", element("summary", "arm by arm"), table(("detector", "arm", *heads), by_arm, range(2, 9)))
+    return together([*pictures, paragraph(words, "soft caption"), table(("detector", *heads), rows, range(1, 8)), each])
 
 
 def sections(scenario: Scenario, card: Sequence[Row] | None) -> Iterator[Section]:

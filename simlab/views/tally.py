@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from simlab.views.verdict import claim_counts, claim_verdict
-from simlab.views.words import count
+from simlab.views.words import count, number
 
 
 def tally(summary: Mapping[str, Any]) -> list[str]:
@@ -19,9 +19,19 @@ def tally(summary: Mapping[str, Any]) -> list[str]:
     if counts["refuted, as expected"]:
         said.append(f"{count(counts['refuted, as expected'], 'popular claim')} refuted")
     lines = [f"claims: {', '.join(said)}; controls: {gone} of {count(len(vanishes), 'effect')} vanished"]
+    if until := summary.get("until"):
+        lines.append(stopped(until))
     lines += [
         f"contradicted: {c['claim']}{'' if c['expect'] else ' (expected to be refuted)'}; found {c['evidence']}"
         for c in claims
         if claim_verdict(c) == "contradicted"
     ]
     return lines + [f"still there: {v['claim']}; {v['evidence']}" for v in vanishes if v["verdict"] == "contradicted"]
+
+
+def stopped(until: Mapping[str, Any]) -> str:
+    """Why a run that waits for an interval has as many replications as it has."""
+    asked, reached = f"asked for ±{number(until['half_width'])}", until["reached"]
+    half = "no interval yet" if reached is None else f"±{number(reached)} in {until['widest']}, the widest"
+    why = f" ({asked})" if until["enough"] else f"; {asked}, and these are the most there may be"
+    return f"stopped at {until['replications']:,} replications: {until['what']} {half}{why}"

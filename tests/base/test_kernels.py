@@ -10,6 +10,7 @@ from simlab.base.kernels import (
     add_at,
     best_beta,
     fifo,
+    how_often,
     log_bin,
     log_quantiles,
     normal_cells,
@@ -139,3 +140,9 @@ def test_draws_are_the_best_as_often_as_betas_are(beliefs):
     sides = (np.broadcast_to(side, (20, 1, len(a))) for side in (a, b))
     found = np.bincount(best_beta(*sides, z).ravel(), minlength=len(a)) / 400_000
     assert np.abs(found - exact).max() < 0.01 + 4 * 0.5 / np.sqrt(400_000)
+
+
+def test_how_often_counts_each_choice():
+    action = np.random.default_rng(5).integers(4, size=(3, 2, 50))
+    counted = [[[int((row == k).sum()) for k in range(4)] for row in block] for block in action]
+    np.testing.assert_array_equal(how_often(action, 4), counted)

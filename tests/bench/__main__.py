@@ -28,6 +28,7 @@ from tests.twins.flash_crash import Exchange
 from tests.twins.policing import City
 from tests.worlds import test_flash_crash, test_policing
 from tests.worlds.test_load_balancer import twin_of
+from tests.worlds.test_performative import twin_of as performative_twin_of
 
 ROUNDS = 5
 
@@ -61,15 +62,31 @@ def load_balancer_twin(trial: Trial, ticks: int) -> Callable[[], None]:
     return lambda: twin.run(ticks)
 
 
+def performative_twin(trial: Trial, ticks: int) -> Callable[[], None]:
+    """The twin of one replication, ready to go."""
+    twin = performative_twin_of(trial, 1, 0, ticks)
+    return lambda: twin.run(ticks)
+
+
 def bare_agents(trial: Trial, ticks: int) -> None:
     """One process per agent that does nothing but wait for the next tick."""
+    bare_processes(trial.topology.models, ticks)
+
+
+def bare_markets(trial: Trial, ticks: int) -> None:
+    """The same for a world whose models serve many agents each."""
+    bare_processes(trial.world.models * trial.world.agents, ticks)
+
+
+def bare_processes(count: int, ticks: int) -> None:
+    """So many processes that do nothing but wait for the next tick."""
     env = simpy.Environment()
 
     def agent():
         while True:
             yield env.timeout(1)
 
-    for _ in range(trial.topology.models):
+    for _ in range(count):
         env.process(agent())
     env.run(until=ticks)
 
@@ -111,6 +128,9 @@ TWINS = {
     "flash_crash": Case(flash_crash_twin, bare_agents, 2400, "agent-step", lambda trial: trial.topology.models),
     "load_balancer": Case(
         load_balancer_twin, bare_requests, 240, "request", lambda trial: trial.world.arrivals * trial.world.tick
+    ),
+    "performative": Case(
+        performative_twin, bare_markets, 240, "agent-step", lambda trial: trial.world.models * trial.world.agents
     ),
     "policing": Case(policing_twin, bare_agents, 1000, "agent-step", lambda trial: trial.topology.models),
 }

@@ -28,9 +28,14 @@ def always(intervention, models=None, **trigger):
 
 
 def told(set_up, stage="act", seed=0, n=4):
-    """What a stage of the loop showed, `(ticks, r, m, ...)`."""
+    """What a stage of the loop showed, `(ticks, r, m, ...)`, of the first `n` replications or those listed."""
     seen = []
-    play(set_up, seed, range(n), lambda _, at, value: seen.append(value.copy()) if at == stage else None)
+    play(
+        set_up,
+        seed,
+        range(n) if isinstance(n, int) else n,
+        lambda _, at, value: seen.append(value.copy()) if at == stage else None,
+    )
     return np.array(seen)
 
 

@@ -1,4 +1,4 @@
-"""Intervals: what they cover on models whose truth is known, and what they refuse to say."""
+"""Intervals: what they refuse to say, and their values where these are known. What they cover: test_coverage.py."""
 
 from __future__ import annotations
 
@@ -6,45 +6,10 @@ import math
 
 import numpy as np
 import pytest
+from scipy.stats import binom
 
+from simlab.studies.ratios import mean_ratio, quantile_ratio, share_ratio
 from simlab.studies.statistics import FEW, exceeds, mean, quantile, quantile_difference, share, share_difference
-
-TRIES = 2000
-BUDGET = 4 * math.sqrt(0.95 * 0.05 / TRIES)  # 4 standard errors of a coverage
-
-
-def coverage(draw, interval, truth):
-    g = np.random.default_rng(20)
-    hits = 0
-    for _ in range(TRIES):
-        found = interval(*draw(g))
-        hits += found.low <= truth <= found.high
-    return hits / TRIES
-
-
-MODELS = {
-    "normal": (lambda g: (g.normal(2, 3, 100),), mean, 2.0),
-    "skewed": (lambda g: (g.exponential(1.0, 100),), mean, 1.0),
-    "at a few": (lambda g: (g.exponential(1.0, FEW),), mean, 1.0),
-    "quantile difference": (
-        lambda g: (lambda z: (z + g.normal(0.3, 1, 100), z + g.normal(0, 1, 100)))(g.normal(0, 1, 100)),
-        lambda x, y: quantile_difference(x, y, 0.5),
-        0.3,
-    ),
-    "median": (lambda g: (g.normal(0, 1, 100),), lambda x: quantile(x, 0.5), 0.0),
-    "share": (lambda g: ((g.random(200) < 0.1).astype(float),), share, 0.1),
-    "share difference": (
-        lambda g: (lambda u: ((u < 0.3).astype(float), (np.roll(u, 0) < 0.2).astype(float)))(g.random(200)),
-        share_difference,
-        0.1,
-    ),
-}
-
-
-@pytest.mark.parametrize("model", MODELS)
-def test_intervals_cover_what_they_say(model):
-    draw, interval, truth = MODELS[model]
-    assert coverage(draw, interval, truth) == pytest.approx(0.95, abs=BUDGET)
 
 
 def test_few_replications_give_no_interval():
@@ -55,14 +20,57 @@ def test_few_replications_give_no_interval():
         quantile_difference(x, x + 1, 0.5),
         share(exceeds(x, 3)),
         share_difference(exceeds(x, 3), exceeds(x, 4)),
+        mean_ratio(x + 2, x + 1),
+        quantile_ratio(x + 2, x + 1, 0.5),
+        share_ratio(exceeds(x, 3), exceeds(x, 4)),
     ):
         assert found.interval is None
         assert found.n == FEW - 1
 
 
 def test_arms_that_are_equal_differ_by_exactly_nothing():
-    x = np.random.default_rng(1).normal(size=64)
+    x = 9 + np.random.default_rng(1).normal(size=64)
     assert mean(x - x)[:3] == (0, 0, 0)
+    assert quantile_difference(x, x, 0.5)[:3] == (0, 0, 0)
+    assert mean_ratio(x, x)[:3] == (1, 1, 1)
+    assert quantile_ratio(x, x, 0.5)[:3] == (1, 1, 1)
+
+
+def test_fieller_without_noise_and_with_a_known_denominator():
+    """x = 2 y exactly gives 2; where y is a constant c, the ratio's interval is that of the mean of x, over c."""
+    x = np.random.default_rng(2).normal(5, 1, 256)
+    assert mean_ratio(2 * x, x)[:3] == (2, 2, 2)
+    four = np.full(256, 4.0)
+    assert mean_ratio(x, four)[:3] == pytest.approx(np.array(mean(x)[:3]) / 4)
+    assert mean_ratio(x, -four)[:3] == pytest.approx(-np.array([mean(x)[i] for i in (0, 2, 1)]) / 4)
+
+
+def test_a_denominator_that_may_be_0_bounds_nothing():
+    g = np.random.default_rng(3)
+    x, y = g.normal(5, 1, 256), g.normal(0, 1, 256)
+    found = mean_ratio(x, y)
+    assert found[1:3] == (-math.inf, math.inf)
+    assert math.isnan(mean_ratio(x, 0 * y).value)
+    crossing = quantile_ratio(x, y - np.median(y), 0.5)
+    assert crossing[1:3] == (-math.inf, math.inf)
+
+
+def test_a_ratio_over_harm_that_was_never_seen():
+    """No upper bound; the lower one is Wilson's for all that was seen, over 1. Where neither was seen the ratio is undefined."""
+    x, zero = np.r_[np.ones(40), np.zeros(216)], np.zeros(256)
+    found = share_ratio(x, zero)
+    assert (found.value, found.high) == (math.inf, math.inf)
+    assert 3 < found.low < 40
+    assert share_ratio(zero, x)[:2] == (0, 0)
+    assert share_ratio(zero, x).high == pytest.approx(1 / found.low)
+    assert math.isnan(share_ratio(zero, zero).value)
+
+
+def test_nyblom_at_an_exact_level():
+    """Where two order statistics meet the level exactly nothing is interpolated: 1 - 2 P(B < 41 of 100) = 0.943 for the median."""
+    x = np.arange(1.0, 101.0)
+    level = 1 - 2 * binom.cdf(40, 100, 0.5)
+    assert quantile(x, 0.5, level)[1:3] == pytest.approx((41, 60), abs=1e-6)
 
 
 def test_undefined_values_are_left_out_and_counted():

@@ -1,0 +1,105 @@
+"""Ratios of paired statistics, with intervals. One whose denominator is not clear of 0 may be anything, and says so.
+
+An estimate here may reach from -inf to inf (no bound at all), and a ratio over a share of 0 has no upper bound.
+"""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from simlab.base.arrays import Floats
+from simlab.studies.statistics import FEW, MANY, RARE, Estimate, normal, quantile, quantile_errors, tails, wilson
+
+
+def mean_ratio(x: Floats, y: Floats, level: float = 0.95) -> Estimate:
+    """The mean of `x` over that of `y`, paired `(n,)`.
+
+    Fieller's (1954) interval: the ratios r for which mean(x - r y) is not clear of 0, with resampled tails in the place of
+    Student's (Hwang 1995, Statistica Sinica 5, 161-171).
+    """
+    x, y = _pairs(x, y)
+    n = len(x)
+    if n == 0 or not y.mean():
+        return Estimate(math.nan, math.nan, math.nan, n)
+    value = float(x.mean() / y.mean())
+    rest = x - value * y
+    if n < FEW:
+        return Estimate(value, math.nan, math.nan, n)
+    if (np.abs(rest) <= 1e-12 * np.abs(x).max()).all():  # each is the same multiple of its pair
+        return Estimate(value, value, value, n)
+    if min(_usual(x), _usual(y), int((x != y).sum())) < RARE:
+        return Estimate(value, math.nan, math.nan, n)
+    z = normal(level)
+    upper, lower = (float(t) for t in tails(rest, level)) if n <= MANY else (z, -z)
+    low, high = _where_clear(x, y, upper), _where_clear(x, y, lower)
+    if low is None or high is None:
+        return Estimate(value, -math.inf, math.inf, n)
+    return Estimate(value, min(low, high), max(low, high), n)
+
+
+def share_ratio(x: Floats, y: Floats, level: float = 0.95) -> Estimate:
+    """P(x) / P(y) of paired zeros and ones `(n,)`; without an upper bound where y was never seen, undefined where neither was.
+
+    Bonett & Price (2006), Biometrics 62: Wilson's intervals of both, as much narrower as the pairs go together.
+    """
+    x, y = _pairs(x, y)
+    n = len(x)
+    either = int(((x > 0) | (y > 0)).sum())
+    if either == 0:
+        return Estimate(math.nan, math.nan, math.nan, n)
+    of_x, of_y, apart = int(x.sum()), int(y.sum()), int((x != y).sum())
+    value = of_x / of_y if of_y else math.inf
+    if n < FEW:
+        return Estimate(value, math.nan, math.nan, n)
+    together = math.sqrt((apart + 2) / ((of_x + 1) * (of_y + 1)))
+    alone = sum(math.sqrt((1 - (k + 1) / (either + 2)) / (k + 1)) for k in (of_x, of_y))
+    z = normal(level) * together / alone
+    (low_x, high_x), (low_y, high_y) = wilson(of_x / either, either, z), wilson(of_y / either, either, z)
+    return Estimate(value, low_x / high_y, high_x / low_y if of_y else math.inf, n)
+
+
+def quantile_ratio(x: Floats, y: Floats, q: float, level: float = 0.95) -> Estimate:
+    """The `q` quantile of `x` over that of `y`, paired `(n,)`: as `quantile_difference`, on a scale of logarithms.
+
+    Bonett & Price (2020). Undefined unless both quantiles are above 0 (or both below).
+    """
+    x, y = _pairs(x, y)
+    n = len(x)
+    if n == 0:
+        return Estimate(math.nan, math.nan, math.nan, 0)
+    of_x, of_y = quantile(x, q).value, quantile(y, q).value
+    if of_x * of_y <= 0:
+        return Estimate(of_x / of_y if of_y else math.nan, -math.inf, math.inf, n)
+    value = of_x / of_y
+    errors = quantile_errors(x, y, q)
+    if errors is None:
+        return Estimate(value, math.nan, math.nan, n)
+    a, b, together = errors[0] / of_x, errors[1] / of_y, errors[2]
+    half = normal(level) * math.sqrt(max(a**2 + b**2 - 2 * together * a * b, 0.0))
+    return Estimate(value, value * math.exp(-half), value * math.exp(half), n)
+
+
+def _pairs(x: Floats, y: Floats) -> tuple[Floats, Floats]:
+    both = np.isfinite(x) & np.isfinite(y)
+    return x[both], y[both]
+
+
+def _usual(x: Floats) -> int:
+    """How many values are off the most frequent one; all of them where there is but one, which is then known."""
+    most = int(np.unique(x, return_counts=True)[1].max())
+    return len(x) if most == len(x) else len(x) - most
+
+
+def _where_clear(x: Floats, y: Floats, t: float) -> float | None:
+    """The ratio r at which mean(x - r y) is `t` standard errors from 0; None where the mean of `y` is not clear of 0."""
+    n, of_x, of_y = len(x), x.mean(), y.mean()
+    xx, yy = (((v - v.mean()) ** 2).sum() / (n - 1) / n for v in (x, y))
+    xy = ((x - of_x) * (y - of_y)).sum() / (n - 1) / n
+    a, b, c = of_y**2 - t**2 * yy, of_x * of_y - t**2 * xy, of_x**2 - t**2 * xx
+    if a <= 0:
+        return None
+    root = math.sqrt(max(b**2 - a * c, 0.0))
+    above = t * of_y < 0  # x - r y falls as r rises where the mean of y is above 0
+    return float((b + root if above else b - root) / a)
