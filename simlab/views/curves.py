@@ -63,8 +63,9 @@ def _lines(
             inside = PAPER if hollow and not firm else colour
             mark = MARKS[panel.i % len(MARKS)]
             axes.plot(
-                x[at], panel.values[at], mark, color=colour, markersize=7.5, markerfacecolor=inside, markeredgewidth=1.5
-            )
+                x[at], panel.values[at], mark, color=colour, markersize=7.5, markerfacecolor=inside, markeredgewidth=1.5,
+                clip_on=False, zorder=3,
+            )  # fmt: skip
         known = np.flatnonzero(np.isfinite(panel.values))
         if known.size:
             ends.append((float(panel.values[known[-1]]), panel))

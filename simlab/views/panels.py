@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
@@ -9,7 +10,7 @@ import numpy as np
 from simlab.base.arrays import Array, Floats
 from simlab.views.ink import COLOURS, MARKS
 from simlab.views.points import Arm, Points
-from simlab.views.words import number, percent, short, signed
+from simlab.views.words import number, percent, short
 from simlab.views.words import points as percent_points
 
 if TYPE_CHECKING:
@@ -42,12 +43,23 @@ def differences(points: Points) -> list[Panel]:
 
 def level_text(points: Points, x: float) -> str:
     """A level in a cell or at an axis."""
-    return percent(x) if points.top.share else number(x)
+    return percent(x) if points.top.share else even(x, points.largest[0])
 
 
 def difference_text(points: Points, x: float) -> str:
     """A difference in a cell or at an axis, in percentage points for a share; always with its sign."""
-    return percent_points(x, 1.0 if points.coarse else 0.0) if points.top.share else signed(x, 2)
+    if points.top.share:
+        return percent_points(x, 1.0 if points.coarse else 0.0)
+    text = even(x, points.largest[1])
+    return f"+{text}" if x > 0 else text
+
+
+def even(x: float, largest: float) -> str:
+    """`x` to as many decimals as the largest of its kind needs for three digits, so that numbers beside each other compare."""
+    if not (np.isfinite(x) and largest > 0):
+        return number(x)
+    decimals = max(2 - math.floor(math.log10(largest)), 0)
+    return number(x, 1) if x and not round(x, decimals) else number(round(x, decimals), 12)
 
 
 def against(points: Points) -> str:

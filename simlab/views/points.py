@@ -39,7 +39,7 @@ class Axis:
     def say(self, value: Any) -> str:
         """A value with its unit."""
         if self.kind == "time":
-            return span(seconds(value))
+            return span(seconds(value)) if seconds(value) else f"0 {self.clock[1]}"
         return quantity(float(value), self.unit) if self.kind == "number" else word(value)
 
     def tick(self, value: Any) -> str:
@@ -105,6 +105,11 @@ class Arm(NamedTuple):
     lost: int
 
 
+def _most(arrays: list[Floats]) -> float:
+    seen = np.concatenate([np.zeros(1), *arrays])
+    return float(seen[np.isfinite(seen)].max())
+
+
 @final
 @dataclass(frozen=True)
 class Points:
@@ -143,6 +148,13 @@ class Points:
     def coarse(self) -> bool:
         """Whether differences are read in whole percentage points: where some are 10 or more."""
         return any(bool((np.abs(arm.difference) >= 0.1).any()) for arm in self.others)
+
+    @cached_property
+    def largest(self) -> tuple[float, float]:
+        """The size of the largest level, and of the largest difference; 0 where there is none."""
+        levels = [np.abs(arm.level) for arm in self.arms]
+        apart = [np.abs(arm.difference) for arm in self.others]
+        return (_most(levels), _most(apart))
 
     @property
     def is_grid(self) -> bool:

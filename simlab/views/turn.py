@@ -47,6 +47,8 @@ def _compared(points: Points) -> str:
         first = max(some, key=lambda arm: float(np.nanmax(np.abs(np.where(arm.clear, arm.difference, 0.0)))))
         said = f"compared with “{base}”, “{first.title}” "
     said += _moves(points, first, down[first.name], up[first.name], label)
+    if not turning and _is_way(points) and first.changed[-1]:
+        said += f"; there it goes {_ends_of(points, first)}"
     rest = [arm for arm in points.others if arm is not first]
     more = [
         f"“{arm.title}” {_moves(points, arm, down[arm.name], up[arm.name], 'it', brief=True)}" for arm in rest[:MOST]
@@ -94,12 +96,11 @@ def _alone(points: Points, arm: Arm) -> str:
     if not seen.any():
         return f"no verdict: {top.label} is undefined"
     low, high = int(np.nanargmin(arm.level)), int(np.nanargmax(arm.level))
-    if len(points.axes) == 1 and points.axes[0].kind != "choice" and seen[0] and seen[-1]:
+    if _is_way(points) and seen[0] and seen[-1]:
         by = "the ends are not told apart"
         if arm.changed[-1]:
             by = top.say_difference(float(arm.change[-1]), (float(arm.change_low[-1]), float(arm.change_high[-1])))
-        ends = f"from {top.say(float(arm.level[0]))} at {points.where(0)} to {top.say(float(arm.level[-1]))} at {points.where(-1)}"
-        said = f"in “{arm.title}” {top.label} goes {ends} ({by})"
+        said = f"in “{arm.title}” {top.label} goes {_ends_of(points, arm)} ({by})"
         inside = [
             (name, at)
             for name, at in (("lowest", low), ("highest", high))
@@ -111,6 +112,18 @@ def _alone(points: Points, arm: Arm) -> str:
         return f"{top.label} is {top.say(float(arm.level[0]))} in “{arm.title}”"
     lowest, highest = (f"{top.say(float(arm.level[at]))} ({points.where(at)})" for at in (low, high))
     return f"in “{arm.title}” {top.label} is lowest at {lowest} and highest at {highest}"
+
+
+def _is_way(points: Points) -> bool:
+    """Whether points lie one after the other along one axis."""
+    return points.is_grid and len(points.axes) == 1 and points.axes[0].kind != "choice"
+
+
+def _ends_of(points: Points, arm: Arm) -> str:
+    """From where to where the level goes along the only axis."""
+    first, last = (points.top.say(float(arm.level[at])) for at in (0, -1))
+    axis = points.axes[0]
+    return f"from {first} at {points.where(0)} to {last} at {axis.say(axis.at[-1])}"
 
 
 def _sources(points: Points) -> str:

@@ -104,8 +104,12 @@ def misfits(value, rule, path="$"):
     """Where a document breaks a JSON Schema; the part of draft 7 that `schema` uses, and nothing else is let through."""
     known = {"$schema", "title", "description", "default", "examples", "type", "properties", "additionalProperties", "required",
              "items", "enum", "pattern", "minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum", "anyOf", "minProperties",
-             "maxProperties", "propertyNames", "maxLength", "minItems"}  # fmt: skip
+             "maxProperties", "propertyNames", "maxLength", "minItems", "$ref"}  # fmt: skip
     assert set(rule) <= known, set(rule) - known
+    if "$ref" in rule:
+        assert set(rule) == {"$ref"}, "in draft 7 what stands beside a reference is not looked at"
+        for key in rule["$ref"].removeprefix("#/").split("/"):
+            rule = schema()[key] if "$ref" in rule else rule[key]
     if "anyOf" in rule and all(list(misfits(value, option, path)) for option in rule["anyOf"]):
         yield f"{path}: fits none"
     types = {

@@ -11,6 +11,7 @@ from simlab.base.errors import InputError, StorageError
 from simlab.results import sweeps
 from simlab.views import report
 from simlab.views.ink import style
+from simlab.views.panels import even
 from simlab.views.phase import STRONGEST
 from simlab.views.points import Points
 from simlab.views.study import figure, in_words, inside, show
@@ -126,12 +127,19 @@ def test_curves_show_time_with_its_unit_and_an_empty_mark_where_nothing_is_clear
     assert alone[0].get_title(loc="left") == "the mean latency (s)"
 
 
+def test_numbers_beside_each_other_have_the_same_decimals():
+    assert [even(x, 0.766) for x in (0.766, 0.3, 0.0042, 0.0)] == ["0.766", "0.3", "0.004", "0"]
+    assert [even(x, 0.766) for x in (0.00016, 6.2e-06)] == ["0.0002", "6e\N{MINUS SIGN}06"]  # not 0 when it is not
+    assert [even(x, 75_000.0) for x in (75_000.0, 71_234.6)] == ["75,000", "71,235"]
+    assert even(float("nan"), 1.0) == "\N{EN DASH}"
+
+
 def test_the_alt_text_is_made_of_the_numbers():
     told = in_words(Points(kinds()["curves"])).replace(MINUS, "-")
     assert told == (
-        "P(drawdown > 3%) over kill switch latency (min). own: 10% at 0 s, 20% at 30 s, 30% at 60 s, 40% at 5 min. one: 10% at 0 s, "
-        "\N{EN DASH} at 30 s, 50% at 60 s, 20% at 5 min. one minus own: 0 at 0 s, \N{EN DASH} at 30 s, +20 at 60 s, -20 at 5 min; clear of "
-        "0 at 2 of 4."
+        "P(drawdown > 3%) over kill switch latency (min). own: 10% at 0 min, 20% at 30 s, 30% at 60 s, 40% at 5 min. one: 10% at 0 min, "
+        "\N{EN DASH} at 30 s, 50% at 60 s, 20% at 5 min. one minus own: 0 at 0 min, \N{EN DASH} at 30 s, +20 at 60 s, -20 at 5 min; clear "
+        "of 0 at 2 of 4."
     )
     told = in_words(Points(plane()))
     assert "each its own: from 30% at load 0.1, refresh 0.5 s to 35% at load 0.4, refresh 2 s" in told

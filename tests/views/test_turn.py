@@ -47,6 +47,15 @@ def test_an_arm_that_only_raises_does_not_turn_the_order():
     )
 
 
+def test_where_the_order_does_not_turn_the_way_along_the_axis_is_told():
+    levels = {"own": [0.6] * 4, "killed": [0.1, 0.2, 0.35, 0.3]}
+    told = said([LATENCY], levels, {"killed": [True] * 4})
+    assert told == (
+        "Compared with “own”, “killed” lowers P(drawdown > 3%) at every point (by up to -50 points, 95% interval -52 to -48, at kill "
+        "switch latency 0 min); there it goes from 10% at kill switch latency 0 min to 30% at 5 min."
+    )
+
+
 def test_the_arm_that_turns_most_comes_first_and_all_are_spoken_of():
     levels = {"own": [0.3] * 4} | {name: [0.2, 0.2, 0.4, 0.4] for name in "abcde"}
     clear = {"a": [True] * 4, "b": [True, False, False, True]} | dict.fromkeys("cde", [False] * 4)
@@ -75,7 +84,7 @@ def test_a_choice_is_named():
 def test_an_arm_alone_goes_from_one_end_to_the_other():
     told = said([LATENCY], {"killed": [0.1, 0.2, 0.35, 0.3]})
     assert told == (
-        "In “killed” P(drawdown > 3%) goes from 10% at kill switch latency 0 s to 30% at kill switch latency 5 min (+20 points, "
+        "In “killed” P(drawdown > 3%) goes from 10% at kill switch latency 0 min to 30% at 5 min (+20 points, "
         "95% interval 18 to 22); it is highest, 35%, at kill switch latency 60 s."
     )
     flat = said([LATENCY], {"killed": [0.1, 0.1, 0.1, 0.11]})
