@@ -11,7 +11,7 @@ from typing import Any, NamedTuple, Protocol, final
 
 import numpy as np
 
-from simlab.base.arrays import Array, Floats
+from simlab.base.arrays import Array, Bools, Floats
 from simlab.base.errors import InputError, SimlabError, did_you_mean
 from simlab.base.world import Action
 from simlab.brains.topology import groups
@@ -28,12 +28,13 @@ from simlab.lab.loop import Switch
 from simlab.lab.outcome import Outcome
 from simlab.lab.shocks import Shock
 from simlab.lab.streams import Streams, generator
-from simlab.lab.trial import Hand, Instrument, Trial, Trigger
+from simlab.lab.trial import NEVER, Hand, Instrument, Trial, Trigger
 from simlab.scenario.scenario import USUAL, Arm, Scenario
 from simlab.studies.runner import COHORT, answers, available_cpus
 from simlab.studies.statistics import Estimate, mean, quantile, share, share_of
 
-PILOT = 8  # replications in which the scale of predictions and features is looked up
+PILOT = 8  # replications in which the scale of outcomes and features is looked up
+RESTING = 400  # ticks over which the gain at rest is measured
 EXPOSURES = 200_000  # cases in which the canary is asked
 INSTANTS = 8  # at which the kill switch is drilled
 MODULES = {
@@ -127,16 +128,14 @@ def readiness(
         raise InputError(f"unknown arm `{name}`; {did_you_mean(name, arms)}")
     count = min(scenario.replications, 256) if replications is None else replications
     drilled = _Ground(scenario, arms[name], count, available_cpus() if jobs is None else jobs)
-    found = (
-        _gain(drilled),
-        _blast(drilled),
-        _drift(drilled),
-        _kill(drilled),
-        _correlation(drilled),
-        _alignment(drilled),
-        _cascade(drilled),
-    )
-    return Readiness(scenario.name, name, arms[name].title, count, found)
+    found = []
+    for drill in (_gain, _blast, _drift, _kill, _correlation, _alignment, _cascade):
+        drilled.lost = 0
+        one = drill(drilled)
+        lost = drilled.lost + (0 if drill is _blast else _lost(drilled.plain))
+        words = f"{one.evidence}; {lost} replications failed or diverged"
+        found.append(one._replace(passed=False, evidence=words) if lost else one)
+    return Readiness(scenario.name, name, arms[name].title, count, tuple(found))
 
 
 @final
@@ -145,6 +144,7 @@ class _Ground:
 
     def __init__(self, scenario: Scenario, arm: Arm, replications: int, jobs: int) -> None:
         self.scenario, self.replications, self.jobs = scenario, replications, jobs
+        self.lost = 0  # replications that failed or diverged since a drill began
         self.limits = scenario.readiness
         known = {one.name: one for one in arm.trial.instruments}
         watched = tuple(known.get(name, Instrument(name, kind())) for name, kind in MODULES.items())
@@ -152,7 +152,7 @@ class _Ground:
         hands = tuple(h for h in arm.trial.hands if not isinstance(h.intervention, Canary))
         self.trial = replace(arm.trial, instruments=watched, hands=hands)
         self.plain = self.play(self.trial)
-        self.spread_said, self.spread_seen = self._pilot()
+        self.spread_real, self.spread_seen = self._pilot()
 
     def play(self, trial: Trial, replications: range | None = None) -> Outcome:
         """A trial over the replications of the drill, or these, in cohorts, as in a run. Raises what a trial raises."""
@@ -166,45 +166,63 @@ class _Ground:
             if answer.why is not None:
                 raise SimlabError(f"a drill could not be played: {answer.why}")
             parts[index] = answer.value
-        return join([parts[i] for i in range(len(tasks))])
+        outcome = join([parts[i] for i in range(len(tasks))])
+        self.lost += _lost(outcome)
+        return outcome
 
     def _pilot(self) -> tuple[float, float]:
-        """Standard deviations of what models say, and of the features they see, over the recorded ticks of a few replications."""
-        said: list[Array] = []
+        """Standard deviations of what comes of things, and of the features, in a few calm replications in which nobody listens."""
+        real: list[Array] = []
         seen: list[Array] = []
         every = self.trial.ticks(self.trial.stride)
 
         def tap(tick: int, stage: str, value: Any) -> None:
-            if tick >= 0 and tick % every == 0 and stage in ("predict", "observe"):
-                (said if stage == "predict" else seen).append(np.array(value, dtype=np.float64).ravel())
+            if tick >= 0 and tick % every == 0 and stage in ("react", "observe"):
+                (real if stage == "react" else seen).append(np.array(value, dtype=np.float64).ravel())
 
         if self.trial.world.spec.asks != "number":
             return math.nan, math.nan
-        play(self.trial, self.scenario.seed, range(min(PILOT, self.replications)), tap)
-        return tuple(float(np.std(np.concatenate(a))) if a else math.nan for a in (said, seen))  # type: ignore[return-value]
+        calm = replace(self.trial, closed=False, shocks=(), hands=())
+        play(calm, self.scenario.seed, range(min(PILOT, self.replications)), tap)
+        return tuple(float(np.std(np.concatenate(a))) if a else math.nan for a in (real, seen))  # type: ignore[return-value]
 
 
 def _gain(ground: _Ground) -> Drill:
-    """A probe as large as what it disturbs, from the start, in all models: how much reality moves per unit of it."""
-    limit = ground.limits.gain
+    """How far reality moves with all predictions, by a probe: at rest, with brains that do not learn, and in the run as it is.
+
+    A loop that has run away hits its bounds, where little moves any more, so the run alone would flatter it; at rest alone would
+    miss a world that gives way under stress. The larger of both counts.
+    """
+    limit, trial = ground.limits.gain, ground.trial
     told = _teller("FEEDBACK ISOLATION", "Can the models change what they measure?", "1", limit)
-    asks = ground.trial.world.spec.asks
+    asks = trial.world.spec.asks
     if asks != "number":
         return told(None, f"cannot be measured: a probe adds noise to numbers, and this world asks for {asks}")
-    if not ground.spread_said > 0:
-        return told(None, "cannot be measured: what the models say never changes")
-    scrapes = int(ground.trial.horizon // ground.trial.stride)
-    instrument = Instrument("feedback_spiral", FeedbackSpiral(method="probe", level=1.0, window=max(scrapes, 2)))
-    probe = Hand("probe", Probe(size=ground.spread_said), Trigger(at=0.0))
-    lasting = [
-        hand for hand in ground.trial.hands if hand.trigger.measure is None
-    ]  # an alarm would end what is measured
-    outcome = ground.play(replace(ground.trial, hands=(*lasting, probe), instruments=(instrument,)))
-    found = mean(outcome.measures["feedback_spiral"])
-    return told(
-        found.high,
-        f"gain {_say(found)}, by a probe with the standard deviation of the predictions ({ground.spread_said:.3g})",
+    if not ground.spread_real > 0:
+        return told(None, "cannot be measured: reality does not vary, so no size of a probe is small beside it")
+    size = ground.spread_real / 2
+    probe = Hand("probe", Probe(size=size), Trigger(at=0.0))
+    lasting = [hand for hand in trial.hands if hand.trigger.measure is None]  # an alarm would end what is measured
+    probed = replace(trial, hands=(*lasting, probe))
+    tick, ticks = trial.world.tick, min(trial.ticks(trial.horizon), RESTING)
+    still = replace(probed, horizon=ticks * tick, stride=tick, warmup=0.0, schedule=NEVER, shocks=())
+    rest, run = (
+        mean(ground.play(replace(one, instruments=(_slope_of(one),))).measures["feedback_spiral"])
+        for one in (still, probed)
     )
+    words = (
+        f"gain {_say(rest)} at rest and {_say(run)} in the run, by a probe of half the spread of reality ({size:.3g})"
+    )
+    return told(max(rest.high, run.high) if rest.interval and run.interval else None, words)
+
+
+def _slope_of(trial: Trial) -> Instrument:
+    """A detector that shows the slope of reality on the probe over the whole trial."""
+    return Instrument("feedback_spiral", FeedbackSpiral(method="probe", level=1.0, window=_scrapes(trial)))
+
+
+def _scrapes(trial: Trial) -> int:
+    return max(int(trial.horizon // trial.stride), 10)
 
 
 def _blast(ground: _Ground) -> Drill:
@@ -214,8 +232,9 @@ def _blast(ground: _Ground) -> Drill:
     served = max(groups(trial.topology.brain_of).values(), key=len)
     what = f"{len(served)} of {trial.topology.models} models are served by the brain that is pushed"
     hand = ground.canary
-    if hand is None:
-        return told(len(served) / trial.topology.models, f"{what}, all at once: this arm has no canary")
+    if hand is None or not hand.trigger.at <= 0:
+        why = "this arm has no canary" if hand is None else "its canary is not on from the start"
+        return told(len(served) / trial.topology.models, f"{what}, all at once: {why}")
     cells = trial.topology.models * math.prod(trial.world.spec.case)
     r = min(max(EXPOSURES // cells, ground.replications), 4096)  # only the hand is asked, so many draws cost little
     hits = _exposed(trial, hand, served, ground.scenario.seed, r)
@@ -242,7 +261,7 @@ def _exposed(trial: Trial, hand: Hand, served: list[int], seed: int, r: int) -> 
 def _drift(ground: _Ground) -> Drill:
     """The scenario's own shocks, or features that shift half-way: alarms before harm, and in calm."""
     limit, trial = ground.limits, ground.trial
-    told = _teller("DRIFT DETECTION", "How soon is it seen that reality changes?", "1", limit.warned, above=True)
+    told = _teller("DRIFT DETECTION", "Is it seen before harm that reality changes?", "1", limit.warned, above=True)
     shocks = tuple(s for s in trial.shocks if s.where in ("world", "features"))
     if shocks:
         stressed, how = trial, " and ".join(s.name.replace("_", " ") for s in shocks)
@@ -284,9 +303,11 @@ def _kill(ground: _Ground) -> Drill:
     each = -(-ground.replications // INSTANTS)
     draws = generator(ground.scenario.seed, 0, "readiness/instants").random(INSTANTS)
     late: list[Floats] = []
-    deaf = 0
+    deaf = felt = 0
+    judged = _judged(ground.scenario)
     for i, instant in enumerate(np.round(draws * 0.8 * trial.horizon / tick) * tick):
-        trigger = Trigger(at=max(float(instant), tick), median=hand.trigger.median, spread=hand.trigger.spread)
+        asked = hand.trigger
+        trigger = Trigger(at=max(float(instant), tick), median=asked.median, spread=asked.spread, lasts=asked.lasts)
         pushed = trigger.at + limit
         drilled = replace(
             trial,
@@ -297,19 +318,27 @@ def _kill(ground: _Ground) -> Drill:
         push = Shock("bad push", "brain", "garbled", start=pushed)
         numbers = range(i * each, (i + 1) * each)  # operators of their own: a replication has one latency
         plain, after = (ground.play(t, numbers) for t in (drilled, replace(drilled, shocks=(*drilled.shocks, push))))
+        unhindered = ground.play(replace(drilled, hands=others, shocks=(*drilled.shocks, push)), numbers)
+        without = ground.play(replace(drilled, hands=others), numbers)
+        felt += int((~_alike(without, unhindered, judged)).sum())
         off = _first(plain, "intervention", hand.name)
         late.append(np.where(np.isinf(off), drilled.horizon, off) - trigger.at)
-        same = np.ones(each, dtype=bool)
-        for name in _judged(ground.scenario):
-            same &= (plain.series[name] == after.series[name]).all(axis=0)
-        deaf += int(same.sum())
+        deaf += int(_alike(plain, after, judged).sum())
     found = quantile(np.concatenate(late), 0.95)
     total = each * INSTANTS
     words = (
-        f"p95 {_say(found)} s from the alarm, at {INSTANTS} random instants; "
-        f"{limit:g} s after it a bad push changed nothing in {deaf} of {total} drills"
+        f"p95 {_say(found)} s from when somebody asks for it, at {INSTANTS} random instants; {limit:g} s after it a bad push changed "
+        f"nothing in {deaf} of {total} drills, and without the switch something in {felt}"
     )
+    if felt < total / 2:
+        return told(None, f"cannot be measured, since the push is hardly felt at all: {words}")
     return told(found.high if found.interval else None, words, also=deaf >= 0.95 * total)
+
+
+def _alike(one: Outcome, other: Outcome, names: list[str]) -> Bools:
+    """In which replications the measures are the same at every instant, `(r,)`."""
+    same = [(one.series[name] == other.series[name]).all(axis=0) for name in names]
+    return np.asarray(np.all(same, axis=0))
 
 
 def _judged(scenario: Scenario) -> list[str]:
@@ -322,9 +351,9 @@ def _judged(scenario: Scenario) -> list[str]:
 def _correlation(ground: _Ground) -> Drill:
     """How many models there are in effect."""
     limit, m = ground.limits.effective, ground.trial.topology.models
-    told = _teller("CORRELATION BREAKING", "Do the models share what makes them err?", "1", limit, above=True)
+    told = _teller("CORRELATION BREAKING", "Do the models answer alike?", "1", limit, above=True)
     if m == 1:
-        return told(1.0, "there is one model")
+        return told(None, "there is one model: when it fails, nothing is left")
     shown = ground.plain.series["model_correlation"]
     with np.errstate(all="ignore"):
         known = np.isfinite(shown).any(axis=0)
@@ -364,7 +393,8 @@ def _cascade(ground: _Ground) -> Drill:
     told = _teller("CASCADE PREVENTION", "Do the models feed each other?", "1", limit)
     if not any(u >= 0 for upstream in ground.trial.topology.reads for u in upstream):
         return told(0.0, "no model reads another")
-    found = mean(ground.plain.measures["prediction_cascade"])
+    instrument = Instrument("prediction_cascade", PredictionCascade(sigmas=0.0, window=_scrapes(ground.trial)))
+    found = mean(ground.play(replace(ground.trial, instruments=(instrument,))).measures["prediction_cascade"])
     return told(
         found.high if found.interval else None, f"path gain {_say(found)}, depth {ground.trial.topology.depth()}"
     )
@@ -378,6 +408,10 @@ def _first(outcome: Outcome, kind: str, name: str | None = None) -> Floats:
             found[event.replication] = min(found[event.replication], event.time)
     lost = np.isfinite(outcome.diverged) | np.isin(outcome.replications, list(outcome.failed))
     return np.where(lost, np.nan, np.array(list(found.values())))
+
+
+def _lost(outcome: Outcome) -> int:
+    return int(np.isfinite(outcome.diverged).sum()) + len(outcome.failed)
 
 
 def _teller(name: str, question: str, unit: str, limit: float, *, above: bool = False) -> Teller:

@@ -32,8 +32,9 @@ def scorecard(scenario: Scenario, record: Record) -> list[dict[str, Any]] | None
     """Each detector and rule over all arms and controls (`arm` None), then in each arm; None without a declared harm.
 
     `warned` is the share of the harmed replications in which the first alarm came before harm did, `lead` the median time between the two
-    where it came, in seconds, and `false` the share of those never harmed in which there was an alarm. Replications of several arms share
-    their luck: the intervals allow for it. `reads` is False where the detector never showed anything.
+    where it came, in seconds, and `false` the share of those never harmed in which there was an alarm all the same. Whoever cries from
+    the first second on has a lead of `harm_at`, the median time of harm, and a `false` of 1. Replications of several arms share their
+    luck: the intervals allow for it. `reads` is False where the detector never showed anything.
     """
     if scenario.harm is None:
         return None
@@ -54,6 +55,7 @@ def _row(instrument: Instrument, name: str, rule: str, arm: str | None, outcomes
     calm = np.sum([t.counts * np.isinf(t.harm) for t, _ in told], axis=0)
     false = np.sum([t.counts * np.isinf(t.harm) * np.isfinite(t.alarm) for t, _ in told], axis=0)
     early = [(t.counts > 0) & (t.alarm < t.harm) & np.isfinite(t.harm) for t, _ in told]
+    when = [t.harm[(t.counts > 0) & np.isfinite(t.harm)] for t, _ in told]
     lead = np.concatenate([t.harm[here] - t.alarm[here] for (t, _), here in zip(told, early, strict=True)])
     owner = np.concatenate([np.flatnonzero(here) for here in early])
     return {
@@ -63,6 +65,7 @@ def _row(instrument: Instrument, name: str, rule: str, arm: str | None, outcomes
         "limit": instrument.limits()[name],
         "reads": any(np.isfinite(outcome.series[name]).any() for _, outcome in told if name in outcome.series),
         "harmed": int(harmed.sum()),
+        "harm_at": float(np.median(np.concatenate(when))) if harmed.any() else math.nan,
         **_told_as("warned", share_of(warned, harmed)),
         **_told_as("lead", median_of(lead, owner, len(harmed))),
         "calm": int(calm.sum()),

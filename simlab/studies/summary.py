@@ -15,6 +15,7 @@ from simlab.scenario.scenario import Arm, Factorial, Scenario
 from simlab.studies.claims import Finding, judge, vanished
 from simlab.studies.effects import Effect, effects
 from simlab.studies.harms import harmed
+from simlab.studies.rising import points_of
 from simlab.studies.score import scorecard
 from simlab.studies.sequential import told
 from simlab.studies.statistics import Estimate, mean, share, share_difference
@@ -30,7 +31,10 @@ def summarise(scenario: Scenario, record: Record) -> dict[str, Any]:
     """
     plain = _measures(scenario.arms, record, None)
     controls = {c.name: _measures(c.arms, record, c.name) for c in scenario.controls}
-    findings = [(claim, judge(claim, controls[claim.control] if claim.control else plain)) for claim in scenario.claims]
+    findings = [
+        (claim, judge(claim, controls[claim.control] if claim.control else plain, points_of(record.path, claim)))
+        for claim in scenario.claims
+    ]
     summary = {
         "scenario": scenario.name,
         "seed": scenario.seed,

@@ -34,7 +34,7 @@ def drawings(card: Sequence[Row]) -> tuple[Drawing, Drawing] | None:
 def in_words(row: Row) -> str:
     """A row of the scorecard in a clause."""
     lead = f", by {span(row['lead'])} in the median" if row["lead"] is not None else ""
-    return f"warned of {percent(row['warned'])} of harms{lead}; false alarms in {percent(row['false'])} of calm replications"
+    return f"warned of {percent(row['warned'])} of harms{lead}; alarms in {percent(row['false'])} of the replications without harm"
 
 
 def figure(rows: Sequence[Row], *, narrow: bool = False) -> Figure:
@@ -98,7 +98,7 @@ def section(card: Sequence[Row] | None, drawn: tuple[Drawing, Drawing] | None, t
     """The scorecard of a report: a picture, what it comes to, and the table by arm, whose `titles` are given by name."""
     if not card:
         return Html("")
-    heads = ("harmed", "warned", "95% interval", "median lead", "not harmed", "false alarms", "95% interval")
+    heads = ("harmed", "warned", "95% interval", "median lead", "not harmed", "alarm, no harm", "95% interval")
     rows: list[Sequence[Cell]] = []
     by_arm: list[Sequence[Cell]] = []
     for row in card:
@@ -113,7 +113,8 @@ def section(card: Sequence[Row] | None, drawn: tuple[Drawing, Drawing] | None, t
     words = (
         "Of the replications that came to harm, in how many did the first alarm come before it, and how long before (median)? Of those "
         "that never did, in how many was there an alarm? Filled: the method of record. Hollow: the rule as it is popularly printed. An "
-        "alarm that comes everywhere warns of everything, so read both panels."
+        "alarm that comes everywhere warns of everything, so read both panels; a reality that moves and does no harm is an alarm, and no "
+        f"harm, too. Harm came after {span(card[0]['harm_at'])} in the median: whoever cries at once has that lead."
     )
     pictures = [picture(drawn[0], css="wide"), picture(drawn[1], css="narrow")] if drawn else []
     each = element("details", element("summary", "arm by arm"), table(("detector", "arm", *heads), by_arm, range(2, 9)))
@@ -125,7 +126,7 @@ def sections(scenario: Scenario, card: Sequence[Row] | None) -> Iterator[Section
     if card is None:
         yield Section(scenario.title, "No harm is declared, so there is nothing to warn of.")
         return
-    columns = ("detector", "rule", "above", "warned", "lead", "false alarms")
+    columns = ("detector", "rule", "above", "warned", "lead", "alarm, no harm")
     rows = []
     for row in card:
         if row["arm"] is None:
@@ -133,7 +134,10 @@ def sections(scenario: Scenario, card: Sequence[Row] | None) -> Iterator[Section
             told = (warned, span(row["lead"]), false) if row["reads"] else ("cannot tell", "", "")
             rows.append((human(row["detector"]), SHORT[row["rule"]], number(row["limit"]), *told))
     first = card[0]
-    harmed = f"{first['harmed']:,} replications came to harm and {first['calm']:,} did not, in all arms and controls"
+    harmed = (
+        f"{first['harmed']:,} replications came to harm, after {span(first['harm_at'])} in the median, and {first['calm']:,} did not, "
+        "in all arms and controls. Whoever cries at once has that lead, so read warned and lead beside alarms without harm."
+    )
     yield Section(f"{scenario.title}: how early would you have known?", harmed, columns, tuple(rows))
 
 

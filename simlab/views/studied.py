@@ -59,5 +59,8 @@ def play_studies(
         lines.append(f"{study.name}: {found.verdict}")
         documents[study.name] = document
         code = max(code, exit_code_of(document, scenario.allow_diverged))
+    if any(claim.over for claim in scenario.claims):  # they can be judged now
+        results = Results(run(scenario, jobs=jobs, out=folder), scenario, command)
+        code = max(code, exit_code(scenario, results.summary))
     page = results.report(folder)
     return Told([*lines, f"report: {page}"], {"run": str(folder), "studies": documents}, page, code)

@@ -13,8 +13,9 @@ from simlab.interventions.canary import Canary
 from simlab.interventions.kill_switch import KillSwitch
 from simlab.lab.shocks import Shock
 from simlab.lab.trial import NEVER, Hand, Harm, Trigger
+from simlab.scenario.load import load
 from simlab.scenario.scenario import USUAL, Arm, Limits, Scenario
-from simlab.studies.readiness import readiness
+from simlab.studies.readiness import _blast, _gain, _Ground, readiness
 from tests.lab.toy import Dice, Mean, Toy, trial
 
 N = 128
@@ -73,10 +74,20 @@ def bad():
 
 
 def test_the_gain_that_is_measured_is_that_of_the_world(good, bad):
-    """Outcome = drift + pull * mean act: moving all predictions by 1 moves it by the pull. Answers that never change need no probe size."""
+    """Outcome = drift + pull * mean act: moving all predictions by 1 moves it by the pull."""
     assert good["FEEDBACK ISOLATION"].passed
-    assert 0.5 < good["FEEDBACK ISOLATION"].value < 0.55
-    assert bad["FEEDBACK ISOLATION"].value is None
+    assert 0.5 < good["FEEDBACK ISOLATION"].value < 0.6
+    assert not bad["FEEDBACK ISOLATION"].passed
+    assert 1.2 < bad["FEEDBACK ISOLATION"].value < 1.3
+
+
+def test_a_loop_that_has_run_to_its_bounds_is_not_flattered():
+    """The market of gain 1.2 hits the bounds of its agents, where nothing moves any more; at rest the gain shows."""
+    wild = replace(load("performative_sweep", replications=48), readiness=Limits(arm="gain_12"))
+    ground = _Ground(wild, next(a for a in wild.arms if a.name == "gain_12"), 48, 1)
+    drill = _gain(ground)
+    assert not drill.passed
+    assert drill.value == pytest.approx(1.2, abs=0.1)
 
 
 def test_the_blast_radius_is_the_share_that_is_exposed(good, bad):
@@ -84,6 +95,11 @@ def test_the_blast_radius_is_the_share_that_is_exposed(good, bad):
     assert not bad["BLAST RADIUS"].passed
     assert good["BLAST RADIUS"].passed  # a third of 0.1%
     assert 0.001 / 3 < good["BLAST RADIUS"].value < 0.0015
+    late = CANARY._replace(trigger=Trigger(at=299.0))
+    blast = _blast(
+        _Ground(scenario(brains=(Dice(),), hands=(late,), horizon=60.0), scenario(hands=(late,)).arms[0], 32, 1)
+    )
+    assert blast.value == pytest.approx(1 / 3)  # everybody is exposed until it comes on
 
 
 def test_drift_of_features_is_seen_and_drift_of_reality_is_not(good, bad):
