@@ -18,6 +18,9 @@ from typing import Any
 
 import simlab
 from simlab.scenario.load import shipped
+from simlab.studies.score import of_all
+from simlab.views.scorecard import RULES
+from simlab.views.words import number, percent, span
 
 ROOT = Path(__file__).parents[1]
 FOLDER = ROOT / "results" / "golden"
@@ -54,8 +57,11 @@ def differences(name: str) -> list[str]:
     return lines
 
 
-def accept(name: str) -> None:
-    """Write the golden files of a scenario: numbers of a small run, verdict and main figure of the run at its default size."""
+def accept(name: str) -> list[str]:
+    """Write the golden files of a scenario: numbers of a small run, verdict and main figure of the run at its default size.
+
+    Returns the lines of its scorecard.
+    """
     FOLDER.mkdir(parents=True, exist_ok=True)
     (FOLDER / f"{name}.json").write_text(json.dumps(small(name), indent=1) + "\n", encoding="utf-8")
     with TemporaryDirectory() as folder:
@@ -65,6 +71,37 @@ def accept(name: str) -> None:
         (FOLDER / f"{name}.svg").write_bytes((Path(folder) / "report" / "figures" / "main.svg").read_bytes())
     readme = ROOT / "README.md"
     readme.write_text(described(readme.read_text(encoding="utf-8"), name, results.verdict), encoding="utf-8")
+    return scored(name, results.summary["scorecard"])
+
+
+HEAD = """# How early would you have known?
+
+Every shipped scenario at its default size, all arms and controls together; `simlab score NAME` plays it again, `make golden` writes
+this table. *Warned*: of the replications that came to harm, the share in which the first alarm came before it, and the median time
+between the two. *Alarm, no harm*: of those that never did, the share with an alarm. In brackets 95% intervals. Whoever cries
+from the first second on has *harm after* for a lead and 100% in the last column.
+
+| scenario | harm after | detector | rule | alarm above | warned | lead | alarm, no harm |
+|---|---|---|---|---|---|---|---|
+"""
+
+
+def scored(name: str, card: list[dict[str, Any]] | None) -> list[str]:
+    """The rows of a scenario in the table of scorecards."""
+    lines = []
+    for row in of_all(card or ()):
+        if row["reads"]:
+            told = [f"{percent(row[key])}{_interval(row[f'{key}_ci95'])}" for key in ("warned", "false")]
+            cells = (number(row["limit"]), told[0], span(row["lead"]), told[1])
+        else:
+            cells = ("", "cannot tell", "", "")
+        heads = (name, span(row["harm_at"]), row["detector"], RULES[row["rule"]])
+        lines.append(f"| {' | '.join((*heads, *cells))} |")
+    return lines
+
+
+def _interval(ci: list[float] | None) -> str:
+    return "" if ci is None else f" ({percent(ci[0])} to {percent(ci[1])})"
 
 
 def described(text: str, name: str, verdict: str) -> str:
@@ -76,9 +113,11 @@ def described(text: str, name: str, verdict: str) -> str:
 
 if __name__ == "__main__":
     if sys.argv[1:] == ["--accept"]:
+        rows = []
         for scenario in shipped():
-            accept(scenario)
-            print(f"accepted {FOLDER / scenario}.json, .txt and .svg")
+            rows += accept(scenario)
+            print(f"accepted {FOLDER / scenario}.json, .txt and .svg", flush=True)
+        (FOLDER / "scorecard.md").write_text(HEAD + "\n".join(rows) + "\n", encoding="utf-8")
     else:
         found = [line for scenario in shipped() for line in differences(scenario)]
         print("\n".join(found) or "as expected")

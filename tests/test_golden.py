@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from simlab.scenario.load import shipped
+from simlab.scenario.load import load, shipped
 from tests.golden import FOLDER, differences
 
 
@@ -17,3 +17,12 @@ def test_golden(name):
 @pytest.mark.parametrize("name", shipped())
 def test_a_scenario_has_its_golden_files(name):
     assert {path.suffix for path in FOLDER.glob(f"{name}.*")} == {".json", ".txt", ".svg"}
+
+
+def test_the_table_of_scorecards_has_every_scenario_and_detector():
+    """`make golden` writes it; the small runs above show when it has to be written anew."""
+    lines = (FOLDER / "scorecard.md").read_text(encoding="utf-8").splitlines()
+    for name in shipped():
+        rows = [line for line in lines if line.startswith(f"| {name} |")]
+        instruments = load(name).arms[0].trial.instruments
+        assert len(rows) == (2 * len(instruments) if load(name).harm else 0)
