@@ -81,9 +81,12 @@ def test_study_plays_the_run_and_its_studies_and_adds_them_to_the_report(folder)
     assert found["studies"]["latency"]["replications"] == 32
     assert [row["values"] for row in found["studies"]["latency"]["rows"]] == [["0 s"], ["10 s"]]
     assert "limits: " in done.stderr
+    assert found["readiness"]["of"] == 7
+    assert "readiness of isolated: " in done.stderr
     page = (folder / "out" / "report.html").read_text("utf-8")
     assert "Study: How much a trader may hold" in page
     assert "half and twice what was fitted" in page
+    assert "Is it ready?" in page
     own = (folder / "out" / "studies" / "limits" / "report.html").read_text("utf-8")
     assert "simlab study mine.yaml --replications 32 --seed 3 --only limits" in own
     again = simlab("run", "mine.yaml", "--jobs", "1", "--out", "out", cwd=folder)

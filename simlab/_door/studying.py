@@ -103,8 +103,9 @@ def study(
 ) -> int:
     """Play the studies of scenarios into their runs, which are played first if they are not there.
 
-    They become sections of the run's report, each with its verdict. --replications is for the run and for every point, --out is
-    the run directory (with several scenarios, one in it each). Exit codes are those of `run`.
+    They become sections of the run's report, each with its verdict, and so do the readiness drills, unless --only names studies.
+    --replications is for the run and for every point, --out is the run directory (with several scenarios, one in it each). Exit
+    codes are those of `run`.
     """
     from simlab.studies.points import study_of
     from simlab.studies.runner import stop_on_sigterm
@@ -118,7 +119,13 @@ def study(
         place = out / one.name if out is not None and len(scenarios) > 1 else out
         with stop_on_sigterm():
             told = play_studies(
-                one, studies, jobs, place, lambda name: progress_of(name, quiet), command_of(one, settings)
+                one,
+                studies,
+                jobs,
+                place,
+                lambda name: progress_of(name, quiet),
+                command_of(one, settings),
+                drilled=not only,
             )
         index = [] if out is not None else [refreshed(told.page.parents[2])]
         worst = max(worst, _say(told._replace(lines=told.lines + index), as_json, quiet))

@@ -6,6 +6,7 @@ A drill that cannot be measured is not passed. Under seven of seven the answer i
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any, NamedTuple, Protocol, final
 
@@ -103,11 +104,18 @@ class Readiness(NamedTuple):
             return f"{self.score} of {len(self.drills)}: every drill is passed"
         return f"{self.score} of {len(self.drills)}: DON'T DEPLOY; not passed: {', '.join(failed)}"
 
+    @classmethod
+    def of(cls, plain: Mapping[str, Any]) -> Readiness:
+        """What `plain` made."""
+        drills = tuple(Drill(**drill) for drill in plain["drills"])
+        return cls(plain["scenario"], plain["arm"], plain["title"], plain["replications"], drills)
+
     def plain(self) -> dict[str, Any]:
         """The whole as JSON-able data."""
         return {
             "scenario": self.scenario,
             "arm": self.arm,
+            "title": self.title,
             "replications": self.replications,
             "score": self.score,
             "of": len(self.drills),

@@ -8,8 +8,9 @@ from html import escape
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from simlab.results.disk import dumps, plain, storage, text
+from simlab.results.disk import plain, seal, storage, text, unseal
 from simlab.results.disk import write as write_file
+from simlab.results.sweeps import STUDIES
 from simlab.scenario.describe import Section
 from simlab.studies.readiness import Drill, Readiness
 from simlab.views.ink import COLOURS, FAINT, INK, PAPER, Drawing, canvas, drawing, frame, label, style
@@ -20,6 +21,7 @@ from simlab.views.words import DASH, number, percent, sentence, short, slug, spa
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
+PLACE = "readiness"  # where a run keeps its drills, among its studies
 REACH = 3.0  # octaves drawn on either side of a threshold
 
 
@@ -144,6 +146,21 @@ def body(found: Readiness, drawn: tuple[Drawing, Drawing]) -> Html:
     )
 
 
+def inside(run: Path | None) -> tuple[Html, list[Drawing]]:
+    """The drills that a run keeps beside its studies, as a section of its report, and their pictures."""
+    folder = None if run is None else run / STUDIES / PLACE
+    if folder is None or not folder.is_dir() or folder.is_symlink():
+        return Html(""), []
+    found = [Readiness.of(unseal(path)) for path in sorted(folder.glob("readiness_*.json"))]
+    with style():
+        drawn = [drawings(one) for one in found]
+    parts = (
+        together([paragraph(f"{one.title}: {one.verdict}."), body(one, pictures)])
+        for one, pictures in zip(found, drawn, strict=True)
+    )
+    return section("Is it ready?", *parts), [one for pair in drawn for one in pair]
+
+
 def write(found: Readiness, folder: Path) -> Path:
     """Write the page and the JSON of one arm into a folder; return the page's path. Raises StorageError where that cannot be done."""
     with style():
@@ -167,6 +184,6 @@ def write(found: Readiness, folder: Path) -> Path:
     )
     with storage(folder):
         folder.mkdir(parents=True, exist_ok=True)
-    write_file(folder / f"{name}.json", text(dumps(plain(found.plain()))))
+    write_file(folder / f"{name}.json", text(seal(plain(found.plain()))))
     write_file(folder / f"{name}.html", text(whole))
     return folder / f"{name}.html"

@@ -12,7 +12,7 @@ from simlab.results.disk import storage, text
 from simlab.results.disk import write as write_file
 from simlab.results.record import Record
 from simlab.scenario.scenario import Scenario
-from simlab.views import facts, pictures, scorecard, seams, sections, study
+from simlab.views import facts, pictures, readiness, scorecard, seams, sections, study
 from simlab.views.figures import COUNTED, SHOWN
 from simlab.views.ink import Drawing, style
 from simlab.views.markup import Html, grid, paragraph, picture, section, together
@@ -52,6 +52,7 @@ def compose(record: Record, scenario: Scenario, command: str | None = None) -> t
         card = record.summary.get("scorecard")
         scored = scorecard.drawings(card) if card else None
     studied, drawn_there = study.inside(record.path)
+    drilled, drawn_of_drills = readiness.inside(record.path)
     about = pictures.declared(scenario, record, scenario.headline).about
     caption = (
         f"{human(scenario.headline).capitalize()}{f', the {about},' if about else ''} over time in each arm: median (thick), the "
@@ -84,6 +85,7 @@ def compose(record: Record, scenario: Scenario, command: str | None = None) -> t
                 "How early would you have known?",
                 scorecard.section(card, scored, {arm.name: arm.title for arm in scenario.arms}),
             ),
+            drilled,
             section("Retelling and record", sections.record_box(scenario)),
             section("Scoreboard: the model against published figures", sections.scoreboard(record, scenario)),
             section("Differences between arms", paragraph(paired, "soft"), grid([picture(d) for d in apart]))
@@ -115,5 +117,6 @@ def compose(record: Record, scenario: Scenario, command: str | None = None) -> t
         *(d for _, d in spread),
         *of_seams,
         *drawn_there,
+        *drawn_of_drills,
     ]
     return whole, drawn

@@ -9,11 +9,14 @@ from typing import Any, NamedTuple
 
 from simlab.results.sweeps import place_of
 from simlab.scenario.scenario import Scenario, Study
+from simlab.studies.readiness import readiness
 from simlab.studies.run import run
 from simlab.studies.runner import Progress
 from simlab.studies.summary import exit_code
 from simlab.studies.sweep import exit_code as exit_code_of
 from simlab.studies.sweep import sweep
+from simlab.views.readiness import PLACE
+from simlab.views.readiness import write as write_drills
 from simlab.views.results import Results
 from simlab.views.sweeps import Sweep
 
@@ -42,9 +45,19 @@ def play_sweep(
 
 
 def play_studies(
-    scenario: Scenario, studies: Sequence[Study], jobs: int | None, out: Path | None, watch: Watch, command: str
+    scenario: Scenario,
+    studies: Sequence[Study],
+    jobs: int | None,
+    out: Path | None,
+    watch: Watch,
+    command: str,
+    *,
+    drilled: bool = False,
 ) -> Told:
-    """Play a run, as far as it is not there, and studies into its directory; write all pages. `command` gives the run again."""
+    """Play a run, as far as it is not there, and studies into its directory; write all pages. `command` gives the run again.
+
+    With `drilled` the readiness drills are held too, on the arm that the scenario names for it, or else its first.
+    """
     with watch(scenario.name) as progress:
         record = run(scenario, jobs=jobs, out=out, progress=progress)
     folder, code = record.path or Path(), exit_code(scenario, record.summary)
@@ -62,5 +75,11 @@ def play_studies(
     if any(claim.over for claim in scenario.claims):  # they can be judged now
         results = Results(run(scenario, jobs=jobs, out=folder), scenario, command)
         code = max(code, exit_code(scenario, results.summary))
+    more: dict[str, Any] = {}
+    if drilled:
+        drills = readiness(scenario, jobs=jobs)
+        write_drills(drills, place_of(folder, PLACE))
+        lines.append(f"readiness of {drills.title}: {drills.verdict}")
+        more = {PLACE: drills.plain()}
     page = results.report(folder)
-    return Told([*lines, f"report: {page}"], {"run": str(folder), "studies": documents}, page, code)
+    return Told([*lines, f"report: {page}"], {"run": str(folder), "studies": documents, **more}, page, code)

@@ -3,7 +3,8 @@
     python -m tests.bench [--json]
 
 Nanoseconds per agent-step (or per request) of one process, each the median of `ROUNDS` rounds played in turn, and the ratios to
-quote. Noise is drawn inside the kernels' time and before the twin's. Bare SimPy is what the twin cannot go below:
+quote. The kernel is bare of detectors and hands; beside it stands what four detectors and a kill switch that is never pulled
+add. Noise is drawn inside the kernels' time and before the twin's. Bare SimPy is what the twin cannot go below:
 one process per agent that only waits, or one per request that only queues.
 """
 
@@ -20,8 +21,9 @@ from typing import NamedTuple
 import simpy
 from threadpoolctl import threadpool_limits
 
+from simlab.interventions.kill_switch import KillSwitch
 from simlab.lab.cohort import play
-from simlab.lab.trial import Trial
+from simlab.lab.trial import Hand, Trial, Trigger
 from simlab.scenario.load import load
 from simlab.studies.runner import COHORT
 from tests.twins.flash_crash import Exchange
@@ -31,6 +33,7 @@ from tests.worlds.test_load_balancer import twin_of
 from tests.worlds.test_performative import twin_of as performative_twin_of
 
 ROUNDS = 5
+WATCHED = "kernel, watched"
 
 
 def flash_crash_twin(trial: Trial, ticks: int) -> Callable[[], None]:
@@ -149,11 +152,16 @@ def measure(name: str) -> dict[str, float]:
     trial = replace(trial, horizon=case.ticks * trial.world.tick, warmup=0.0)
     units = case.units(trial) * case.ticks
     found: dict[str, list[float]] = {}
+    idle = Hand(
+        "idle", KillSwitch(), Trigger(measure=next(iter(trial.world.measures)), above=1e300, scrape=trial.stride)
+    )
+    bare, watched = replace(trial, instruments=(), hands=()), replace(trial, hands=(idle,))
     for _ in range(ROUNDS):
         twin = case.twin(trial, case.ticks)
         works = {
-            f"kernel, {COHORT} replications": (lambda: play(trial, 1, range(COHORT)), COHORT),
-            "one replication at a time": (lambda: [play(trial, 1, [i]) for i in range(2)], 2),
+            f"kernel, {COHORT} replications": (lambda: play(bare, 1, range(COHORT)), COHORT),
+            WATCHED: (lambda: play(watched, 1, range(COHORT)), COHORT),
+            "one replication at a time": (lambda: [play(bare, 1, [i]) for i in range(2)], 2),
             "twin": (twin, 1),
             "bare SimPy": (lambda: case.bare(trial, case.ticks), 1),
         }
@@ -175,6 +183,7 @@ def main() -> None:
         print(f"{name}, ns per {TWINS[name].unit}, median of {ROUNDS}:")
         for what, time_ in times.items():
             print(f"  {what:28s} {time_:10.1f}   {time_ / kernel:7.1f} x the kernel")
+        print(f"  watching adds {100 * (times[WATCHED] / kernel - 1):.0f}% to the kernel")
         print(f"  the twin costs {times['twin'] / times['bare SimPy']:.1f} x bare SimPy processes")
 
 
