@@ -104,7 +104,7 @@ def misfits(value, rule, path="$"):
     """Where a document breaks a JSON Schema; the part of draft 7 that `schema` uses, and nothing else is let through."""
     known = {"$schema", "title", "description", "default", "examples", "type", "properties", "additionalProperties", "required",
              "items", "enum", "pattern", "minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum", "anyOf", "minProperties",
-             "maxProperties", "propertyNames", "maxLength", "minItems", "$ref"}  # fmt: skip
+             "maxProperties", "propertyNames", "maxLength", "minItems", "uniqueItems", "$ref"}  # fmt: skip
     assert set(rule) <= known, set(rule) - known
     if "$ref" in rule:
         assert set(rule) == {"$ref"}, "in draft 7 what stands beside a reference is not looked at"
@@ -133,6 +133,8 @@ def misfits(value, rule, path="$"):
         not re.search(rule.get("pattern", ""), value) or len(value) > rule.get("maxLength", 10**6)
     ):
         yield f"{path}: {value[:50]!r} does not match"
+    if rule.get("uniqueItems") and isinstance(value, list) and len({json.dumps(item) for item in value}) < len(value):
+        yield f"{path}: names something twice"
     if numeric:
         low, high = rule.get("minimum", -1e300), rule.get("maximum", 1e300)
         if not low <= value <= high or not rule.get("exclusiveMinimum", -1e300) < value < rule.get(
