@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from simlab._door.common import load_all, show, with_overrides, with_size
+from simlab._door.common import command_of, load_all, show, tell, with_overrides, with_size
 
 
 @click.command()
@@ -31,12 +31,16 @@ def score(
     """
     from simlab.studies.run import run
     from simlab.studies.runner import stop_on_sigterm
+    from simlab.views.results import Results
     from simlab.views.scorecard import sections
 
     for scenario in load_all(scenarios, settings, replications, seed):
         place = out / scenario.name if out is not None and len(scenarios) > 1 else out
         with stop_on_sigterm():
-            card = run(scenario, jobs=jobs, out=place).summary["scorecard"]
+            tell(f"{scenario.name}: playing what is not there yet")
+            record = run(scenario, jobs=jobs, out=place)
+        Results(record, scenario, command_of(scenario, settings)).report(record.path or Path())
+        card = record.summary["scorecard"]
         if as_json:
             click.echo(json.dumps({"scenario": scenario.name, "scorecard": card}))
         else:
@@ -76,6 +80,7 @@ def readiness(
     folder = out if out is not None else Path("results", found.name, f"readiness-{run_of(found).hash}")
     worst = 0
     for arm in arms or (None,):
+        tell(f"{found.name}: seven drills{f' of {arm}' if arm else ''}; with 256 replications a minute or more")
         with stop_on_sigterm():
             result = drill(found, arm, replications=replications, jobs=jobs)
         page = write(result, folder)

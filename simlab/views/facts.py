@@ -232,3 +232,10 @@ def command(record: Record, scenario: Scenario) -> str:
             str(seed),
         ]
     )
+
+
+def met(record: Record, scenario: Scenario) -> list[str]:
+    """How many published figures the model meets, in a line, where it is held against any."""
+    marks = [score(row, record)[1] for row in scenario.scoreboard]
+    asked = sum(mark in ("hit", "miss", "undefined") for mark in marks)
+    return [f"published figures: {marks.count('hit')} of {asked} met"] if asked else []

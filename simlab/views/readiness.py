@@ -21,6 +21,7 @@ from simlab.views.words import DASH, number, percent, sentence, short, slug, spa
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
+ENOUGH = 80  # replications; from 72 on a share without a single failure is above 95% by its interval
 PLACE = "readiness"  # where a run keeps its drills, among its studies
 REACH = 3.0  # octaves drawn on either side of a threshold
 
@@ -48,7 +49,16 @@ def sections(found: Readiness) -> Iterator[Section]:
         (f"{'passed' if d.passed else 'FAILED'}  {d.name}", f"{said(d, d.value)}, asked {asked(d)}\n{d.evidence}")
         for d in found.drills
     )
-    yield Section(f"{found.title}: {found.verdict}", "", ("", ""), rows)
+    few = "" if found.replications >= ENOUGH else few_words(found)
+    yield Section(f"{found.title}: {found.verdict}", few, ("", ""), rows)
+
+
+def few_words(found: Readiness) -> str:
+    """What to say of drills with few replications."""
+    return (
+        f"With {found.replications} replications the intervals are wide: a drill may fail that went without a fault. At least {ENOUGH} "
+        "are needed to pass all seven."
+    )
 
 
 def figure(drills: Sequence[Drill], *, narrow: bool = False) -> Figure:
@@ -161,6 +171,11 @@ def inside(run: Path | None) -> tuple[Html, list[Drawing]]:
     return section("Is it ready?", *parts), [one for pair in drawn for one in pair]
 
 
+def again(found: Readiness) -> str:
+    """The command that holds the drills again."""
+    return f"simlab readiness {found.scenario} --arm {found.arm} --replications {found.replications}"
+
+
 def write(found: Readiness, folder: Path) -> Path:
     """Write the page and the JSON of one arm into a folder; return the page's path. Raises StorageError where that cannot be done."""
     with style():
@@ -178,7 +193,8 @@ def write(found: Readiness, folder: Path) -> Path:
         main=together(
             [
                 body(found, drawn),
-                section("Where it comes from", paragraph(f"Scenario {found.scenario}, arm {found.arm}.")),
+                *([] if found.replications >= ENOUGH else [paragraph(few_words(found), "soft")]),
+                section("Run it again", element("pre", again(found))),
             ]
         ),
     )
