@@ -113,7 +113,7 @@ def in_planes(*sums: Array) -> Floats:
     found = np.empty((len(sums), *sums[0].shape))
     for i, one in enumerate(sums):
         found[i] = one
-    return np.moveaxis(found, 0, -1)
+    return found.transpose(*range(1, found.ndim), 0)  # several times faster than moveaxis
 
 
 def slide(sums: Sliding, new: Array | float) -> Floats:

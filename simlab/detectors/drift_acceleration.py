@@ -225,7 +225,7 @@ class DriftAcceleration(Detector[Course]):
 
 def _centred(past: Floats) -> tuple[Floats, ...]:
     """Number, means of u and x, and centred sums of uu, ux and xx, each `(r, f)`."""
-    n, su, sx, suu, sux, sxx = np.moveaxis(past, 2, 0)
+    n, su, sx, suu, sux, sxx = past.transpose(2, 0, 1)
     cu, cx = (np.where(n > 0, total / n, 0.0) for total in (su, sx))
     return n, cu, cx, suu - su * cu, sux - su * cx, sxx - sx * cx
 
@@ -286,10 +286,10 @@ def _quantiles(x: Floats, edges: Floats) -> None:
 
 def _cells(x: Floats, edges: Floats) -> Floats:
     """How many of the samples `(r, f, k)` lie in each cell `(r, f, c)`; the unknown in none. Samples and cells go plane by plane."""
-    x, edges = np.ascontiguousarray(np.moveaxis(x, 2, 0)), np.ascontiguousarray(np.moveaxis(edges, 2, 0))
+    x, edges = np.ascontiguousarray(x.transpose(2, 0, 1)), np.ascontiguousarray(edges.transpose(2, 0, 1))
     reached = (x >= edges[:, None]).view(np.uint8).sum(axis=1, dtype=np.uint8 if len(x) < 256 else np.int64)
     reached[:-1] -= reached[1:].copy()
-    return np.ascontiguousarray(np.moveaxis(reached, 0, 2), dtype=np.float64)
+    return np.ascontiguousarray(reached.transpose(1, 2, 0), dtype=np.float64)
 
 
 def _shares(counts: Floats) -> Floats:

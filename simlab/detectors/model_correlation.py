@@ -109,7 +109,7 @@ class ModelCorrelation(Detector[Likeness]):
             d = np.where(known[:, :, None, None], d, 0.0)
             square = np.where(known, square, 0.0)
         mean = d.sum(axis=3) / m
-        fresh = in_planes(known, square, np.einsum("nra,nra->nr", mean, mean), *np.moveaxis(mean, 2, 0))
+        fresh = in_planes(known, square, np.einsum("nra,nra->nr", mean, mean), *mean.transpose(2, 0, 1))
         each = slide(state.each, over_instants(d))
         count, squares, of_means, *means = slide(state.total, over_instants(fresh)).T
         count = np.where(count >= self.least, count, np.nan)

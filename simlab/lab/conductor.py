@@ -15,6 +15,7 @@ import simpy
 
 from simlab.base.arrays import Floats, Ints
 from simlab.base.errors import SimlabError
+from simlab.base.world import Happening
 from simlab.lab.loop import Loop
 from simlab.lab.seams import Pairs, give_back, put_off
 from simlab.lab.shocks import Shock
@@ -66,7 +67,7 @@ class Conductor:
         self._latest = "nobody"
         name = type(trial.world).__name__
         for i, happening in enumerate(trial.world.happenings()):
-            self._add(f"{name}.happenings[{i}]", happening, loop)
+            self._add(f"{name}.happenings[{i}]", self._happen, happening)
         for brains, turns in self._retrainings(luck):
             who = f"retraining of brains {brains[0]}..{brains[-1]}"
             self._add(who, self._retrain, brains, turns)
@@ -117,6 +118,12 @@ class Conductor:
                 answer = yield event
 
         self.env.process(named())
+
+    def _happen(self, diary: Diary, happening: Happening) -> Generator[Any, Any, None]:
+        for event in happening(diary, self.loop):
+            self.loop.forget()
+            yield event
+        self.loop.forget()
 
     def _retrainings(self, luck: Streams) -> list[tuple[Ints, Ints]]:
         """Brains that share a timetable, with the ticks of their turns `(turns, r, b)`, or `(turns, 1, 1)` when all take each turn at once.
@@ -205,7 +212,7 @@ class Conductor:
         yield diary.wait(max(-diary.now, 0))
         while True:
             now = loop.readings()
-            value = now[trigger.measure] if trigger.measure in now else loop.world.measure(loop.state)[trigger.measure]
+            value = now[trigger.measure] if trigger.measure in now else loop.measured()[trigger.measure]
             idle = (switch.since == np.iinfo(np.int64).max).all(axis=1)
             if switch.hand.intervention.again:
                 idle |= switch.until.min(axis=1) <= diary.now

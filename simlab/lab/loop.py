@@ -98,6 +98,7 @@ class Loop:
         self.given_back: Ints = np.full((self.r, trial.topology.brains), -_NEVER)  # at which tick last
         self._x = self._viewed(self.world.observe(self.state))
         self.seen: Turn | None = None  # the turn that was played last, for those who watch
+        self._measured: dict[str, Floats] | None = None  # since the last tick, for all who ask
         self.watches = self._watches()
         if self.tick == 0:
             self._begin()
@@ -133,6 +134,7 @@ class Loop:
         self._show("predict", said)
         self._show("act", action.value)
         self.state, feedback = world.step(state, action, luck)
+        self.forget()
         then = self._viewed(world.observe(self.state))
         self.seen = Turn(seen, said, feedback, nudge)
         if feedback is not None:
@@ -270,7 +272,7 @@ class Loop:
         harm = self.trial.harm
         if harm is None and not on_the_record and not self.tap:
             return
-        measures = self.world.measure(self.state)
+        measures = self.measured()
         self._show("measure", measures)
         if harm is not None:
             value = measures[harm.measure]
@@ -284,7 +286,8 @@ class Loop:
     def _begin(self) -> None:
         """The end of the warm-up, time 0."""
         self.state = self.world.settle(self.state)
-        self._record(self.world.measure(self.state))
+        self.forget()
+        self._record(self.measured())
 
     def _record(self, measures: dict[str, Floats]) -> None:
         row = self.tick // self.stride
@@ -305,11 +308,21 @@ class Loop:
 
     def measures(self) -> dict[str, Floats]:
         """Each measure now, `(r,)`; NaN where a replication has diverged."""
-        now = {**self.world.measure(self.state), **self.score.measures(), **self.readings()}
+        now = {**self.measured(), **self.score.measures(), **self.readings()}
         for name, value in now.items():
             self._check_finite(name, value)
         fine = np.isnan(self.diverged)
         return {name: np.where(fine, value, np.nan) for name, value in now.items()}
+
+    def measured(self) -> dict[str, Floats]:
+        """The world's measures now, `(r,)` each, worked out once between two ticks: percentiles are dear."""
+        if self._measured is None:
+            self._measured = self.world.measure(self.state)
+        return self._measured
+
+    def forget(self) -> None:
+        """The state, or the world, is no longer what was measured."""
+        self._measured = None
 
     def readings(self) -> dict[str, Floats]:
         """What the detectors show now, `(r,)` each."""
@@ -390,3 +403,4 @@ class Loop:
         )
         if shock.where == "world":
             self.world = replace(self.trial.world, **self.disturbances.world_values())  # type: ignore[type-var]
+            self.forget()

@@ -19,7 +19,7 @@ def conduct(happenings=(), **given):
     loop = Loop(set_up, Streams(1, range(3)))
     conductor = Conductor(set_up, loop, Streams(1, range(3)))
     for i, happening in enumerate(happenings):
-        conductor._add(f"Toy.happenings[{i}]", happening, loop)
+        conductor._add(f"Toy.happenings[{i}]", conductor._happen, happening)
     conductor.play()
     return loop
 
@@ -41,6 +41,27 @@ def test_happenings_act_between_ticks():
         loop.note("seen", "three")
 
     assert [(e.time, e.name) for e in conduct([note]).events] == [(3.0, "three")] * 3
+
+
+def test_what_is_measured_between_two_ticks_is_never_stale():
+    """It is worked out once, unless a happening, a shock or a tick comes in between."""
+    seen = []
+
+    def happening(calendar, loop):
+        yield calendar.wait(3)
+        before, again = loop.measured(), loop.measured()
+        loop.state = loop.state._replace(total=loop.state.total + 10)
+        yield calendar.wait(0)
+        seen.append((before is again, loop.measured()["total"] - before["total"]))
+        yield calendar.wait(1)
+        seen.append((loop.measured() is before, loop.measured()["total"] - loop.state.total))
+
+    conduct([happening])
+    (same, moved), (stale, off) = seen
+    assert same
+    assert not stale
+    np.testing.assert_allclose(moved, 10.0, rtol=1e-12)
+    np.testing.assert_array_equal(off, 0.0)
 
 
 @pytest.mark.parametrize("delay", [math.nan, -1, math.inf, -math.inf, "soon", None, True, 0.5])
