@@ -1,7 +1,8 @@
 """Golden results: what every shipped scenario gave when its numbers were last accepted.
 
     python -m tests.golden            compare a small run of each scenario with results/golden/<name>.json
-    python -m tests.golden --accept   make today's numbers, verdict and main figure the expected ones, also in the README
+    python -m tests.golden --accept   make today's numbers, verdict and main figure the expected ones, also in the README;
+                                      of all scenarios, or of those that are named after it
 
 Accept only a difference that you can explain, and say why in the commit.
 """
@@ -17,8 +18,10 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 import simlab
+from simlab.lab.cohort import play
 from simlab.scenario.load import shipped
 from simlab.studies.score import of_all
+from simlab.studies.statistics import mean
 from simlab.views.scorecard import RULES
 from simlab.views.words import number, percent, span
 
@@ -28,17 +31,18 @@ REPLICATIONS = 16
 TOLERANCE = 1e-6  # other processors round exp and log differently, and markets are not forgiving
 
 
-def small(name: str) -> dict[str, Any]:
-    """The numbers of a small run: the mean of every measure in every arm and control."""
-    scenario = simlab.load(name, run__replications=REPLICATIONS)
-    with TemporaryDirectory() as folder:
-        summary = simlab.run(scenario, out=Path(folder) / name).summary
-    cells = {"": summary["arms"]} | {f"{control}:": each["arms"] for control, each in summary["controls"].items()}
-    return {
-        f"{prefix}{arm}": {measure: row["mean"] for measure, row in measures.items()}
-        for prefix, arms in cells.items()
-        for arm, measures in arms.items()
-    }
+def small(name: str) -> dict[str, dict[str, float | None]]:
+    """The numbers of a small run: the mean of every measure in every arm, and in the first one under every control."""
+    scenario = simlab.load(name)
+    cells = {arm.name: arm.trial for arm in scenario.arms}
+    cells |= {f"{control.name}:{arm.name}": arm.trial for control in scenario.controls for arm in control.arms[:1]}
+    found = {}
+    for cell, trial in cells.items():
+        outcome = play(trial, scenario.seed, range(REPLICATIONS))
+        assert not outcome.failed, next(iter(outcome.failed.values()))
+        means = {measure: mean(x).value for measure, x in outcome.measures.items()}
+        found[cell] = {measure: value if math.isfinite(value) else None for measure, value in means.items()}
+    return found
 
 
 def differences(name: str) -> list[str]:
@@ -100,6 +104,17 @@ def scored(name: str, card: list[dict[str, Any]] | None) -> list[str]:
     return lines
 
 
+def enter(name: str, rows: list[str]) -> None:
+    """Put a scenario's rows into the table of scorecards, in the place of those it has; scenarios that are gone lose theirs."""
+    table = FOLDER / "scorecard.md"
+    kept: dict[str, list[str]] = {}
+    for line in table.read_text(encoding="utf-8").removeprefix(HEAD).splitlines() if table.exists() else ():
+        kept.setdefault(line.split(" | ")[0].removeprefix("| "), []).append(line)
+    kept[name] = rows
+    lines = [line for each in shipped() for line in kept.get(each, ())]
+    table.write_text(HEAD + "\n".join(lines) + "\n", encoding="utf-8")
+
+
 def _interval(ci: list[float] | None) -> str:
     return "" if ci is None else f" ({percent(ci[0])} to {percent(ci[1])})"
 
@@ -112,12 +127,10 @@ def described(text: str, name: str, verdict: str) -> str:
 
 
 if __name__ == "__main__":
-    if sys.argv[1:] == ["--accept"]:
-        rows = []
-        for scenario in shipped():
-            rows += accept(scenario)
+    if sys.argv[1:2] == ["--accept"]:
+        for scenario in sys.argv[2:] or shipped():
+            enter(scenario, accept(scenario))
             print(f"accepted {FOLDER / scenario}.json, .txt and .svg", flush=True)
-        (FOLDER / "scorecard.md").write_text(HEAD + "\n".join(rows) + "\n", encoding="utf-8")
     else:
         found = [line for scenario in shipped() for line in differences(scenario)]
         print("\n".join(found) or "as expected")
