@@ -106,6 +106,7 @@ class _Builder:
         harm, harm_shown = self._harm(world)
         tick = world.made.tick if world.made is not None else None
         instruments, detectors = self._setup.instruments(top["detectors"], tick)
+        self._parts.readings = {name: shown for one in instruments for name, shown in one.readings().items()}
         common = Common(run.get("horizon"), run.get("stride"), run.get("warmup"), harm, instruments)
         shocks = self._shocks(world)
         arms, bodies, arms_shown, design = self._arms(common)
@@ -366,7 +367,7 @@ class _Builder:
         def point(tree: Node, walker: Walker) -> Scenario | None:
             return _Builder(walker, self._registry, tree, part=True).scenario("", None)
 
-        measures = world.owner.measures if world.owner else {}
+        measures = {**(world.owner.measures if world.owner else {}), **self._parts.readings}
         around = Around(dict(resolved), measures, "harm" in resolved, point, Claims(self._walker, self._parts).stat)
         studies, documents = Studying(self._walker, around).studies(node)
         resolved |= {"studies": documents} if documents else {}

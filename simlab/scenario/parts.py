@@ -9,7 +9,7 @@ from typing import Any, NamedTuple, final
 
 from simlab.base.errors import InputError, did_you_mean
 from simlab.base.par import parameters
-from simlab.base.world import Spec, World
+from simlab.base.world import Measure, Spec, World
 from simlab.lab.score import SCORES
 from simlab.scenario import keys
 from simlab.scenario.reader import Node, join
@@ -31,6 +31,7 @@ class Parts:
 
     def __init__(self, walker: Walker, registry: Registry) -> None:
         self._walker, self._registry = walker, registry
+        self.readings: Mapping[str, Measure] = {}  # what the detectors show, once they have been read
 
     def world(self, node: Node) -> Part:
         """The world of a document."""
@@ -122,11 +123,11 @@ class Parts:
     ) -> None:
         """Check that a measure exists; `node` is the entry that names it, or the mapping that holds it.
 
-        What is read `at_the_end` may also be one of the scores that the loop keeps in every world.
+        What is read `at_the_end` may also be one of the scores that the loop keeps in every world, or what a detector shows.
         """
         inside = node.value.get("measure", node) if isinstance(node.value, dict) else node
         if world is not None:
-            known = {**world.measures, **SCORES} if at_the_end else world.measures
+            known = {**world.measures, **SCORES, **self.readings} if at_the_end else world.measures
             self._walker.one_of(name, known, inside, path, "measure")
 
     def models(self, models: tuple[int, ...] | None, node: Node, path: str, spec: Spec | None) -> None:

@@ -89,6 +89,14 @@ def test_harm_claims_rows_and_record():
     assert scenario.record == ({"retelling": "It crashed", "record": "It did not"},)
 
 
+def test_a_claim_may_be_about_what_a_detector_shows():
+    claim = "{measure: feedback_spiral, arm: calm, below: 1, because: nothing moves}"
+    text = GOOD + f"  - {claim}\n"
+    assert made(text).claims[-1].measure == "feedback_spiral"
+    without = text.replace("shocks:", "detectors: {model_correlation: {}}\nshocks:", 1)
+    assert "unknown measure `feedback_spiral`" in refused(without)
+
+
 def test_the_resolved_document_gives_an_equal_scenario():
     scenario = made()
     stored = json.loads(json.dumps(scenario.resolved))
