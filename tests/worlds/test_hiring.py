@@ -17,6 +17,7 @@ from simlab.lab.cohort import play
 from simlab.lab.shocks import Shock
 from simlab.lab.streams import Streams
 from simlab.lab.trial import Hand, Trial, Trigger
+from simlab.scenario.load import load
 from simlab.worlds.hiring import WEEK, Hiring
 from tests.twins.hiring import Firm
 
@@ -279,3 +280,28 @@ def test_where_weeks_do_not_differ_there_is_nothing_to_see():
     """The exact case: one state and one view; with a contrast each site's view reads two."""
     assert (Hiring().spec.states, Hiring().spec.views) == (1, 1)
     assert (Hiring(contrast=0.1).spec.states, Hiring(contrast=0.1).spec.views) == (2, 10)
+
+
+def test_the_shipped_claims_point_at_the_exact_law():
+    """Every `near` of the scenarios is the law of a lead over 260 weeks: the mean share, or P(all) of independent models."""
+    hit = {"lies": (26, 34)}
+    expected = {
+        ("hiring", "isolated", None): law(1, 260),
+        ("hiring", "shared", None): law(10, 260),
+        ("hiring", "pairs", None): 0.0,  # versus isolated: the same
+        ("hiring", "halves", None): law(5, 260) ** 2,
+        ("hiring", "isolated_hit", None): law(1, 260, **hit),
+        ("hiring", "isolated", "twice_as_many"): law(1, 260),
+        ("hiring", "shared", "twice_as_many"): law(20, 260),
+        ("hiring_holdout", "own", None): law(1, 260, **hit),
+        ("hiring_holdout", "own_holdout", None): law(1, 260, **hit, hold=0.05),
+        ("hiring_holdout", "one_holdout", None): law(10, 260, **hit, hold=0.05),
+        ("hiring_holdout", "own_bound", None): law(1, 260, **hit, bound=lambda hires: -math.sqrt(10 + hires)),
+    }
+    claimed = {
+        (name, claim.arm, claim.control): claim.near
+        for name in ("hiring", "hiring_holdout")
+        for claim in load(name).claims
+        if claim.near is not None
+    }
+    assert claimed == pytest.approx(expected, abs=6e-4)
