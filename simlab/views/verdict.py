@@ -146,6 +146,15 @@ def cause(arm: Arm, base: Arm) -> str:
     return f"“{arm.title}”"
 
 
+def causes(scenario: Scenario) -> dict[str, str]:
+    """The cause of each arm against the first, by name; arms of which the same would be said are told apart by their titles."""
+    base, *others = scenario.arms
+    said = {arm.name: cause(arm, base) for arm in others}
+    return {
+        arm.name: said[arm.name] if [*said.values()].count(said[arm.name]) == 1 else f"“{arm.title}”" for arm in others
+    }
+
+
 def verdict(summary: Mapping[str, Any], scenario: Scenario) -> str:
     """One sentence: which arm differs most from the baseline, by how much, and what made no difference.
 
@@ -175,12 +184,12 @@ def _most(found: Sequence[Contrast]) -> Contrast:
 
 def _different(scenario: Scenario, found: Sequence[Contrast]) -> str:
     top, base = headline(scenario), scenario.arms[0]
-    arms = {arm.name: arm for arm in scenario.arms}
+    arms, by = {arm.name: arm for arm in scenario.arms}, causes(scenario)
     most = _most([c for c in found if c.clear])
     up = (most.difference or 0.0) > 0
     better = top.worse != "neither" and up == (top.worse == "lower") and shares_more(arms[most.arm], base)
     said = (
-        f"{cause(arms[most.arm], base)} {'raises' if up else 'lowers'} {top.label} from {top.say(most.there)} "
+        f"{by[most.arm]} {'raises' if up else 'lowers'} {top.label} from {top.say(most.there)} "
         f"({base.title}) to {top.say(most.here)} ({top.say_difference(most.difference, most.ci)})"
         f"{': better than the baseline, not worse' if better else ''}"
     )
@@ -194,10 +203,10 @@ def _different(scenario: Scenario, found: Sequence[Contrast]) -> str:
         if group:
             said += (
                 "; "
-                + listed(_most_of([_small(arms[c.arm], base, c, top) for c in group]))
+                + listed(_most_of([_small(by[c.arm], c, top) for c in group]))
                 + f" {verb if len(group) == 1 else verb.replace('s it', ' it')}"
             )
-    none = [cause(arms[c.arm], base) for c in rest if not c.clear]
+    none = [by[c.arm] for c in rest if not c.clear]
     return said + (f"; {listed(_most_of(none))}: no difference found" if none else "")
 
 
@@ -206,9 +215,9 @@ def _most_of(things: Sequence[str]) -> list[str]:
     return [*things] if len(things) <= 3 else [*things[:2], f"{len(things) - 2} more"]
 
 
-def _small(arm: Arm, base: Arm, c: Contrast, top: Headline) -> str:
+def _small(by: str, c: Contrast, top: Headline) -> str:
     short = top.say_difference(c.difference, c.ci).split(",")[0]
-    return f"{cause(arm, base)} ({short})"
+    return f"{by} ({short})"
 
 
 def _no_difference(scenario: Scenario, found: Sequence[Contrast]) -> str:

@@ -29,6 +29,7 @@ from simlab.studies.runner import COHORT
 from tests.twins.flash_crash import Exchange
 from tests.twins.policing import City
 from tests.worlds import test_flash_crash, test_policing
+from tests.worlds.test_hiring import twin_of as hiring_twin_of
 from tests.worlds.test_load_balancer import twin_of
 from tests.worlds.test_performative import twin_of as performative_twin_of
 
@@ -56,6 +57,12 @@ def policing_twin(trial: Trial, ticks: int) -> Callable[[], None]:
     """The twin of one replication, ready to go."""
     noise = test_policing.noise_of(trial.world, 1, 0, ticks)
     twin = City(asdict(trial.world), asdict(trial.brains[0]), asdict(trial.topology), noise)
+    return lambda: twin.run(ticks)
+
+
+def hiring_twin(trial: Trial, ticks: int) -> Callable[[], None]:
+    """The twin of one replication, ready to go."""
+    twin = hiring_twin_of(trial, 1, 0, ticks)
     return lambda: twin.run(ticks)
 
 
@@ -129,6 +136,7 @@ class Case(NamedTuple):
 
 TWINS = {
     "flash_crash": Case(flash_crash_twin, bare_agents, 2400, "agent-step", lambda trial: trial.topology.models),
+    "hiring": Case(hiring_twin, bare_agents, 260, "agent-step", lambda trial: trial.topology.models),
     "load_balancer": Case(
         load_balancer_twin, bare_requests, 240, "request", lambda trial: trial.world.arrivals * trial.world.tick
     ),

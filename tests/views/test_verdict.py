@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from simlab.scenario.scenario import Arm
-from simlab.views.verdict import cause, claim_counts, controls_line, verdict
+from simlab.views.verdict import cause, causes, claim_counts, controls_line, verdict
 from tests.views import fixture
 
 BARE = {"claims": [], "contrasts": [], "arms": {}, "diverged": {}, "failed": {}, "replications": 256}
@@ -152,6 +152,25 @@ def test_only_a_difference_of_wiring_alone_is_put_down_to_a_seam():
     assert cause(both, base) == "“shared, with a switch”"
     assert cause(blocks, base) == "sharing features and brain"
     assert cause(base, blocks) == "“isolated”"
+
+
+def test_arms_that_share_the_same_to_different_degrees_are_told_apart_by_their_titles():
+    """Blocks and one for all both share features and brain; features alone is said of one arm only."""
+    one, blocks, features = (
+        Arm(name, title, wiring, fixture.trial(wiring))
+        for name, title, wiring in (
+            ("one", "one model", "shared"),
+            ("blocks", "four models", "bulkheads(4)"),
+            ("features", "one store", "feature_store"),
+        )
+    )
+    scenario = fixture.scenario(("isolated",))
+    scenario = replace(scenario, arms=(*scenario.arms, one, blocks, features))
+    assert causes(scenario) == {
+        "one": "“one model”",
+        "blocks": "“four models”",
+        "features": "sharing the features alone",
+    }
 
 
 def under(levels, vanishes=()):
