@@ -38,7 +38,7 @@ class City(NamedTuple):
     crime_share: Floats  # the busy region's share of the incidents to be expected today
     apart: Floats  # distance between a precinct's shares of patrols and its shares of incidents
     wrong: Floats  # precincts that patrol a region more than that in which most happens
-    given_up: Floats  # regions that get less than a tenth of the patrols they call for
+    given_up: Floats  # regions that get less than a quarter of the patrols they call for
     found: Floats  # incidents that patrols found so far
     missed: Floats  # incidents outside the busy region while the patrol was not there, so far
     happened: Floats  # incidents so far
@@ -79,7 +79,7 @@ class Policing(World[City]):
         ),
         "wrong": Measure("1", "precincts that patrol another region more than the busiest", "higher", may_be_undefined=True),
         "given_up": Measure(
-            "1", "regions that get less than a tenth of the patrols their incidents call for", "higher", may_be_undefined=True
+            "1", "regions that get less than a quarter of the patrols their incidents call for", "higher", may_be_undefined=True
         ),
         "found": Measure("1", "incidents that the patrol of a precinct found so far"),
         "missed": Measure(
@@ -207,7 +207,7 @@ class Policing(World[City]):
         more = np.zeros(most.shape, dtype=bool)
         for x in shares:
             more |= x > most
-        return [_sum(np.abs(x - c) for x, c in both) / 2, more, _sum(x < c / 10 for x, c in both) / len(both)]
+        return [_sum(np.abs(x - c) for x, c in both) / 2, more, _sum(x < c / 4 for x, c in both) / len(both)]
 
     @property
     def _rates(self) -> tuple[float, ...]:
