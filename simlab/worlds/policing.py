@@ -13,7 +13,7 @@ A tick is a day because it is part of the source: one decision and one update a 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Annotated, Any, ClassVar, NamedTuple, final
 
@@ -139,37 +139,38 @@ class Policing(World[City]):
         # each region lies together: `(source, region, r, m)`
         outcome, weight, seen = np.empty((3, 2 if self.reports else 1, k, *at.shape))
         seen[0] = self._plan(s, action).transpose(2, 0, 1)
-        happened = np.zeros(at.shape)
+        crime = self._crime(seen[0])
+        today = np.zeros((6, *at.shape))
+        found, outside, happened, *gaps = today
+        self._gaps(seen[0], crime, *gaps)
         for i, rate in enumerate(self._rates):
             here = at == i
             came = self._incidents(luck.uniform(f"incidents {i}", at.shape), rate, here)
             happened += came
             weight[0, i] = here
             np.multiply(came, here, out=outcome[0, i])
-            if i == 0:
-                outside = -(came - outcome[0, 0])
+            found += outcome[0, i]
+            if i > 0:
+                outside += came
+                outside -= outcome[0, i]
             if self.reports:
                 outcome[1, i] = self._incidents(luck.uniform(f"reports {i}", at.shape), rate * self.reports, here)
                 weight[1, i], seen[1, i] = 1, 1  # residents report wherever the patrol is
         if self.reports and self.books == "average":
             weight[0] /= 2
             weight[1] -= weight[0]
-        found = _sum(outcome[0])
-        outside += happened - found
-        crime = self._crime(seen[0])
-        today = np.stack([*self._gaps(seen[0], crime), found, outside, happened]).mean(axis=2)
-        busy = seen[0, 0].mean(axis=1)
+        mean, busy = today.mean(axis=2), seen[0, 0].mean(axis=1)
         then = City(
             plan=s.plan,
             busy_share=busy,
             first_share=np.where(np.isnan(s.first_share), busy, s.first_share),
             crime_share=np.broadcast_to(crime[0], at.shape).mean(axis=1) if self.deters else np.full(len(at), crime[0]),
-            apart=today[0],
-            wrong=today[1],
-            given_up=today[2],
-            found=s.found + today[3],
-            missed=s.missed + today[4],
-            happened=s.happened + today[5],
+            apart=mean[3],
+            wrong=mean[4],
+            given_up=mean[5],
+            found=s.found + mean[0],
+            missed=s.missed + mean[1],
+            happened=s.happened + mean[2],
         )
         counts, counted, chances = (part.transpose(2, 3, 0, 1) for part in (outcome, weight, seen))
         return then, Feedback(counts, counted, chance=chances)
@@ -198,16 +199,24 @@ class Policing(World[City]):
         if not self.deters:
             return self._fair
         left = [rate * (1 - self.deters * x) for rate, x in zip(self._rates, shares, strict=True)]
-        return [one / _sum(left) for one in left]
+        total = left[0].copy()
+        for one in left[1:]:  # one after the other: numpy would add them in an order of its own
+            total += one
+        return [one / total for one in left]
 
-    def _gaps(self, shares: Array, crime: Sequence[Any]) -> list[Array]:
-        """How far patrols are from incidents, whether another region has more of them than the busiest, and regions given up."""
-        both = list(zip(shares, crime, strict=True))
+    def _gaps(self, shares: Array, crime: Sequence[Any], apart: Array, wrong: Array, given_up: Array) -> None:
+        """How far patrols are from incidents, whether another region has more of them than the busiest, and regions given up.
+
+        `shares` is `(region, r, m)`; the last three are written, `(r, m)` each.
+        """
         most = shares[self._rates.index(max(self._rates))]
-        more = np.zeros(most.shape, dtype=bool)
-        for x in shares:
-            more |= x > most
-        return [_sum(np.abs(x - c) for x, c in both) / 2, more, _sum(x < c / 4 for x, c in both) / len(both)]
+        for x, c in zip(shares, crime, strict=True):
+            apart += np.abs(x - c)
+            np.maximum(wrong, x, out=wrong)
+            given_up += x < c / 4
+        apart /= 2
+        np.greater(wrong, most, out=wrong)
+        given_up /= self.regions
 
     @property
     def _rates(self) -> tuple[float, ...]:
@@ -222,12 +231,3 @@ class Policing(World[City]):
         """Each region's share of the incidents where nobody patrols."""
         rates = self._rates
         return tuple(rate / math.fsum(rates) for rate in rates)
-
-
-def _sum(parts: Iterable[Array]) -> Array:
-    """The sum of arrays `(r, m)`, one after the other: numpy would do it in an order of its own."""
-    first, *others = parts
-    total = first.astype(float)
-    for part in others:
-        total += part
-    return total
