@@ -134,6 +134,15 @@ def test_a_view_that_is_no_choice_of_the_wiring_is_not_shared_by_it():
     assert filled == [False, False, True]
 
 
+@pytest.mark.parametrize(("arms", "columns"), [(1, 1), (4, 4), (5, 3), (6, 3), (7, 4), (9, 3), (10, 4)])
+def test_panels_stand_in_rows_as_even_as_they_get(arms, columns):
+    """At most four in a row, in as few rows as that takes, and then as few in a row as that takes."""
+    with style():
+        levels = [Level("a", 0.5, None, "0.5")] * arms
+        figure = figures.main_figure([band(t=3, r=2)] * arms, levels, Scale("x"), "P")
+    assert len({round(axes.get_position().x0, 3) for axes in figure.axes[:arms]}) == columns
+
+
 def test_what_is_drawn_beside_an_arm_is_its_median_and_is_named_once():
     times, values = np.arange(4.0), np.full((4, 3), 0.9)
     other = np.array([[0.1, 0.2, 0.6]] * 4)

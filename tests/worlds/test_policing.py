@@ -191,12 +191,33 @@ def test_nobody_listens():
     np.testing.assert_array_equal(found.measures["change"], 0.0)
 
 
-def test_a_killed_model_is_known_to_toss_a_coin():
+@pytest.mark.parametrize("regions", [2, 5])
+def test_a_killed_model_is_known_to_draw_lots(regions):
     """The kill switch loses the propensity of an action; the world knows that of its own plain rule."""
-    killed = Hand("kill_switch", KillSwitch(), Trigger(at=0.0))
-    set_up = trial("weight", days=60)
+    killed = Hand("kill_switch", KillSwitch(), Trigger(at=20 * DAY))
+    set_up = trial("weight", days=60, regions=regions)
     found = play(replace(set_up, hands=(killed, *set_up.hands)), 1, range(20))
-    np.testing.assert_array_equal(found.measures["busy_share"], 0.5)
+    np.testing.assert_array_equal(found.measures["busy_share"], 1 / regions)
+    assert (found.series["busy_share"][1] != 1 / regions).all()
+
+
+def test_patrols_go_to_regions_as_often_as_said():
+    """And with the chance that is logged, also where what is said adds up to more or less than 1: the last gets what is left."""
+    world, luck = Policing(precincts=3000, regions=4), Streams(1, range(2))
+    state = world.start(luck)
+    for row, (said, expected) in enumerate(
+        (
+            ((0.1, 0.2, 0.3, 0.4), (0.1, 0.2, 0.3, 0.4)),
+            ((0.5, 0.4, 0.3, 0.2), (0.5, 0.4, 0.1, 0.0)),
+            ((0.1, -0.2, 0.3, 0.1), (0.1, 0.0, 0.3, 0.6)),
+        )
+    ):
+        luck.clock.row = row
+        action = world.act(state, np.broadcast_to(said, (2, 3000, 4)), luck)
+        share = np.array(expected)
+        often = np.bincount(action.value.ravel(), minlength=4) / 6000
+        assert (np.abs(often - share) <= 4 * np.sqrt(share * (1 - share) / 6000)).all()
+        np.testing.assert_allclose(action.chance, share[action.value], atol=1e-12)
 
 
 def test_only_what_a_patrol_was_there_to_find_is_seen():
