@@ -104,6 +104,7 @@ class _Builder:
         _, rhythm = self._setup.rhythm(top["schedule"] or Node({}), "schedule", Schedule())
         run = self._run(world)
         harm, harm_shown = self._harm(world)
+        beside = self._beside(world, harm)
         tick = world.made.tick if world.made is not None else None
         instruments, detectors = self._setup.instruments(top["detectors"], tick)
         self._parts.readings = {name: shown for one in instruments for name, shown in one.readings().items()}
@@ -117,7 +118,7 @@ class _Builder:
         names = Names(list(bodies), list(controls_shown), list(walker.mapping(studies, "studies")) if studies else [])
         known = design is not None or top["factorial"] is None  # else nobody knows what its arms are called
         claims, claims_shown = Claims(walker, self._parts).read(top["claims"] if known else None, world, names)
-        rows, rows_shown = self._rows(world, list(bodies)) if known else ([], [])
+        rows, rows_shown = self._rows(world, names) if known else ([], [])
         limits, limits_shown = self._limits(world, list(bodies)) if known else (USUAL, None)
         record = self._record()
         if not self._part:
@@ -128,7 +129,7 @@ class _Builder:
         resolved = {
             "schema": keys.SCHEMA, "title": top["title"], "story": top["story"], "record": [dict(r) for r in record],
             "world": world.shown, "brain": several(self._doc["brain"], brains), "schedule": rhythm,
-            "run": show(keys.RUN, run) | ({"until": waits_shown} if waits else {}), "harm": harm_shown,
+            "run": show(keys.RUN, run) | ({"until": waits_shown} if waits else {}), "harm": harm_shown, "beside": beside,
             "detectors": detectors, "shocks": shocks, "arms": arms_shown,
             "controls": controls_shown, "scoreboard": rows_shown, "claims": claims_shown,
             "readiness": limits_shown,
@@ -140,7 +141,7 @@ class _Builder:
             name=name, title=top["title"], story=top["story"], arms=tuple(arms), controls=tuple(controls),
             claims=tuple(claims), harm=harm, record=record, scoreboard=tuple(rows), replications=run["replications"],
             seed=run["seed"], allow_diverged=run["allow_diverged"], resolved=resolved, readiness=limits, path=path,
-            studies=tuple(studies), factorial=design, until=waits,
+            studies=tuple(studies), factorial=design, until=waits, beside=beside,
         )  # fmt: skip
 
     def _run(self, world: Part) -> dict[str, Any]:
@@ -178,6 +179,20 @@ class _Builder:
         if self._walker.faults > before:
             return None, None
         return Harm(**sides(values), cost=values["cost"]), show(keys.HARM, values)
+
+    def _beside(self, world: Part, harm: Harm | None) -> str | None:
+        """The measure drawn beside the headline, which shares its axis and so its unit."""
+        name: str | None = self._top["beside"]
+        if name is None or world.owner is None:
+            return name
+        node, measures = self._doc["beside"], world.owner.measures
+        self._parts.measure(name, node, "beside", world.owner)
+        headline = harm.measure if harm else next(iter(measures))
+        units = [measures[one].unit for one in (name, headline) if one in measures]
+        if name == headline or len(set(units)) > 1:
+            what = "is the headline itself" if name == headline else f"is in {units[0]}, and {headline} in {units[1]}"
+            self._walker.fault(node, "beside", f"{name} {what}", "name another measure in the headline's unit")
+        return name
 
     def _shocks(self, world: Part) -> dict[str, Any]:
         """The shocks' documents, read here so that one that no arm meets is checked too."""
@@ -315,7 +330,7 @@ class _Builder:
             found.append(Vanish(values["measure"], values["within"]))
         return tuple(found)
 
-    def _rows(self, world: Part, arms: list[str]) -> tuple[list[Row], list[dict[str, Any]]]:
+    def _rows(self, world: Part, names: Names) -> tuple[list[Row], list[dict[str, Any]]]:
         rows, shown = [], []
         node = self._top["scoreboard"]
         for i, entry in enumerate(self._walker.items(node, "scoreboard") if node else ()):
@@ -324,7 +339,8 @@ class _Builder:
             if not isinstance(entry.value, dict):
                 continue
             self._parts.measure(values["measure"], entry, f"{path}.measure", world.owner, at_the_end=True)
-            self._walker.one_of(values["arm"], arms, entry.value.get("arm", entry), f"{path}.arm", "arm")
+            for key, known in (("arm", names.arms), ("control", names.controls)):
+                self._walker.one_of(values[key], known, entry.value.get(key, entry), f"{path}.{key}", key)
             if (values["measure"] is None) != (values["arm"] is None):
                 self._walker.fault(entry.place, path, "`measure` and `arm` go together")
             if values["mark"] == "predicted" and (values["measure"] is None or values["low"] is values["high"] is None):

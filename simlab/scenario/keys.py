@@ -63,6 +63,7 @@ TOP = _table(
     schedule=_key(Node, "when brains retrain", None),
     run=_key(Node, "how long and how often the world is played"),
     harm=_key(Node, "what counts as harm: it begins at the first tick of crossing", None),
+    beside=_key(str, "a measure drawn beside the headline in the first picture, in the same unit", None),
     detectors=_key(Node, "the detectors that watch, by name; by default all of them", None),
     shocks=_key(Node, "what reality or operations throw at the run, by name", None),
     arms=_key(Node, "the set-ups that are compared, by name; the first is the baseline", None),
@@ -233,6 +234,7 @@ ROW = _table(
     measure=_key(str, "the measure that corresponds", None),
     stat=_key(str, "its statistic", "median", choices=STATS),
     arm=_key(str, "the arm it is read from", None),
+    control=_key(str, "the control under which the arm is read", None),
     low=_key(float, "the lowest value that is a hit", None),
     high=_key(float, "the highest value that is a hit", None),
 )

@@ -97,7 +97,7 @@ class Row(NamedTuple):
     """One row of a calibration scoreboard: a published figure beside the model's.
 
     `mark` is "input", "fitted" or "predicted"; only predicted rows can be hits. The model's figure is
-    `stat` of `measure` in `arm`; a hit lies within [`low`, `high`].
+    `stat` of `measure` in `arm` (under `control`, if any); a hit lies within [`low`, `high`].
     """
 
     what: str
@@ -109,6 +109,7 @@ class Row(NamedTuple):
     arm: str | None = None
     low: float | None = None
     high: float | None = None
+    control: str | None = None
 
 
 class Axis(NamedTuple):
@@ -174,7 +175,10 @@ USUAL = Limits()
 @final
 @dataclass(frozen=True)
 class Scenario:
-    """A scenario, ready to run. `resolved` is the JSON-like document it came from with every default filled in."""
+    """A scenario, ready to run. `resolved` is the JSON-like document it came from with every default filled in.
+
+    `beside` is a measure that is drawn beside the headline's in the first picture.
+    """
 
     name: str
     title: str
@@ -194,6 +198,7 @@ class Scenario:
     studies: tuple[Study, ...] = ()
     factorial: Factorial | None = None
     until: Until | None = None
+    beside: str | None = None
 
     @property
     def most(self) -> int:

@@ -15,6 +15,7 @@ from simlab.scenario.setup import usual_stride
 from simlab.scenario.walker import Walker, show
 
 UNPLAYED = (
+    "beside",
     "controls",
     "factorial",
     "claims",

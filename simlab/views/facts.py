@@ -14,7 +14,7 @@ from simlab.base.par import CHOSEN, Par, parameters
 from simlab.lab.outcome import Outcome
 from simlab.lab.shocks import Shock
 from simlab.lab.trial import Hand, Trigger
-from simlab.results.record import Record
+from simlab.results.record import Record, cell_key
 from simlab.scenario.scenario import Arm, Row, Scenario
 from simlab.views.tally import stopped
 from simlab.views.words import DASH, human, listed, number, quantity, span
@@ -32,8 +32,8 @@ def statistic(values: Floats, stat: str) -> float | None:
 
 def score(row: Row, record: Record) -> tuple[float | None, str]:
     """The model's figure for a row of the scoreboard, and "hit", "miss", "input" or "fitted"; only predicted rows can be hits."""
-    arm = row.arm or record.arms[0]
-    values = record.cells[arm].measures.get(row.measure or "") if arm in record.cells else None
+    cell = cell_key(row.arm or record.arms[0], row.control)
+    values = record.cells[cell].measures.get(row.measure or "") if cell in record.cells else None
     figure = None if values is None else statistic(values, row.stat)
     if row.mark != "predicted":
         return figure, row.mark

@@ -25,13 +25,18 @@ QUANTILES = (0.05, 0.25, 0.5, 0.75, 0.95)
 
 
 class Band(NamedTuple):
-    """One arm over time: `times` `(t,)` in seconds, `values` `(t, r)`, and the numbers `(r,)` of the replications."""
+    """One arm over time: `times` `(t,)` in seconds, `values` `(t, r)`, and the numbers `(r,)` of the replications.
+
+    `beside` `(t, r)` is what they are to be held against, called `beside_name`.
+    """
 
     title: str
     note: str
     times: Floats
     values: Array
     replications: NDArray[np.int64]
+    beside: Array | None = None
+    beside_name: str = ""
 
 
 class Level(NamedTuple):
@@ -77,8 +82,9 @@ def main_figure(
     Thin lines are single outcomes: the same few replications in every arm, which met the same luck.
     `narrow` stacks the panels for a telephone. Call within `style()`.
     """
-    columns = min(len(arms), 2 if narrow else 4)
-    rows = -(-len(arms) // columns)
+    rows = max(-(-len(arms) // (2 if narrow else 4)), 1)
+    columns = max(-(-len(arms) // rows), 1)  # rows as even as they get
+    rows = max(-(-len(arms) // columns), 1)
     room = (340, 46, 34) if narrow else (1180, 66, 46)  # width, left margin, what a row needs besides its panel
     beside = 0 if narrow else 300
     high = 128 if narrow else (310 if rows == 1 else 190)
@@ -96,6 +102,8 @@ def main_figure(
         row, column = divmod(i, columns)
         axes = frame(figure, room[1] + column * (wide + gap), above + 36 + row * step, wide, high)
         _band(axes, arm, drawn[i], i, length)
+        if arm.beside is not None:
+            _beside(axes, arm, arm.beside, drawn[i][0], length, named=i == 0)
         if scale.edge is not None:
             axes.axhline(scale.edge, color=INK, linewidth=1, linestyle=(0, (3, 2)))
             if i == 0:
@@ -144,12 +152,22 @@ def _band(axes: Axes, arm: Band, drawn: tuple[Array, Floats], i: int, length: fl
         axes.set_xlim(x[0], x[-1])
 
 
+def _beside(axes: Axes, arm: Band, values: Array, at: Array, length: float, *, named: bool) -> None:
+    """The median of what an arm is to be held against; in the first panel with its name, on the side away from the arm's own."""
+    middle = bands(values[at])[2]
+    axes.plot(arm.times[at] / length, middle, color=INK, linewidth=1.8, linestyle=(0, (1, 1.2)), zorder=3)
+    if named and np.isfinite(middle[-1]):
+        below = bands(arm.values[at[-1:]])[2, 0] >= middle[-1]
+        label(axes, arm.beside_name, (0.98, middle[-1]), -15 if below else 3, 10, ha="right", bbox=plate())
+
+
 def _limits(arms: Sequence[Band], drawn: Sequence[tuple[Array, Floats]], edge: float | None) -> tuple[float, float]:
     """Shared limits that hold the bands, the single outcomes and the harm's edge."""
     ends = [] if edge is None else [edge]
     for arm, (at, q) in zip(arms, drawn, strict=True):
         single = arm.values[at][:, np.argsort(arm.replications, kind="stable")[:SHOWN]]
-        seen = np.concatenate([q.ravel(), single.ravel()])
+        other = np.empty(0) if arm.beside is None else bands(arm.beside[at])[2]
+        seen = np.concatenate([q.ravel(), single.ravel(), other])
         seen = seen[np.isfinite(seen)]
         ends += [float(seen.min()), float(seen.max())] if seen.size else []
     low, top = (min(ends), max(ends)) if ends else (0.0, 1.0)

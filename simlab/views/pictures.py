@@ -85,7 +85,9 @@ def main(record: Record, scenario: Scenario) -> Main:
     for arm in scenario.arms:
         outcome = record.cells[arm.name]
         values = outcome.series.get(top.measure, np.full((len(outcome.times), len(outcome.replications)), np.nan))
-        bands.append(Band(arm.title, note(arm.trial), outcome.times, values, outcome.replications))
+        beside = None if scenario.beside is None else outcome.series.get(scenario.beside)
+        name = human(scenario.beside or "")
+        bands.append(Band(arm.title, note(arm.trial), outcome.times, values, outcome.replications, beside, name))
         value = level(record.summary, top, arm.name)
         singles = came_to_harm(outcome) if top.share else ()
         levels.append(Level(arm.title, value, _ci(record.summary, top, arm.name), top.say(value), singles=singles))
@@ -139,6 +141,8 @@ def main_alt(given: Main) -> str:
             if np.isfinite(q).all()
             else ""
         )
+        if band.beside is not None and len(band.times):
+            ends += f"; {band.beside_name} at the end: median {given.scale.say(figures.bands(band.beside[-1:])[2, 0])}"
         said.append(f"{band.title}: {one.text}{ends}")
     return f"{given.heading}. " + ". ".join(said) + "."
 
@@ -241,9 +245,9 @@ def wirings(scenario: Scenario) -> list[tuple[Arm, Drawing]]:
         (
             arm,
             drawing(
-                wiring(arm.trial.topology),
+                wiring(arm.trial.topology, arm.trial.world.spec),
                 f"wiring_{slug(arm.name)}",
-                f"Wiring of {arm.title}. {in_words(arm.trial.topology)}",
+                f"Wiring of {arm.title}. {in_words(arm.trial.topology, arm.trial.world.spec)}",
             ),
         )
         for arm in scenario.arms

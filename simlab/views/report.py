@@ -39,6 +39,13 @@ def write(record: Record, scenario: Scenario, directory: str | Path, command: st
     return folder / "report.html"
 
 
+def _beside(record: Record, scenario: Scenario) -> str:
+    """What the dotted line of the first picture is, where there is one."""
+    if scenario.beside is None:
+        return ""
+    return f" Dotted: {human(scenario.beside)}, {pictures.declared(scenario, record, scenario.beside).about} (median)."
+
+
 def compose(record: Record, scenario: Scenario, command: str | None = None) -> tuple[str, list[Drawing]]:
     """The page, and every picture on it."""
     with style():
@@ -57,7 +64,7 @@ def compose(record: Record, scenario: Scenario, command: str | None = None) -> t
     caption = (
         f"{human(scenario.headline).capitalize()}{f', the {about},' if about else ''} over time in each arm: median (thick), the "
         f"middle 50% and 90% of replications (bands), and the first {min(SHOWN, record.replications)} of them singly (thin); the "
-        "same replication met the same luck in every arm. Dots have 95% intervals"
+        f"same replication met the same luck in every arm.{_beside(record, scenario)} Dots have 95% intervals"
         + (
             f", and below each the first {min(COUNTED, record.replications)} replications, filled where harm came."
             if scenario.harm

@@ -29,7 +29,7 @@ from simlab.views.markup import (
 from simlab.views.pictures import measures, unit_of
 from simlab.views.verdict import TOO_FEW, claim_counts, claim_verdict, headline, level, under_control, verdict
 from simlab.views.verdict import controls_line as told_by_controls
-from simlab.views.wiring import in_words
+from simlab.views.wiring import in_words, seen
 from simlab.views.words import DASH, count, human, interval, number, opening, percent, quantity, sentence, signed, span
 
 LEAD = 240  # characters of the story above the verdict
@@ -218,14 +218,16 @@ def wiring(drawn: Sequence[tuple[Arm, Drawing]], alike: Mapping[str, Drawing], r
     """Each arm as a card: its wiring, what that means for failures, and how alike its models then answer."""
     cards = []
     for arm, one in drawn:
-        pieces = [element("h3", arm.title), picture(one, in_words(arm.trial.topology))]
+        pieces = [element("h3", arm.title), picture(one, in_words(arm.trial.topology, arm.trial.world.spec))]
         if arm.name in alike:
             agree = record.summary.get("arms", {}).get(arm.name, {}).get("agreement", {}).get("mean")
             said = f"The predictions of two of its models correlate at {number(agree, 2)} on average."
             pieces += [picture(alike[arm.name], said, "alike")]
         cards.append(together(pieces))
+    blind = all(seen(arm.trial.world.spec) == "nothing" for arm, _ in drawn)
+    who = "brains serve models, which here see nothing" if blind else "brains and feature views serve models"
     words = (
-        "Pools of data teach brains; brains and feature views serve models. A part that serves several models is filled in orange; the "
+        f"Pools of data teach brains; {who}. A part that serves several models is filled in orange; the "
         "larger it is drawn, the more models fail with it, and the number in it says how many (its blast radius)."
     )
     models = {arm.trial.topology.models for arm, _ in drawn if arm.name in alike}
@@ -278,7 +280,7 @@ def scoreboard(record: Record, scenario: Scenario) -> Html:
         marks.append(mark)
         unit = unit_of(scenario, record, row.measure or "")
         said = percent(figure) if "%" in row.published and unit == "1" else quantity(figure, unit)
-        where = f"{row.stat} in {row.arm}" if row.arm else ""
+        where = f"{row.stat} in {row.arm}{f' under {row.control}' if row.control else ''}" if row.arm else ""
         rows.append([row.what, row.published, said, where, badge(mark), row.source])
     if not rows:
         return Html("")

@@ -187,13 +187,17 @@ def _different(scenario: Scenario, found: Sequence[Contrast]) -> str:
     arms, by = {arm.name: arm for arm in scenario.arms}, causes(scenario)
     most = _most([c for c in found if c.clear])
     up = (most.difference or 0.0) > 0
-    better = top.worse != "neither" and up == (top.worse == "lower") and shares_more(arms[most.arm], base)
+    alike = [c for c in found if c.clear and _told(top, c) == _told(top, most)]
+    more = all(shares_more(arms[c.arm], base) for c in alike)
+    better = top.worse != "neither" and up == (top.worse == "lower") and more
+    who, plural = _together([by[c.arm] for c in alike], len(found))
+    verb = ("raise" if up else "lower") + ("" if plural else "s")
     said = (
-        f"{by[most.arm]} {'raises' if up else 'lowers'} {top.label} from {top.say(most.there)} "
+        f"{who} {verb} {top.label} from {top.say(most.there)} "
         f"({base.title}) to {top.say(most.here)} ({top.say_difference(most.difference, most.ci)})"
         f"{': better than the baseline, not worse' if better else ''}"
     )
-    rest = [c for c in found if c is not most]
+    rest = [c for c in found if c not in alike]
     also = [c for c in rest if c.clear and ((c.difference or 0.0) > 0) == up]
     against = [c for c in rest if c.clear and c not in also]
     for group, verb in (
@@ -208,6 +212,18 @@ def _different(scenario: Scenario, found: Sequence[Contrast]) -> str:
             )
     none = [by[c.arm] for c in rest if not c.clear]
     return said + (f"; {listed(_most_of(none))}: no difference found" if none else "")
+
+
+def _told(top: Headline, c: Contrast) -> tuple[str, str]:
+    """A contrast as a reader is told it: arms of which the same is told need not be told one by one."""
+    return top.say(c.here), top.say_difference(c.difference, c.ci)
+
+
+def _together(causes: Sequence[str], others: int) -> tuple[str, bool]:
+    """Those of which the same is said, as a subject, and whether it is a plural; by number where they are all there are."""
+    if len(causes) == others > 3:
+        return f"each of the other {others} arms", False
+    return listed(_most_of(causes)), len(causes) > 1
 
 
 def _most_of(things: Sequence[str]) -> list[str]:

@@ -1,54 +1,61 @@
 """Predictive policing: patrols go where the model expects incidents; incidents are found where patrols go.
 
 Ensign, Friedler, Neville, Scheidegger & Venkatasubramanian (2018), "Runaway feedback loops in predictive policing", PMLR 81. Every
-day a precinct sends its patrol to one of two regions, drawn with the shares x of the model's counts; a Poisson number of
-incidents happens in each region, and those where the patrol went are counted. The expected counts then grow as x lambda_busy to
-(1 - x) lambda_quiet, so x runs to 1 although the true rates differ little. Incidents that residents report come in wherever the patrol is.
+day a precinct sends its patrol to one of its regions, drawn with the shares x of the model's counts; a Poisson number of
+incidents happens in each region, and those where the patrol went are counted. The expected counts then grow as x_i lambda_i,
+so the x of the busiest region runs to 1 although the true rates differ little. Incidents that residents report come in
+wherever the patrol is. The paper has two regions. Here there may be more, with the rates of Zipf's law lambda_i = lambda_1 / i^s between
+those of the busiest and the quietest. A patrol may also deter: where it is, a share of the incidents does not happen.
 
 A tick is a day because it is part of the source: one decision and one update a day. Nothing is fitted.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import math
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Annotated, ClassVar, NamedTuple, final
+from typing import Annotated, Any, ClassVar, NamedTuple, final
 
 import numpy as np
 
 from simlab.base.arrays import Array, Floats, Ints
-from simlab.base.kernels import poisson
+from simlab.base.kernels import planes, poisson
 from simlab.base.luck import Luck
 from simlab.base.par import Par
 from simlab.base.world import Action, Feedback, Measure, Spec, World
 
 DAY = 86_400.0
-BUSY, QUIET = 0, 1
 ENSIGN = "Ensign et al. 2018, for two regions of Oakland"
 
 
 class City(NamedTuple):
-    """The state, each `(r,)` and averaged over precincts."""
+    """The state: what was planned for each precinct, and the rest averaged over precincts, each `(r,)`."""
 
+    plan: Floats  # chance with which each patrol went to each region today, `(r, m, regions)`
     busy_share: Floats  # chance with which patrols went to the busy region today
     first_share: Floats  # the same on the first day
-    apart: Floats  # distance between a precinct's share of patrols in the busy region and its share of incidents
-    wrong: Floats  # precincts that patrol mostly where less happens
+    crime_share: Floats  # the busy region's share of the incidents to be expected today
+    apart: Floats  # distance between a precinct's shares of patrols and its shares of incidents
+    wrong: Floats  # precincts that patrol a region more than that in which most happens
+    given_up: Floats  # regions that get less than a quarter of the patrols they call for
     found: Floats  # incidents that patrols found so far
-    missed: Floats  # incidents in the quiet region while the patrol was in the other, so far
+    missed: Floats  # incidents outside the busy region while the patrol was not there, so far
+    happened: Floats  # incidents so far
 
 
 @final
 @dataclass(frozen=True)
 class Policing(World[City]):
-    """Precincts that each send one patrol a day to one of two regions of their own."""
+    """Precincts that each send one patrol a day to one of the regions of their own."""
 
     precincts: Annotated[int, Par("1", "precincts, each served by one model", low=1)] = 10
+    regions: Annotated[int, Par("1", "regions of each precinct", low=2, high=100, source="Ensign et al. 2018")] = 2
     busy_rate: Annotated[
-        float, Par("1/day", "incidents in the busier region", above=0, high=1000, source=ENSIGN, live=True)
+        float, Par("1/day", "incidents in the busiest region, the first", above=0, high=1000, source=ENSIGN, live=True)
     ] = 3.68511
     quiet_rate: Annotated[
-        float, Par("1/day", "incidents in the other region", above=0, high=1000, source=ENSIGN, live=True)
+        float, Par("1/day", "incidents in the quietest region, the last", above=0, high=1000, source=ENSIGN, live=True)
     ] = 2.816466
     reports: Annotated[
         float, Par("1", "incidents reported by residents for each one that a patrol can find", low=0, high=1)
@@ -57,25 +64,35 @@ class Policing(World[City]):
         str,
         Par("1", "what is entered where both are known: their sum, or their average", choices=("sum", "average")),
     ] = "sum"
+    deters: Annotated[
+        float,
+        Par("1", "share of a region's incidents that do not happen on a day of patrol", low=0, below=1, live=True),
+    ] = 0.0
 
     measures: ClassVar[Mapping[str, Measure]] = {
-        "busy_share": Measure("1", "share of patrols in the busy region", "higher", may_be_undefined=True),
+        "busy_share": Measure("1", "share of patrols in the busiest region", "higher", may_be_undefined=True),
         "change": Measure("1", "busy share less what it was on the first day", "higher", may_be_undefined=True),
-        "excess": Measure("1", "busy share less the busy region's share of the incidents", may_be_undefined=True),
+        "excess": Measure("1", "busy share less the busiest region's share of the incidents", may_be_undefined=True),
         "apart": Measure(
-            "1", "excess of a precinct, either way, averaged over precincts", "higher", may_be_undefined=True
+            "1", "share of patrols of a precinct that would have to go elsewhere to follow the incidents", "higher",
+            may_be_undefined=True,
         ),
-        "wrong": Measure("1", "precincts that patrol mostly where less happens", "higher", may_be_undefined=True),
+        "wrong": Measure("1", "precincts that patrol another region more than the busiest", "higher", may_be_undefined=True),
+        "given_up": Measure(
+            "1", "regions that get less than a quarter of the patrols their incidents call for", "higher", may_be_undefined=True
+        ),
         "found": Measure("1", "incidents that the patrol of a precinct found so far"),
         "missed": Measure(
-            "1", "incidents in the quiet region of a precinct that its patrol was not there to find", "higher"
+            "1", "incidents outside a precinct's busiest region that its patrol was not there to find", "higher"
         ),
-    }
+        "happened": Measure("1", "incidents in a precinct so far, found or not", "higher"),
+        "crime_share": Measure("1", "the busiest region's share of the incidents to be expected today"),
+    }  # fmt: skip
 
     @property
     def spec(self) -> Spec:
-        """Each model says with what shares to patrol the two regions; it is asked every day the same."""
-        return Spec(models=self.precincts, asks="shares", states=1, choices=2)
+        """Each model says with what shares to patrol the regions; it is asked every day the same."""
+        return Spec(models=self.precincts, asks="shares", states=1, choices=self.regions)
 
     @property
     def tick(self) -> float:
@@ -84,68 +101,133 @@ class Policing(World[City]):
 
     def start(self, luck: Luck) -> City:
         """Nobody has been anywhere."""
-        nothing, unknown = np.zeros(luck.replications), np.full(luck.replications, np.nan)
-        return City(unknown, unknown, unknown, unknown, nothing, nothing)
+        r = luck.replications
+        nothing, unknown = np.zeros(r), np.full(r, np.nan)
+        plan = planes(r, self.precincts, self.regions)
+        plan[:] = 1 / self.regions
+        crime = np.full(r, self._fair[0])
+        return City(plan, unknown, unknown, crime, unknown, unknown, unknown, nothing, nothing, nothing)
 
     def observe(self, state: City) -> Ints:
         """`(r, 1)`: there is nothing to see but what was counted."""
         return np.zeros((len(state.found), 1), dtype=np.int64)
 
     def act(self, state: City, said: Array, luck: Luck) -> Action:
-        """Send each patrol to a region drawn with the shares `said` `(r, m, 2)`."""
-        busy = np.minimum(np.maximum(said[..., BUSY], 0.0), 1.0)
-        region = (luck.uniform("patrol", busy.shape) >= busy).astype(np.int8)
-        return Action(region, chance=np.where(region == BUSY, busy, 1 - busy))
+        """Send each patrol to a region drawn with the shares `said` `(r, m, regions)`; the last gets what the others leave."""
+        u, plan = luck.uniform("patrol", said.shape[:2]), state.plan
+        region, up_to = np.zeros(u.shape, dtype=np.int8), np.zeros(u.shape)
+        chance: Array | None = None
+        for i in range(self.regions):
+            share = 1 - up_to  # what is left for the last
+            if i < self.regions - 1:
+                share = np.minimum(np.maximum(said[..., i], 0.0), share)
+            plan[..., i] = share
+            beyond = u >= up_to
+            region += beyond
+            chance = share if chance is None else np.where(beyond, share, chance)
+            up_to = up_to + share
+        return Action(region - np.int8(1), chance)
 
     def fallback(self, state: City, luck: Luck) -> Array:
-        """Without a model a patrol tosses a coin, `(r, m)`."""
-        return (luck.uniform("coin", (luck.replications, self.precincts)) >= 0.5).astype(np.int8)
+        """Without a model a patrol draws lots, `(r, m)`."""
+        u = luck.uniform("coin", (luck.replications, self.precincts))
+        return np.minimum(u * self.regions, self.regions - 1).astype(np.int8)
 
     def step(self, state: City, action: Action, luck: Luck) -> tuple[City, Feedback]:
         """Incidents happen everywhere; the answer `(r, m, source, region)` counts those that the patrol found, and those reported."""
-        s, there = state, action.value == BUSY
-        chance = 0.5 if action.chance is None else action.chance
-        chance = np.where(np.isnan(chance), 0.5, chance)  # a coin was tossed
-        busy = np.where(there, chance, 1 - chance)
-        outcome, weight, seen = np.empty(
-            (3, 2 if self.reports else 1, 2, *there.shape)
-        )  # so that each region lies together
-        for region, rate, here, chance in (
-            (BUSY, self.busy_rate, there, busy),
-            (QUIET, self.quiet_rate, ~there, 1 - busy),
-        ):
-            happened = poisson(luck.uniform(f"incidents {region}", there.shape), rate)
-            weight[0, region], seen[0, region] = here, chance
-            np.multiply(happened, here, out=outcome[0, region])
+        s, at, k = state, action.value, self.regions
+        # each region lies together: `(source, region, r, m)`
+        outcome, weight, seen = np.empty((3, 2 if self.reports else 1, k, *at.shape))
+        seen[0] = self._plan(s, action).transpose(2, 0, 1)
+        crime = self._crime(seen[0])
+        today = np.zeros((6, *at.shape))
+        found, outside, happened, *gaps = today
+        self._gaps(seen[0], crime, *gaps)
+        for i, rate in enumerate(self._rates):
+            here = at == i
+            came = self._incidents(luck.uniform(f"incidents {i}", at.shape), rate, here)
+            happened += came
+            weight[0, i] = here
+            np.multiply(came, here, out=outcome[0, i])
+            found += outcome[0, i]
+            if i > 0:
+                outside += came
+                outside -= outcome[0, i]
             if self.reports:
-                outcome[1, region] = poisson(luck.uniform(f"reports {region}", there.shape), rate * self.reports)
-                weight[1, region], seen[1, region] = 1, 1  # residents report wherever the patrol is
+                outcome[1, i] = self._incidents(luck.uniform(f"reports {i}", at.shape), rate * self.reports, here)
+                weight[1, i], seen[1, i] = 1, 1  # residents report wherever the patrol is
         if self.reports and self.books == "average":
             weight[0] /= 2
             weight[1] -= weight[0]
-        found, missed = (
-            outcome[0, BUSY] + outcome[0, QUIET],
-            happened - outcome[0, QUIET],
-        )  # happened in the quiet region, the last
-        astray = busy < 0.5 if self.busy_rate > self.quiet_rate else busy > 0.5
-        today = np.stack([busy, np.abs(busy - self._fair), astray, found, missed]).mean(axis=2)
+        mean, busy = today.mean(axis=2), seen[0, 0].mean(axis=1)
         then = City(
-            busy_share=today[0],
-            first_share=np.where(np.isnan(s.first_share), today[0], s.first_share),
-            apart=today[1],
-            wrong=today[2],
-            found=s.found + today[3],
-            missed=s.missed + today[4],
+            plan=s.plan,
+            busy_share=busy,
+            first_share=np.where(np.isnan(s.first_share), busy, s.first_share),
+            crime_share=np.broadcast_to(crime[0], at.shape).mean(axis=1) if self.deters else np.full(len(at), crime[0]),
+            apart=mean[3],
+            wrong=mean[4],
+            given_up=mean[5],
+            found=s.found + mean[0],
+            missed=s.missed + mean[1],
+            happened=s.happened + mean[2],
         )
-        found, counted, chances = (part.transpose(2, 3, 0, 1) for part in (outcome, weight, seen))
-        return then, Feedback(found, counted, chance=chances)
+        counts, counted, chances = (part.transpose(2, 3, 0, 1) for part in (outcome, weight, seen))
+        return then, Feedback(counts, counted, chance=chances)
 
     def measure(self, state: City) -> dict[str, Floats]:
         """The measures now; shares are undefined before the first patrol."""
-        gap = {"change": state.busy_share - state.first_share, "excess": state.busy_share - self._fair}
+        gap = {"change": state.busy_share - state.first_share, "excess": state.busy_share - state.crime_share}
         return {name: gap[name] if name in gap else getattr(state, name) for name in self.measures}
 
+    def _plan(self, state: City, action: Action) -> Array:
+        """The chance with which each patrol went to each region, `(r, m, regions)`: the plan, unless lots were drawn instead."""
+        if action.chance is not None:
+            by_lot = np.isnan(action.chance)
+            if not by_lot.any():
+                return state.plan
+            return np.where(by_lot[..., None], 1 / self.regions, state.plan)
+        return np.full_like(state.plan, 1 / self.regions)
+
+    def _incidents(self, u: Floats, rate: float, patrolled: Array) -> Array:
+        """Incidents of a region at `rate`, fewer where it is patrolled, `(r, m)`; the same luck gives nowhere more of them there."""
+        came = poisson(u, rate)
+        return np.where(patrolled, poisson(u, rate * (1 - self.deters)), came) if self.deters else came
+
+    def _crime(self, shares: Array) -> Sequence[Any]:
+        """Each region's share of the incidents to be expected under patrols `shares` `(region, r, m)`: numbers, or `(r, m)` each."""
+        if not self.deters:
+            return self._fair
+        left = [rate * (1 - self.deters * x) for rate, x in zip(self._rates, shares, strict=True)]
+        total = left[0].copy()
+        for one in left[1:]:  # one after the other: numpy would add them in an order of its own
+            total += one
+        return [one / total for one in left]
+
+    def _gaps(self, shares: Array, crime: Sequence[Any], apart: Array, wrong: Array, given_up: Array) -> None:
+        """How far patrols are from incidents, whether another region has more of them than the busiest, and regions given up.
+
+        `shares` is `(region, r, m)`; the last three are written, `(r, m)` each.
+        """
+        most = shares[self._rates.index(max(self._rates))]
+        for x, c in zip(shares, crime, strict=True):
+            apart += np.abs(x - c)
+            np.maximum(wrong, x, out=wrong)
+            given_up += x < c / 4
+        apart /= 2
+        np.greater(wrong, most, out=wrong)
+        given_up /= self.regions
+
     @property
-    def _fair(self) -> float:
-        """The busy region's share of the incidents."""
-        return self.busy_rate / (self.busy_rate + self.quiet_rate)
+    def _rates(self) -> tuple[float, ...]:
+        """Incidents a day in each region: Zipf's law from the busiest to the quietest, turned round where the crime has moved."""
+        k, ends = self.regions, (self.busy_rate, self.quiet_rate)
+        s = math.log(max(ends) / min(ends)) / math.log(k)
+        falling = (max(ends), *(max(ends) / i**s for i in range(2, k)), min(ends))
+        return falling if self.busy_rate >= self.quiet_rate else falling[::-1]
+
+    @property
+    def _fair(self) -> tuple[float, ...]:
+        """Each region's share of the incidents where nobody patrols."""
+        rates = self._rates
+        return tuple(rate / math.fsum(rates) for rate in rates)

@@ -97,6 +97,17 @@ def test_a_claim_may_be_about_what_a_detector_shows():
     assert "unknown measure `feedback_spiral`" in refused(without)
 
 
+def test_a_measure_may_be_drawn_beside_the_headline_and_a_row_read_under_a_control():
+    text = GOOD.replace("shocks:\n", "beside: loss\nshocks:\n", 1)
+    text = text.replace(
+        "measure: drawdown, arm: shared, low", "measure: drawdown, arm: shared, control: no_impact, low"
+    )
+    scenario = made(text)
+    assert (scenario.beside, made().beside) == ("loss", None)
+    assert (scenario.scoreboard[0].control, made().scoreboard[0].control) == ("no_impact", None)
+    assert build(scenario.resolved, "toy", "toy.yaml", registry=TOYS) == scenario
+
+
 def test_the_resolved_document_gives_an_equal_scenario():
     scenario = made()
     stored = json.loads(json.dumps(scenario.resolved))
@@ -213,6 +224,10 @@ BAD = [
     ("above: 0, because", "above: 0, below: 1, because", "35:5: claims.0: expected one of above, below and near, not above and below", ""),
     ("control: no_impact", "control: noimpact", "36:41: claims.1.control: unknown control `noimpact`", "did you mean `no_impact`?"),
     ("mark: input", "mark: inptu", "33:25: scoreboard.1.mark: `inptu` must be one of", "did you mean `input`?"),
+    ("mark: input", "mark: input, measure: loss, arm: calm, control: feedback_on",
+     "33:67: scoreboard.1.control: unknown control `feedback_on`", "did you mean `feedback_off`?"),
+    ("shocks:\n", "beside: los\nshocks:\n", "10:9: beside: unknown measure `los`", "did you mean `loss`?"),
+    ("shocks:\n", "beside: drawdown\nshocks:\n", "10:9: beside: drawdown is the headline itself", "name another measure"),
     (", low: 0.08, high: 0.1", "", "a predicted row says what a hit is", ""),
     ("[{retelling: It crashed, record: It did not}]", "[{retelling: 1}]", "4:22: record.0.retelling: expected text, not 1", ""),
 ]  # fmt: skip

@@ -35,6 +35,14 @@ def test_only_predicted_rows_can_be_hits_or_misses(made, stat, low, high, mark, 
     assert facts.score(row, held(made, [1.0, 3.0, 8.0, np.nan])) == (figure, found)
 
 
+def test_a_row_may_be_read_under_a_control(made):
+    record = held(made, [1.0, 3.0, 8.0])
+    row = Row("fall", "predicted", "3", "a paper", "drawdown", "mean", "isolated", 3.9, 4.1)
+    quiet = record.cells["feedback_off:isolated"].measures["drawdown"].mean()
+    assert facts.score(row, record) == (4.0, "hit")
+    assert facts.score(row._replace(control="feedback_off"), record) == (pytest.approx(quiet), "miss")
+
+
 def test_what_is_undefined_is_neither_hit_nor_miss(made):
     row = Row("fall", "predicted", "3", "a paper", "drawdown", "median", "isolated", 0, 1)
     assert facts.score(row, held(made, [np.nan])) == (None, "undefined")

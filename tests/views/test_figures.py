@@ -1,14 +1,16 @@
 import re
 import xml.etree.ElementTree as ET
+from html import unescape
 
 import matplotlib as mpl
 import numpy as np
 import pytest
 
+from simlab.base.world import Spec
 from simlab.brains.topology import wire
 from simlab.views import figures
 from simlab.views.figures import Band, Level, Scale, bands, exceedance
-from simlab.views.ink import FAINT, INK, PAPER, drawing, style, thin
+from simlab.views.ink import COLOURS, FAINT, INK, PAPER, drawing, style, thin
 from simlab.views.wiring import in_words, kept, parts, wiring
 
 AWKWARD = r"<b>$\frac{$ & 市场"
@@ -107,6 +109,52 @@ def test_wiring_in_words():
     assert "4 of 4 brains shared, by up to 16 models each" in in_words(wire("bulkheads(4)", 64))
     assert in_words(wire("chain", 5)) == "Nothing is shared. Models read other models. Blast radius 5 of 5, depth 5."
     assert "averaged every 10 min" in in_words(wire("federated", 4, average_every=600.0))
+
+
+def test_a_view_that_is_no_choice_of_the_wiring_is_not_shared_by_it():
+    """A world that shows nothing has no view, and one that shows all the same has one whatever is wired; both are not "shared"."""
+    blind, public = Spec(models=9, asks="shares", states=1, choices=2), Spec(models=9, features=3)
+    for name, said in (("isolated", "Nothing is shared."), ("shared", "One data pool and brain for all 9 models.")):
+        reach = 1 if name == "isolated" else 9
+        one = wire(name, 9).canonical(blind)
+        assert in_words(one, blind) == f"{said} Blast radius {reach} of 9, depth 1."
+        told = f"{said} All models see the one view that this world has. Blast radius {reach} of 9, depth 1."
+        assert in_words(one, public) == told
+        assert "view" not in {part.part for part in parts(one, blind)} | {part.part for part in parts(one, public)}
+    own = Spec(models=9, views=9, features=3)
+    assert in_words(wire("feature_store", 9).canonical(own), own).startswith("One feature view for all 9 models.")
+    lone, one = (wire(name, 9).canonical(blind) for name in ("isolated", "shared"))
+    with style():
+        nothing, public_view, shared = (
+            drawing(wiring(*given), "w", "").svg for given in ((lone, blind), (lone, public), (one, blind))
+        )
+    assert "1 view" not in nothing
+    assert "the world's" in unescape(public_view)
+    filled = [COLOURS[1] in svg for svg in (nothing, public_view, shared)]
+    assert filled == [False, False, True]
+
+
+@pytest.mark.parametrize(("arms", "columns"), [(1, 1), (4, 4), (5, 3), (6, 3), (7, 4), (9, 3), (10, 4)])
+def test_panels_stand_in_rows_as_even_as_they_get(arms, columns):
+    """At most four in a row, in as few rows as that takes, and then as few in a row as that takes."""
+    with style():
+        levels = [Level("a", 0.5, None, "0.5")] * arms
+        figure = figures.main_figure([band(t=3, r=2)] * arms, levels, Scale("x"), "P")
+    assert len({round(axes.get_position().x0, 3) for axes in figure.axes[:arms]}) == columns
+
+
+def test_what_is_drawn_beside_an_arm_is_its_median_and_is_named_once():
+    times, values = np.arange(4.0), np.full((4, 3), 0.9)
+    other = np.array([[0.1, 0.2, 0.6]] * 4)
+    arms = [Band(t, "", times, values, np.arange(3), other, "crime share") for t in ("a", "b")]
+    with style():
+        figure = figures.main_figure(arms, [Level(t, 0.9, None, "0.9") for t in ("a", "b")], Scale("x"), "P")
+    lines = [[line.get_ydata().tolist() for line in axes.lines] for axes in figure.axes[:2]]
+    assert all([0.2] * 4 in drawn for drawn in lines)
+    texts = [text.get_text() for axes in figure.axes for text in axes.texts]
+    assert texts.count("crime share") == 1
+    low, top = figure.axes[0].get_ylim()
+    assert low < 0.2 < 0.9 < top
 
 
 def test_parts_count_what_is_shared():

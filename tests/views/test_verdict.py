@@ -66,6 +66,40 @@ def test_reverses_when_the_wiring_is_swapped():
     assert not any("better than the baseline" in each for each in said.values())  # only said of an arm that shares more
 
 
+def test_arms_of_which_the_same_is_to_be_told_are_told_together():
+    """The same level, difference and interval as it is printed; an arm that differs in any of them is told apart."""
+    names = ("isolated", "feature_store", "shared_brain", "shared")
+    ci = [-1.0, -0.98]
+    levels = {"isolated": 1.0, "feature_store": 0.0, "shared_brain": 0.7, "shared": 0.0}
+    said = verdict(
+        harm(levels, {"feature_store": ci, "shared": ci, "shared_brain": [-0.4, -0.2]}), fixture.scenario(names)
+    )
+    both = "Sharing the features alone and sharing features and brain lower P(drawdown > 3%) from 100% (isolated) to 0%"
+    assert said.startswith(f"{both} (\N{MINUS SIGN}100 points, 95% interval \N{MINUS SIGN}100 to \N{MINUS SIGN}98)")
+    assert said.endswith("; sharing the brain alone (\N{MINUS SIGN}30 points) also lowers it.")
+    apart = verdict(
+        harm(levels, {"feature_store": ci, "shared": [-1.0, -0.9], "shared_brain": [-0.4, -0.2]}),
+        fixture.scenario(names),
+    )
+    assert apart.startswith("Sharing the features alone lowers P(drawdown > 3%)")
+    assert "sharing features and brain (\N{MINUS SIGN}100 points)" in apart
+
+
+def test_many_arms_of_which_all_the_same_is_to_be_told_are_counted():
+    plain = fixture.scenario(("isolated", "feature_store", "shared_brain", "shared"))
+    base, other = plain.arms[0], plain.arms[1]
+    arms = (base, *(other._replace(name=f"arm{i}", title=f"arm {i}") for i in range(5)))
+    levels = {"isolated": 1.0} | {f"arm{i}": 0.0 for i in range(5)}
+    many = harm(levels, {f"arm{i}": [-1.0, -0.98] for i in range(5)})
+    assert verdict(many, replace(plain, arms=arms)).startswith(
+        "Each of the other 5 arms lowers P(drawdown > 3%) from 100% (isolated) to 0% ("
+    )
+    many["harm"]["contrasts"][4]["clear"] = False
+    said = verdict(many, replace(plain, arms=arms))
+    assert said.startswith("Sharing the features alone, sharing the features alone and 2 more lower P(drawdown > 3%)")
+    assert said.endswith("; sharing the features alone: no difference found.")
+
+
 def test_equal_arms_give_no_difference_found():
     two = fixture.scenario(("isolated", "shared_brain"))
     said = verdict(fixture.record(two, scales={"isolated": 0.02, "shared_brain": 0.02}).summary, two)
