@@ -96,8 +96,8 @@ def test_many_arms_of_which_all_the_same_is_to_be_told_are_counted():
     )
     many["harm"]["contrasts"][4]["clear"] = False
     said = verdict(many, replace(plain, arms=arms))
-    assert said.startswith("Sharing the features alone, sharing the features alone and 2 more lower P(drawdown > 3%)")
-    assert said.endswith("; sharing the features alone: no difference found.")
+    assert said.startswith("“arm 0”, “arm 1” and 2 more lower P(drawdown > 3%)")
+    assert said.endswith("; “arm 4”: no difference found.")
 
 
 def test_equal_arms_give_no_difference_found():
