@@ -120,7 +120,8 @@ def rounds_of(n, m, c, level=1.0, rounds=12, bound=math.inf):
 def test_the_law_of_cohorts_is_that_of_relaxation(n):
     """The algebra the run is held against: radius below 1 iff (m-1) c < 1 for 0 < c < 1, and iff (N-1) |c| < 1 for c < 0.
 
-    All at once it is (N-1) |c|. Means of the K cohorts are relaxed with omega = 1 + (m-1) c (Ostrowski 1954, Kahan 1958); what is apart within a cohort, by c.
+    All at once it is (N-1) |c|. Means of the K cohorts are relaxed with omega = 1 + (m-1) c (Ostrowski 1954, Kahan
+    1958); what is apart within a cohort is multiplied by c.
     """
     for m in (m for m in range(1, n + 1) if n % m == 0):
         for c in (0.03, 0.1, 0.19, 0.21, 0.32, 0.35, 0.49, 0.51, 0.95):
@@ -138,7 +139,8 @@ def test_the_law_of_cohorts_is_that_of_relaxation(n):
 def test_cohorts_in_the_run_keep_to_the_law(m, c):
     """Six models: sizes and mean errors at the end of each round are those of the algebra.
 
-    With 12 ticks between cohorts exp(-12) is left of older answers. Self-fulfilling answers (c < 0) settle in both timetables or in neither.
+    With 12 ticks between cohorts exp(-12) is left of older answers. Self-fulfilling answers (c < 0) settle in both timetables
+    or in neither.
     """
     cohorts, rounds = 6 // m, 12
     cycle = 12 * cohorts
