@@ -37,7 +37,7 @@ def largest(began, end):
 
 
 def test_a_small_random_part_lets_routers_fall_into_step():
-    """Floyd & Jacobson 1994, Figures 4 and 8: with a random part of 0.1 s they do, after 10^5 s or some times that; with 0.05 s sooner."""
+    """Floyd & Jacobson 1994, section 4: with a random part of 0.1 s they do, after 10^5 s or some times that; with 0.05 s sooner."""
     horizon = 2e5
     assert largest(routers(0.05, horizon, together=False), horizon - 200) == [20] * 4
     horizon = 1e6
