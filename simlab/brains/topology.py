@@ -224,7 +224,9 @@ class Schedule:
     """When brains retrain, in seconds: every `every`, for `busy` each time, `jitter` later or earlier at random.
 
     `how` is "synchronised" (all at once), "staggered" (cohorts of `size` brains, evenly apart) or "random" (at
-    each turn a brain retrains with probability `chance`). `every` 0 means never. New weights serve once `busy` is over.
+    each turn a brain retrains with probability `chance`). `every` 0 means never. New weights serve once `busy` is over. With
+    `waits` brains are not held to a timetable but to timers: retrainings are done one after the other, and the timers of all
+    that came up meanwhile are set anew when the last is done.
     """
 
     every: float = 0.0
@@ -233,6 +235,7 @@ class Schedule:
     how: Literal["synchronised", "staggered", "random"] = "synchronised"
     size: int = 1
     chance: float = 1.0
+    waits: bool = False
 
     def phases(self, brains: int) -> tuple[float, ...]:
         """The first retraining of each brain, seconds from the start, `(b,)`."""

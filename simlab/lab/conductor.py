@@ -21,6 +21,7 @@ from simlab.lab.seams import Pairs, give_back, put_off
 from simlab.lab.shocks import Shock
 from simlab.lab.snapshots import Snapshots
 from simlab.lab.streams import Streams
+from simlab.lab.timers import turns_of
 from simlab.lab.trial import Trial
 from simlab.lab.watch import Watch, frame
 
@@ -133,6 +134,8 @@ class Conductor:
         plan, loop = self.trial.schedule, self.loop
         if not plan.every:
             return []
+        if plan.waits:
+            return [self._timers(luck)]
         count = self.trial.topology.brains
         phases = np.array(plan.phases(count))
         start = loop.tick * self.trial.world.tick
@@ -152,6 +155,20 @@ class Conductor:
                 ticks = np.where(skip[..., brains], loop.horizon, ticks)
             groups.append((brains, ticks))
         return groups
+
+    def _timers(self, luck: Streams) -> tuple[Ints, Ints]:
+        """All brains, with the ticks of their turns `(turns, r, b)` where timers wait for what is being done."""
+        plan, loop, count = self.trial.schedule, self.loop, self.trial.topology.brains
+        start = loop.tick * self.trial.world.tick
+        most = math.ceil((self.trial.horizon - start) / (plan.every - plan.jitter)) + 2
+        late = np.zeros((most, loop.r, count))
+        if plan.jitter:
+            late = plan.jitter * (2 * _turns(luck.uniform, "retraining jitter", loop.r, count, most) - 1)
+        began = turns_of(
+            start + np.array(plan.phases(count)) + late[0], plan.every + late[1:], plan.busy, self.trial.horizon
+        )
+        ticks = np.round(np.minimum(began, self.trial.horizon) / self.trial.world.tick)
+        return np.arange(count), np.maximum(ticks, loop.tick).astype(np.int64)
 
     def _retrain(self, diary: Diary, brains: Ints, turns: Ints) -> Generator[Any, Any, None]:
         rows, which = (each.ravel() for each in np.indices((self.loop.r, len(brains))))

@@ -124,6 +124,15 @@ class Trial:
             wrong = brain.why_not(spec)
             if wrong:
                 raise InputError(f"brain {type(brain).__name__} {wrong}")
+        plan = self.schedule
+        if plan.waits and plan.how == "random":
+            raise InputError(
+                "schedule.waits: a timer that waits is set after each turn, and with `random(q)` turns are left out"
+            )
+        if plan.waits and plan.jitter >= plan.every > 0:
+            raise InputError(
+                f"schedule.jitter must be below schedule.every ({plan.every:g} s) where timers wait, not {plan.jitter:g} s"
+            )
         for hand in self.hands:
             self._suits(hand)
             if hand.intervention.ends and not math.isfinite(hand.trigger.lasts):

@@ -35,7 +35,8 @@ def sections(scenario: Scenario) -> Iterator[Section]:
     yield _parameters("World", document["world"], type(trial.world))
     for kind, brain in zip(kinds, scenario.arms[0].trial.brains, strict=False):
         yield _parameters("Brain", kind, type(brain))
-    yield Section("Retraining", ", ".join(f"{key} {value}" for key, value in document["schedule"].items()))
+    rhythm = {key: value for key, value in document["schedule"].items() if value is not False}
+    yield Section("Retraining", ", ".join(key if value is True else f"{key} {value}" for key, value in rhythm.items()))
     measures = trial.world.measures.items()
     yield Section("Measures", "", ("measure", "unit", "what it is"), tuple((n, m.unit, m.about) for n, m in measures))
     if "harm" in document:

@@ -166,7 +166,7 @@ def _canonical(trial: Trial) -> Trial:
     if not plan.every or all(brain.online for brain in trial.brains):
         plan = NEVER
     elif plan.how == "staggered" and plan.size >= brains:
-        plan = Schedule(plan.every, plan.jitter, plan.busy)
+        plan = Schedule(plan.every, plan.jitter, plan.busy, waits=plan.waits)
     return replace(trial, schedule=plan)
 
 

@@ -97,6 +97,11 @@ SCHEDULE = _table(
     every=_key(float, "time between retrainings of a brain; 0 s for never", 0.0, unit="s", low=0),
     jitter=_key(float, "how much earlier or later, at random", 0.0, unit="s", low=0),
     busy=_key(float, "how long a retraining takes", 0.0, unit="s", low=0),
+    waits=_key(
+        bool,
+        "whether retrainings are done one after the other, and timers set anew when all that came up are done",
+        False,
+    ),
 )
 
 HARM = _table(

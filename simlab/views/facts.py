@@ -11,6 +11,7 @@ import numpy as np
 
 from simlab.base.arrays import Floats
 from simlab.base.par import CHOSEN, Par, parameters
+from simlab.brains.topology import Schedule
 from simlab.lab.outcome import Outcome
 from simlab.lab.shocks import Shock
 from simlab.lab.trial import Hand, Trigger
@@ -163,11 +164,16 @@ def reaction(hand: Hand) -> str:
     return f"{human(hand.name)} {why}{late}{lasts}"
 
 
+def rhythm(plan: Schedule) -> str:
+    """When brains retrain, in words."""
+    return f"every {span(plan.every)}, {plan.how}" + (", on timers that wait" if plan.waits else "")
+
+
 def run_facts(record: Record, scenario: Scenario) -> list[tuple[str, str]]:
     """The settings of the run, as name and value."""
     trial = scenario.arms[0].trial
     plan = trial.schedule
-    retrain = f"every {span(plan.every)}, {plan.how}" if plan.every else "never, or after every answer"
+    retrain = rhythm(plan) if plan.every else "never, or after every answer"
     pairs = [
         ("replications", f"{record.replications:,}"),
         *([("stopped", stopped(record.summary["until"]))] if record.summary.get("until") else []),
@@ -184,7 +190,7 @@ def run_facts(record: Record, scenario: Scenario) -> list[tuple[str, str]]:
             pairs.append((f"hands in {arm.title}", "; ".join(reaction(h) for h in arm.trial.hands)))
         if arm.trial.schedule != plan:
             own = arm.trial.schedule
-            pairs.append((f"retraining in {arm.title}", f"every {span(own.every)}, {own.how}"))
+            pairs.append((f"retraining in {arm.title}", rhythm(own)))
     return pairs
 
 

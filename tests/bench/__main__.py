@@ -32,6 +32,7 @@ from tests.worlds import test_flash_crash, test_policing
 from tests.worlds.test_hiring import twin_of as hiring_twin_of
 from tests.worlds.test_load_balancer import twin_of
 from tests.worlds.test_performative import twin_of as performative_twin_of
+from tests.worlds.test_retraining import twin_of as retraining_twin_of
 
 ROUNDS = 5
 WATCHED = "kernel, watched"
@@ -75,6 +76,12 @@ def load_balancer_twin(trial: Trial, ticks: int) -> Callable[[], None]:
 def performative_twin(trial: Trial, ticks: int) -> Callable[[], None]:
     """The twin of one replication, ready to go."""
     twin = performative_twin_of(trial, 1, 0, ticks)
+    return lambda: twin.run(ticks)
+
+
+def retraining_twin(trial: Trial, ticks: int) -> Callable[[], None]:
+    """The twin of one replication, ready to go."""
+    twin = retraining_twin_of(trial, 1, 0, ticks)
     return lambda: twin.run(ticks)
 
 
@@ -144,6 +151,7 @@ TWINS = {
         performative_twin, bare_markets, 240, "agent-step", lambda trial: trial.world.models * trial.world.agents
     ),
     "policing": Case(policing_twin, bare_agents, 1000, "agent-step", lambda trial: trial.topology.models),
+    "retraining": Case(retraining_twin, bare_agents, 1000, "agent-step", lambda trial: trial.topology.models),
 }
 
 
