@@ -182,7 +182,7 @@ class Loop:
         return doubt
 
     def _with_upstream(self, x: Array, said: Floats, real: Floats | None, moment: At) -> Array:
-        case, read = self.world.spec.case, self._read(said)
+        case, read = self.world.spec.case, self._read(self.disturbances.prediction(said))  # as it is served
         if real is not None:
             read = self._seam("upstream", Upstream(read, real), moment).said
         whole = (self.r, self.m, *case)
