@@ -154,8 +154,8 @@ def words(seam: str, level: str, levels: Mapping[str, str] | None = None) -> str
         "random": f"retrained with chance {number}",
         "same": "one kind",
         "mixed": "mixed kinds",
-        "nobody": "reading nobody",
-        "chain": "reading each other",
+        "nobody": "alone",
+        "chain": "chained",
     }
     return said.get(name, level)
 

@@ -79,7 +79,7 @@ def test_reading_each_other_is_a_seam():
     assert found["features_own__reading_nobody"].trial.topology == wire("isolated", 8)
     assert found["features_own__reading_chain"].trial.topology == wire("chain", 8)
     assert found["features_one__reading_chain"].trial.topology.reads == wire("chain", 8).reads
-    assert found["features_one__reading_chain"].title == "shared features, reading each other"
+    assert found["features_one__reading_chain"].title == "shared features, chained"
 
 
 def test_with_holds_for_all_arms():
