@@ -160,7 +160,7 @@ class Loop:
             return x, self._predict(x)
         said, own = self._last_said.copy(), x.shape[-1]
         real = None if self._real is None else self._read(self._real)
-        wide = np.empty((*said.shape, own + self._upstream.shape[1]))
+        wide = np.moveaxis(np.empty((own + self._upstream.shape[1], *said.shape)), 0, -1)  # a feature lies together
         wide[..., :own] = x
         for rung in self._rungs or [list(range(self.m))]:
             wide[..., own:] = self._upstreams(said, real, moment)

@@ -13,8 +13,10 @@ cascades of Sculley et al. (2015), "Hidden technical debt in machine learning sy
 
 theta_i itself has the variance (gain^2i - 1) / (gain^2 - 1): a gain enlarges what is to be foreseen and the error alike. With `alike` 1 all
 stages have one driver, and a chain of own views gathers L readings of it. A stage that acts on a number pays for its squared error,
-and reality does not move: what closes the loop is that models learn on each other's output. All numbers are exactly normal.
-A tick is one run of the chain, for some items that differ in their drivers and errors; nothing is fitted.
+and reality does not move: what closes the loop is that models learn on each other's output.
+
+Drivers and errors are bulk noise (none beyond 4.3 standard deviations). A tick is one run of the chain, for some items that differ in
+their drivers and errors; nothing is fitted.
 """
 
 from __future__ import annotations
@@ -142,9 +144,11 @@ class Cascade(World[Stages]):
     def _news(self, luck: Luck) -> tuple[Floats, Floats]:
         """Standard normals: one for each stage and item, `alike` between stages, and the errors of the views."""
         shape = luck.replications, self.models, self.items
-        common = luck.normal("weather", (shape[0], 1, self.items))
-        own = math.sqrt(1 - self.alike) * luck.normal("driver", shape)
-        return math.sqrt(self.alike) * common + own, luck.normal("view error", shape).copy()
+        own, error = luck.noise("driver", shape), luck.noise("view error", shape).copy()
+        if not self.alike:
+            return own.copy(), error
+        common = luck.noise("weather", (shape[0], self.items))[:, None]
+        return math.sqrt(self.alike) * common + math.sqrt(1 - self.alike) * own, error
 
     def _chained(self, driver: Floats) -> Floats:
         """theta_i = gain theta_{i-1} + u_i for each item, `(r, m, n)`."""

@@ -11,7 +11,8 @@ likelihood fit to n pieces of a normal loses 1/n of its variance, and its mean t
 since the g-th batch then moves the fit by 1/g of itself. The product never falls below sin(pi/sqrt n)/(pi/sqrt n), about 1 - pi^2/(6 n):
 the bound c pi^2/6 of Gerstgrasser et al. (2024), "Is model collapse inevitable?", arXiv 2404.01413. Both laws are exact algebra.
 
-All numbers are exactly normal. A tick is a generation because it is part of the source; nothing is fitted.
+All numbers are bulk noise (none beyond 4.3 standard deviations).
+A tick is a generation because it is part of the source. Nothing is fitted.
 """
 
 from __future__ import annotations
@@ -86,18 +87,18 @@ class Collapse(World[Press]):
 
     def act(self, state: Press, said: Array, luck: Luck) -> Action:
         """Every model writes with the mean and the standard deviation that it answered, `(r, m, n)`."""
-        return Action(said[..., :1] + np.maximum(said[..., 1:], 0.0) * luck.normal("pieces", self._shape(luck)))
+        return Action(said[..., :1] + np.maximum(said[..., 1:], 0.0) * luck.noise("pieces", self._shape(luck)))
 
     def fallback(self, state: Press, luck: Luck) -> Floats:
         """Without a model people write everything, `(r, m, n)`."""
-        return luck.normal("pieces by people", self._shape(luck)).copy()
+        return luck.noise("pieces by people", self._shape(luck)).copy()
 
     def step(self, state: Press, action: Action, luck: Luck) -> tuple[Press, Feedback]:
         """People write their share, the first pieces; all that is published `(r, m, n)` is what models are fitted to next."""
         written, people = action.value, round(self.fresh * self.pieces)
         if people:
             written = written.copy()
-            written[..., :people] = luck.normal("people", written.shape)[..., :people]
+            written[..., :people] = luck.noise("people", written.shape)[..., :people]
         mean = written.mean(axis=2)
         variance = np.maximum(np.einsum("rmn,rmn->rm", written, written) / self.pieces - mean * mean, 0.0)
         rare = (np.abs(written - mean[..., None]) > RARE).mean(axis=(1, 2))

@@ -59,9 +59,9 @@ def noise_of(world, seed, number, ticks):
     dealt = {name: [] for name in ("weather", "driver", "view error")}
     for tick in range(-1, ticks):  # what is met at a tick is drawn at the one before
         luck.clock.row = tick
-        dealt["weather"].append(luck.normal("weather", (1, 1, world.items))[0, 0].tolist())
+        dealt["weather"].append(luck.noise("weather", (1, world.items))[0].tolist())
         for name in ("driver", "view error"):
-            dealt[name].append(luck.normal(name, shape)[0].tolist())
+            dealt[name].append(luck.noise(name, shape)[0].tolist())
     return dealt
 
 

@@ -43,7 +43,7 @@ def noise_of(world, seed, number, ticks):
     for tick in range(ticks):
         luck.clock.row = tick
         for name in dealt:
-            dealt[name].append(luck.normal(name, shape)[0].tolist())
+            dealt[name].append(luck.noise(name, shape)[0].tolist())
     return dealt
 
 
