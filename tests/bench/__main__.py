@@ -155,9 +155,7 @@ TWINS = {
     "cascade": Case(
         cascade_twin, bare_items, 80, "item at a stage", lambda trial: trial.world.models * trial.world.items
     ),
-    "cascade_collapse": Case(
-        collapse_twin, bare_pieces, 100, "piece", lambda trial: trial.world.models * trial.world.pieces
-    ),
+    "collapse": Case(collapse_twin, bare_pieces, 100, "piece", lambda trial: trial.world.models * trial.world.pieces),
     "flash_crash": Case(flash_crash_twin, bare_agents, 2400, "agent-step", lambda trial: trial.topology.models),
     "load_balancer": Case(
         load_balancer_twin, bare_requests, 240, "request", lambda trial: trial.world.arrivals * trial.world.tick

@@ -171,7 +171,7 @@ def test_nobody_reads_the_models():
 
 
 def test_the_shipped_claims_point_at_the_algebra():
-    claimed = {(c.arm, c.measure, c.control): c.near for c in load("cascade_collapse").claims if c.near is not None}
+    claimed = {(c.arm, c.measure, c.control): c.near for c in load("collapse").claims if c.near is not None}
     own, (kept, _), (tenth, _) = fits(50, 100), fits(50, 99, keep=True), fits(50, 100, people=5)
     assert claimed == pytest.approx(
         {
