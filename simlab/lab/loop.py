@@ -160,13 +160,15 @@ class Loop:
         reads = self.trial.topology.reads
         if not reads:
             return x, self._predict(x)
-        said = self._last_said.copy()
+        said, own = self._last_said.copy(), x.shape[-1]
         real = None if self._real is None else self._read(self._real)
+        wide = np.moveaxis(np.empty((own + self._upstream.shape[1], *said.shape)), 0, -1)  # a feature lies together
+        wide[..., :own] = x
         for rung in self._rungs or [list(range(self.m))]:
-            wide = self._with_upstream(x, said, real, moment)
+            wide[..., own:] = self._upstreams(said, real, moment)
             said[:, rung] = self._predict(wide)[:, rung]
         if self._rungs:
-            wide = self._with_upstream(x, said, real, moment)
+            wide[..., own:] = self._upstreams(said, real, moment)
         self._last_said = said
         return wide, said
 
@@ -183,19 +185,18 @@ class Loop:
             doubt = cast.doubt(x, doubt)
         return doubt
 
-    def _with_upstream(self, x: Array, said: Floats, real: Floats | None, moment: At) -> Array:
-        case, read = self.world.spec.case, self._read(said)
-        if real is not None:
-            read = self._seam("upstream", Upstream(read, real), moment).said
-        whole = (self.r, self.m, *case)
-        return np.concatenate(
-            [np.broadcast_to(x, (*whole, x.shape[-1])), np.broadcast_to(read, (*whole, read.shape[-1]))], -1
-        )
+    def _upstreams(self, said: Floats, real: Floats | None, moment: At) -> Floats:
+        """What models read of what is `said` `(r, m, *c)`, as it is served, `(r, m, *c, k)`."""
+        read = self._read(self.disturbances.prediction(said))
+        return read if real is None else np.asarray(self._seam("upstream", Upstream(read, real), moment).said)
 
     def _read(self, of: Floats) -> Floats:
         """What there is of each upstream model, `(r, m, *c, k)`, from what there is of each model; 0 where none is read."""
-        there = (self._upstream >= 0).reshape(self.m, *(1,) * len(self.world.spec.case), -1)
-        return np.moveaxis(of[:, self._upstream], 2, -1) * there
+        read = np.empty((*of.shape, self._upstream.shape[1]))
+        for i, models in enumerate(self._upstream.T):
+            there = (models >= 0).reshape(self.m, *(1,) * len(self.world.spec.case))
+            np.multiply(of.take(models, axis=1), there, out=read[..., i])
+        return read
 
     def _viewed(self, x: Array) -> Array:
         """The features each model sees, `(r, m, ...)`, or `(r, 1, ...)` where all see the same."""

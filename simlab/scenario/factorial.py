@@ -9,6 +9,7 @@
 | data | own, one, blocks(k): which pool its experience goes to; where it is no seam, to the brain that answers for it |
 | schedule | synchronised, staggered(m), random(q) |
 | kind | same (all brains are the first of the list), mixed (the brains of the list in turn) |
+| reading | nobody, chain: which models each model reads, none or the one before |
 
 The first level of each seam is what the others are held against. `with` holds for all arms. What cannot be played, or plays as another
 combination does, is left out, and the scenario says so.
@@ -36,6 +37,7 @@ SHARING = ("own", "one", "blocks(2)")
 LEVELS = dict.fromkeys(PARTS, SHARING) | {
     "schedule": ("synchronised", "staggered(1)", "random(0.5)"),
     "kind": ("same", "mixed"),
+    "reading": ("nobody", "chain"),
 }
 
 
@@ -118,6 +120,8 @@ def combinations(found: Mapping[str, tuple[str, ...]], models: int, kinds: int) 
             topology["kind_of"] = [i % kinds if levels["kind"] == "mixed" else 0 for i in range(brains)]
         if "schedule" in levels:
             topology["schedule"] = levels["schedule"]
+        if levels.get("reading") == "chain":
+            topology["reads"] = [[m - 1] for m in range(models)]
         yield name, Combination(levels, title_of(levels), topology)
 
 
@@ -150,6 +154,8 @@ def words(seam: str, level: str, levels: Mapping[str, str] | None = None) -> str
         "random": f"retrained with chance {number}",
         "same": "one kind",
         "mixed": "mixed kinds",
+        "nobody": "alone",
+        "chain": "chained",
     }
     return said.get(name, level)
 

@@ -158,6 +158,7 @@ FACTORIAL = _table(
     data=_key(Node, SEAM + "own, one or blocks(k); which pool its experience goes to, else that of its brain", None),
     schedule=_key(Node, SEAM + "synchronised, staggered(m) or random(q)", None),
     kind=_key(Node, SEAM + "same (the first brain of the list) or mixed (the brains of the list in turn)", None),
+    reading=_key(Node, SEAM + "nobody or chain (the one before); which models each model reads", None),
     **{"with": _key(Node, "keys that all its arms have: brain, schedule, shocks, interventions, set", None)},
 )
 

@@ -29,6 +29,8 @@ from simlab.studies.runner import COHORT
 from tests.twins.flash_crash import Exchange
 from tests.twins.policing import City
 from tests.worlds import test_flash_crash, test_policing
+from tests.worlds.test_cascade import twin_of as cascade_twin_of
+from tests.worlds.test_collapse import twin_of as collapse_twin_of
 from tests.worlds.test_hiring import twin_of as hiring_twin_of
 from tests.worlds.test_load_balancer import twin_of
 from tests.worlds.test_performative import twin_of as performative_twin_of
@@ -83,6 +85,28 @@ def retraining_twin(trial: Trial, ticks: int) -> Callable[[], None]:
     """The twin of one replication, ready to go."""
     twin = retraining_twin_of(trial, 1, 0, ticks)
     return lambda: twin.run(ticks)
+
+
+def cascade_twin(trial: Trial, ticks: int) -> Callable[[], None]:
+    """The twin of one replication, ready to go."""
+    twin = cascade_twin_of(trial, 1, 0, ticks)
+    return lambda: twin.run(ticks)
+
+
+def collapse_twin(trial: Trial, ticks: int) -> Callable[[], None]:
+    """The twin of one replication, ready to go."""
+    twin = collapse_twin_of(trial, 1, 0, ticks)
+    return lambda: twin.run(ticks)
+
+
+def bare_items(trial: Trial, ticks: int) -> None:
+    """The same for a chain: one process for each item at each stage."""
+    bare_processes(trial.world.models * trial.world.items, ticks)
+
+
+def bare_pieces(trial: Trial, ticks: int) -> None:
+    """The same for publishers: one process for each piece."""
+    bare_processes(trial.world.models * trial.world.pieces, ticks)
 
 
 def bare_agents(trial: Trial, ticks: int) -> None:
@@ -142,6 +166,10 @@ class Case(NamedTuple):
 
 
 TWINS = {
+    "cascade": Case(
+        cascade_twin, bare_items, 80, "item at a stage", lambda trial: trial.world.models * trial.world.items
+    ),
+    "collapse": Case(collapse_twin, bare_pieces, 100, "piece", lambda trial: trial.world.models * trial.world.pieces),
     "flash_crash": Case(flash_crash_twin, bare_agents, 2400, "agent-step", lambda trial: trial.topology.models),
     "hiring": Case(hiring_twin, bare_agents, 260, "agent-step", lambda trial: trial.topology.models),
     "load_balancer": Case(

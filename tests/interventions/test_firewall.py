@@ -19,6 +19,7 @@ from simlab.base.world import Action, Feedback, Measure, Spec, World
 from simlab.brains.brain import Brain, Nothing
 from simlab.brains.topology import wire
 from simlab.interventions.firewall import Firewall
+from simlab.lab.shocks import Shock
 from simlab.lab.trial import Trial
 from tests.interventions.stage import always, numbers, told
 
@@ -95,6 +96,16 @@ def test_two_of_them_bound_one_after_the_other():
     expected = told(chain(tight), "predict")
     for hands in ((wide, tight), (tight, wide)):
         np.testing.assert_array_equal(told(chain(*hands), "predict"), expected)
+
+
+@pytest.mark.parametrize("lag", [False, True])
+def test_a_bad_push_is_what_the_models_after_it_read(lag):
+    """What is served is what is read: 4 more at the first model are 8 more at the second and 16 at the third, unless it is garbled."""
+    for effect, expected in (("biased", [5, 11, 23]), ("garbled", [-1, -1, -1])):
+        shock = Shock("push", "brain", effect, size=4.0, models=(0,), start=20.0)
+        said = told(chain(shocks=(shock,), lag=lag), "predict")
+        np.testing.assert_array_equal(said[19], np.broadcast_to([1, 3, 7], (4, 3)))
+        np.testing.assert_array_equal(said[24], np.broadcast_to(expected, (4, 3)))
 
 
 def test_the_first_model_reads_nobody_and_is_untouched():

@@ -73,6 +73,15 @@ def test_blocks_schedules_and_kinds():
     )  # fmt: skip
 
 
+def test_reading_each_other_is_a_seam():
+    scenario = made(text("{features: [own, one], reading: [nobody, chain]}"))
+    found = {arm.name: arm for arm in scenario.arms}
+    assert found["features_own__reading_nobody"].trial.topology == wire("isolated", 8)
+    assert found["features_own__reading_chain"].trial.topology == wire("chain", 8)
+    assert found["features_one__reading_chain"].trial.topology.reads == wire("chain", 8).reads
+    assert found["features_one__reading_chain"].title == "shared features, chained"
+
+
 def test_with_holds_for_all_arms():
     found = arms_of(
         "{brain: [own, one], with: {shocks: [], interventions: [damp], set: {world.market.traders: 4}, brain: {echo: {gain: 3}}}}"

@@ -141,7 +141,7 @@ def test_what_a_model_is_asked_has_the_same_law_in_every_wiring(name, wiring):
     """Before any feedback: mean and spread of what the last model sees, wired alone and otherwise, within 4 standard errors."""
     trial = short(load(name).arms[0], 1)
     seen = {}
-    for which, other in (("own", trial), ("wired", rewired(trial, wiring))):
+    for which, other in (("own", rewired(trial, "isolated")), ("wired", rewired(trial, wiring))):
 
         def tap(tick, stage, value, which=which):
             if stage == "observe":
