@@ -204,4 +204,5 @@ class Goodhart(World[Market]):
 
 def _beyond(a: Floats, shown: Array) -> Floats:
     """How much more of `a` `(..., s, n)` the candidates `shown` `(..., s, 1)` have than the average one, mean over slots."""
-    return (np.take_along_axis(a, shown, axis=-1)[..., 0] - a.mean(axis=-1)).mean(axis=-1)
+    there: Floats = np.take_along_axis(a, shown, axis=-1)[..., 0]
+    return np.asarray((there - a.mean(axis=-1)).mean(axis=-1))
