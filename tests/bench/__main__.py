@@ -29,6 +29,7 @@ from simlab.studies.runner import COHORT
 from tests.twins.flash_crash import Exchange
 from tests.twins.policing import City
 from tests.worlds import test_flash_crash, test_policing
+from tests.worlds.test_goodhart import twin_of as goodhart_twin_of
 from tests.worlds.test_load_balancer import twin_of
 from tests.worlds.test_performative import twin_of as performative_twin_of
 
@@ -69,6 +70,17 @@ def performative_twin(trial: Trial, ticks: int) -> Callable[[], None]:
     """The twin of one replication, ready to go."""
     twin = performative_twin_of(trial, 1, 0, ticks)
     return lambda: twin.run(ticks)
+
+
+def goodhart_twin(trial: Trial, ticks: int) -> Callable[[], None]:
+    """The twin of one replication, ready to go."""
+    twin = goodhart_twin_of(trial, 1, 0, ticks)
+    return lambda: twin.run(ticks)
+
+
+def bare_producers(trial: Trial, ticks: int) -> None:
+    """One process per candidate that does nothing but wait for the next round."""
+    bare_processes(trial.world.slots * trial.world.candidates, ticks)
 
 
 def bare_agents(trial: Trial, ticks: int) -> None:
@@ -129,6 +141,13 @@ class Case(NamedTuple):
 
 TWINS = {
     "flash_crash": Case(flash_crash_twin, bare_agents, 2400, "agent-step", lambda trial: trial.topology.models),
+    "goodhart": Case(
+        goodhart_twin,
+        bare_producers,
+        40,
+        "candidate",
+        lambda trial: trial.world.slots * trial.world.candidates,
+    ),
     "load_balancer": Case(
         load_balancer_twin, bare_requests, 240, "request", lambda trial: trial.world.arrivals * trial.world.tick
     ),
