@@ -77,20 +77,16 @@ class Goodhart(World[Market]):
     misread: Annotated[float, Par("1", "error of a view, in standard deviations of V", low=0)] = 0.5
     recent: Annotated[float, Par("s", "age at which a gain counts 1/e in those that are shown", above=0)] = 50 * DAY
 
-    measures: ClassVar[Mapping[str, Measure]] = {
-        "metric_gain": Measure(
-            "1", "what choosing adds to the metric, recently, over a random candidate: the proxy", bound=1e6
-        ),
-        "true_gain": Measure("1", "what choosing adds for users, recently, over a random candidate", bound=1e6),
-        "gap": Measure("1", "gain of the metric less gain of the users", "higher", bound=1e6),
+    measures: ClassVar[Mapping[str, Measure]] = {  # sd: standard deviations of V
+        "metric_gain": Measure("sd", "what choosing adds to the metric, recently, over a random candidate: the proxy"),
+        "true_gain": Measure("sd", "what choosing adds for users, recently, over a random candidate", "lower"),
+        "gap": Measure("sd", "gain of the metric less gain of the users", "higher"),
         "worse_off": Measure(
             "1", "surfaces whose users recently were worse off than with a random candidate", "higher"
         ),
-        "effort": Measure("1", "what producers add to the usual spread of E", "higher", bound=1e6),
-        "gamed": Measure("1", "E of what is shown in this round, beyond the average candidate's", "higher", bound=1e6),
-        "loss": Measure(
-            "1", "what users lost so far by the choosing, a round and surface; below 0 they gained", "higher"
-        ),
+        "effort": Measure("sd", "what producers add to the usual spread of E", "higher", bound=1e6),
+        "gamed": Measure("sd", "E of what is shown in this round, beyond the average candidate's", "higher"),
+        "loss": Measure("sd", "what users lost so far by the choosing, a slot; below 0 they gained", "higher"),
     }
 
     def check(self) -> None:
