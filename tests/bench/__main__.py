@@ -31,6 +31,7 @@ from tests.twins.policing import City
 from tests.worlds import test_flash_crash, test_policing
 from tests.worlds.test_cascade import twin_of as cascade_twin_of
 from tests.worlds.test_collapse import twin_of as collapse_twin_of
+from tests.worlds.test_goodhart import twin_of as goodhart_twin_of
 from tests.worlds.test_hiring import twin_of as hiring_twin_of
 from tests.worlds.test_load_balancer import twin_of
 from tests.worlds.test_performative import twin_of as performative_twin_of
@@ -109,6 +110,17 @@ def bare_pieces(trial: Trial, ticks: int) -> None:
     bare_processes(trial.world.models * trial.world.pieces, ticks)
 
 
+def goodhart_twin(trial: Trial, ticks: int) -> Callable[[], None]:
+    """The twin of one replication, ready to go."""
+    twin = goodhart_twin_of(trial, 1, 0, ticks)
+    return lambda: twin.run(ticks)
+
+
+def bare_producers(trial: Trial, ticks: int) -> None:
+    """One process per candidate that does nothing but wait for the next round."""
+    bare_processes(trial.world.slots * trial.world.candidates, ticks)
+
+
 def bare_agents(trial: Trial, ticks: int) -> None:
     """One process per agent that does nothing but wait for the next tick."""
     bare_processes(trial.topology.models, ticks)
@@ -172,6 +184,13 @@ TWINS = {
     "collapse": Case(collapse_twin, bare_pieces, 100, "piece", lambda trial: trial.world.models * trial.world.pieces),
     "flash_crash": Case(flash_crash_twin, bare_agents, 2400, "agent-step", lambda trial: trial.topology.models),
     "hiring": Case(hiring_twin, bare_agents, 260, "agent-step", lambda trial: trial.topology.models),
+    "goodhart": Case(
+        goodhart_twin,
+        bare_producers,
+        40,
+        "candidate",
+        lambda trial: trial.world.slots * trial.world.candidates,
+    ),
     "load_balancer": Case(
         load_balancer_twin, bare_requests, 240, "request", lambda trial: trial.world.arrivals * trial.world.tick
     ),
