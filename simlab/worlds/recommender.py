@@ -1,0 +1,228 @@
+"""Recommendation: people are shown what they are expected to like, and come to like what they click on.
+
+Jiang, Chiappa, Lattimore, Gyorgy & Kohli (2019), "Degenerate feedback loops in recommender systems", AIES. A user has an interest mu
+in each of K items and clicks on what is shown with probability 1 / (1 + exp(-mu)); a click raises mu by `drift` and its
+absence lowers it by as much. So the interest in an item that is always shown drifts by drift x tanh(mu / 2) a day, and in the
+mean field sinh(mu / 2) grows as exp(drift x t / 2): interests leave every bound at last, at the speed `drift`, whoever serves. A
+list of l items drawn at random shows an item on one day in K / l, and is slower by that factor.
+
+Users are grouped in cohorts with tastes of their own, and each cohort has a model, which says with what shares its list of the day
+is to be drawn; all its users see that list. An item is on it with l times its share, and surely from 1 / l on (systematic sampling,
+Madow 1949, Annals of Mathematical Statistics 20). A view estimates how much a cohort likes each item now, with an error about the item
+that stays, of the same law in every view. In a viral spike everybody clicks more on the first item.
+
+A tick is a day's visit because it is part of the source: one list, one decision on each of its items. Nothing is fitted.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Annotated, ClassVar, NamedTuple, final
+
+import numpy as np
+
+from simlab.base.arrays import Array, Floats, Ints
+from simlab.base.errors import ParameterError
+from simlab.base.luck import Luck
+from simlab.base.par import Par
+from simlab.base.world import Action, Feedback, Measure, Spec, World
+
+DAY = 86_400.0
+VIRAL = 0  # the item that a spike is about
+
+
+class Tally(NamedTuple):
+    """Sums over the days so far."""
+
+    days: Floats  # (r,)
+    shown: Floats  # (r, m, k) how often each item was shown
+    worth: Floats  # (r, m) clicks of a user that the lists would have had by first interests
+
+
+class Audience(NamedTuple):
+    """The state. Interest now is `first` + drift x `net`."""
+
+    first: Floats  # (r, m, k, u) first interest of each user in each item, log-odds of a click
+    net: Floats  # (r, m, k, u) clicks less refusals
+    mean: Floats  # (r, m, k) mean first interest of the users
+    sum: Floats  # (r, m, k) sum of `net` over users
+    square: Floats  # (r, m, u) sum of the squares of `net` over items
+    error: Floats  # (r, m, k) of each view, standard normal
+    worth: Floats  # (r, m, k) clicks to be expected of a user by first interests
+    best: Floats  # (r, m) the same of a list of the best items
+    shown: Floats  # (r, m, k) 1 for what was shown today
+    clicked: Floats  # (r,) share of what was shown today
+    total: Tally
+
+
+@final
+@dataclass(frozen=True)
+class Recommender(World[Audience]):
+    """Cohorts of users that are each shown a list of items a day."""
+
+    cohorts: Annotated[int, Par("1", "cohorts of users, each served by one model", low=1)] = 8
+    users: Annotated[int, Par("1", "users in a cohort", low=1)] = 20
+    items: Annotated[int, Par("1", "items to choose from", low=2)] = 40
+    length: Annotated[int, Par("1", "items on a list", low=1)] = 4
+    drift: Annotated[float, Par("1", "change of an interest, in log-odds, with a click or its absence", low=0)] = 0.03
+    spread: Annotated[float, Par("1", "standard deviation of first interests, in log-odds", low=0)] = 1.0
+    popular: Annotated[float, Par("1", "share of their variance that all users have in common", low=0, high=1)] = 0.2
+    taste: Annotated[float, Par("1", "share that the users of a cohort have in common beside it", low=0, high=1)] = 0.4
+    error: Annotated[float, Par("1", "error of a view about an item, in log-odds", low=0)] = 0.5
+    viral: Annotated[float, Par("1", "log-odds added to all clicks on the first item", live=True)] = 0.0
+    line: Annotated[
+        float, Par("1", "a bubble begins where the odds of l items have changed this many-fold", above=1)
+    ] = 10.0
+
+    measures: ClassVar[Mapping[str, Measure]] = {
+        "moved": Measure("1", "how far a user's interests are from the first ones: Euclidean, in log-odds", "higher"),
+        "bubbled": Measure("1", "share of the cohorts whose users' interests are beyond the line", "higher"),
+        "alike": Measure(
+            "1", "overlap of two cohorts' lists of the day (Jaccard index)", "higher", may_be_undefined=True
+        ),
+        "variety": Measure(
+            "1", "effective number of items that a cohort was shown so far", "lower", may_be_undefined=True
+        ),
+        "gini": Measure(
+            "1", "inequality of items in how often they were shown so far", "higher", may_be_undefined=True
+        ),
+        "clicks": Measure("1", "share of what was shown today that was clicked on", "lower", may_be_undefined=True),
+        "satisfaction": Measure(
+            "1",
+            "clicks that the lists so far would have had by first interests, of those of the best lists",
+            "lower",
+            may_be_undefined=True,
+        ),
+        "lost": Measure(
+            "1", "clicks of a user that the best lists would have had beside, by first interests", "higher"
+        ),
+    }
+
+    def check(self) -> None:
+        """Raise ParameterError where a list is too long, or parts of a variance exceed the whole."""
+        if self.length > self.items:
+            raise ParameterError(f"Recommender.length must be at most items ({self.items}), not {self.length}")
+        if self.popular + self.taste > 1:
+            raise ParameterError(
+                f"Recommender.popular and taste must add up to at most 1, not {self.popular + self.taste:g}"
+            )
+
+    @property
+    def spec(self) -> Spec:
+        """Each model says with what shares to draw its cohort's list, from what its view believes of the click rates."""
+        return Spec(self.cohorts, "shares", self.cohorts, features=self.items, choices=self.items)
+
+    @property
+    def tick(self) -> float:
+        """One day."""
+        return DAY
+
+    def start(self, luck: Luck) -> Audience:
+        """First interests: what all have in common, what a cohort has, and each user's own, all normal."""
+        r, m, k, u = luck.replications, self.cohorts, self.items, self.users
+        shared = math.sqrt(self.popular) * luck.normal("popular", (r, k))[:, None]
+        shared = shared + math.sqrt(self.taste) * luck.normal("taste", (r, m, k))
+        own = math.sqrt(max(1 - self.popular - self.taste, 0.0)) * luck.normal("own", (r, m, k, u))
+        first = self.spread * (shared[..., None] + own)
+        worth = chance(first).mean(axis=3)
+        best = np.sort(worth, axis=2)[:, :, k - self.length :].sum(axis=2)
+        net, moves, shown, square = (np.zeros(shape) for shape in ((r, m, k, u), (r, m, k), (r, m, k), (r, m, u)))
+        error, unknown = luck.normal("view error", (r, m, k)).copy(), np.full(r, np.nan)
+        mean = first.mean(axis=3)
+        return Audience(first, net, mean, moves, square, error, worth, best, shown, unknown, none(r, m, k))
+
+    def settle(self, state: Audience) -> Audience:
+        """Sums begin anew."""
+        return state._replace(total=none(*state.sum.shape))
+
+    def observe(self, state: Audience) -> Floats:
+        """`(r, m, k)`: how likely a user of average interest is to click on each item, as the view believes."""
+        x = state.mean + self.drift / self.users * state.sum + self.error * state.error
+        x[..., VIRAL] += self.viral
+        return chance(x)
+
+    def act(self, state: Audience, said: Array, luck: Luck) -> Action:
+        """Draw a list for each cohort, `(r, m, l)` items, with the shares `said` `(r, m, k)`; -1 where they do not fill it."""
+        r, m, k = said.shape
+        surely = np.minimum(np.maximum(said * self.length, 0.0), 1.0)
+        place = np.zeros((r, m, k + 1), dtype=np.int64)
+        place[..., 1:] = np.cumsum(surely, axis=2) + luck.uniform("list", (r, m))[..., None]
+        drawn = np.nonzero(place[..., 1:] > place[..., :-1])
+        slot = np.minimum(place[drawn], self.length - 1)
+        items, odds = np.full((r, m, self.length), -1), np.zeros((r, m, self.length))
+        items[drawn[0], drawn[1], slot] = drawn[2]
+        odds[drawn[0], drawn[1], slot] = surely[drawn]
+        return Action(items, odds)
+
+    def fallback(self, state: Audience, luck: Luck) -> Ints:
+        """Without a model a list is drawn at random, `(r, m, l)`."""
+        ranks = luck.uniform("any", (luck.replications, self.cohorts, self.items)).argsort(axis=2, kind="stable")
+        return ranks[..., : self.length]
+
+    def step(self, state: Audience, action: Action, luck: Luck) -> tuple[Audience, Feedback]:
+        """Users click or do not; the answer `(r, m, k)` is the share of a cohort's users who clicked, seen where an item was shown."""
+        s, total, (r, m, k, u) = state, state.total, state.net.shape
+        twice = np.tril(action.value[..., :, None] == action.value[..., None, :], -1).any(axis=3)
+        there = (action.value >= 0) & ~twice  # what stands twice on a list is shown once
+        item = np.maximum(action.value, 0)
+        row = item + np.arange(r * m).reshape(r, m, 1) * k
+        first, before = (a.reshape(-1, u).take(row, axis=0) for a in (s.first, s.net))
+        interest = first + self.drift * before
+        interest += (self.viral * (item == VIRAL))[..., None]
+        clicks = luck.uniform("clicks", before.shape) < chance(interest)
+        change = (clicks * 2.0 - 1.0) * there[..., None]
+        after = s.net.reshape(-1, u)
+        for slot in range(self.length):  # one after the other: rows repeat where an item stands twice
+            after[row[..., slot]] += change[..., slot, :]
+
+        cell = row[there]
+        shown, answers, odds = np.zeros((3, r, m, k))
+        shown.reshape(-1)[cell] = 1
+        answers.reshape(-1)[cell] = clicks.mean(axis=3)[there]
+        s.sum.reshape(-1)[cell] += change.sum(axis=3)[there]
+        even = self.length / k  # the chance of what the plain rule showed
+        odds.reshape(-1)[cell] = even if action.chance is None else np.nan_to_num(action.chance, nan=even)[there]
+        then = s._replace(
+            square=s.square + ((2 * before + change) * change).sum(axis=2),
+            shown=shown,
+            clicked=answers.reshape(r, -1).sum(axis=1) / np.maximum(shown.reshape(r, -1).sum(axis=1), 1),
+            total=Tally(total.days + 1, total.shown + shown, total.worth + (s.worth * shown).sum(axis=2)),
+        )
+        return then, Feedback(answers, shown * u, chance=odds)
+
+    def measure(self, state: Audience) -> dict[str, Floats]:
+        """The measures now; what depends on lists is undefined before the first."""
+        s, t, m = state, state.total, self.cohorts
+        moved = self.drift * np.sqrt(s.square).mean(axis=2)
+        days = np.where(t.days > 0, t.days, np.nan)
+        both = np.einsum("rik,rjk->rij", s.shown, s.shown)
+        sizes = np.einsum("rii->ri", both)
+        either = np.where(t.days[:, None, None] > 0, sizes[:, :, None] + sizes[:, None] - both, np.nan)
+        overlap = both / np.maximum(either, 1)
+        square = (t.shown**2).sum(axis=2)
+        ranked = np.sort(t.shown.sum(axis=1), axis=1)
+        rank = 2 * np.arange(self.items) - self.items + 1
+        best, worth = s.best.mean(axis=1), t.worth.mean(axis=1)
+        now = {
+            "moved": moved.mean(axis=1),
+            "bubbled": (moved > math.log(self.line) * math.sqrt(self.length)).mean(axis=1),
+            "alike": (overlap.reshape(-1, m * m).sum(axis=1) - m) / (m * (m - 1)) if m > 1 else np.full(len(days), np.nan),
+            "variety": (t.shown.sum(axis=2) ** 2 / np.where(square > 0, square, np.nan)).mean(axis=1),
+            "gini": (rank * ranked).sum(axis=1) / (self.items * np.where(t.days > 0, ranked.sum(axis=1), np.nan)),
+            "clicks": s.clicked,
+            "satisfaction": worth / (days * best),
+            "lost": t.days * best - worth,
+        }
+        return {name: now[name] for name in self.measures}
+
+
+def chance(interest: Floats) -> Floats:
+    """The probability of a click, from its log-odds."""
+    return np.asarray(1 / (1 + np.exp(-interest)))
+
+
+def none(r: int, m: int, k: int) -> Tally:
+    """Nothing shown yet."""
+    return Tally(np.zeros(r), np.zeros((r, m, k)), np.zeros((r, m)))
