@@ -63,7 +63,7 @@ class Recommender(World[Audience]):
     """Cohorts of users that are each shown a list of items a day."""
 
     cohorts: Annotated[int, Par("1", "cohorts of users, each served by one model", low=1)] = 8
-    users: Annotated[int, Par("1", "users in a cohort", low=1)] = 20
+    users: Annotated[int, Par("1", "users in a cohort", low=1)] = 12
     items: Annotated[int, Par("1", "items to choose from", low=2)] = 40
     length: Annotated[int, Par("1", "items on a list", low=1)] = 4
     drift: Annotated[float, Par("1", "change of an interest, in log-odds, with a click or its absence", low=0)] = 0.03
@@ -164,31 +164,39 @@ class Recommender(World[Audience]):
     def step(self, state: Audience, action: Action, luck: Luck) -> tuple[Audience, Feedback]:
         """Users click or do not; the answer `(r, m, k)` is the share of a cohort's users who clicked, seen where an item was shown."""
         s, total, (r, m, k, u) = state, state.total, state.net.shape
-        twice = np.tril(action.value[..., :, None] == action.value[..., None, :], -1).any(axis=3)
-        there = (action.value >= 0) & ~twice  # what stands twice on a list is shown once
-        item = np.maximum(action.value, 0)
+        order = action.value.argsort(axis=2, kind="stable")
+        item = np.take_along_axis(action.value, order, axis=2)
+        there = item >= 0
+        there[..., :-1] &= item[..., 1:] != item[..., :-1]  # what stands twice on a list is shown once
+        item = np.maximum(item, 0)
         row = item + np.arange(r * m).reshape(r, m, 1) * k
-        first, before = (a.reshape(-1, u).take(row, axis=0) for a in (s.first, s.net))
-        interest = first + self.drift * before
-        interest += (self.viral * (item == VIRAL))[..., None]
-        clicks = luck.uniform("clicks", before.shape) < chance(interest)
-        change = (clicks * 2.0 - 1.0) * there[..., None]
-        after = s.net.reshape(-1, u)
-        for slot in range(self.length):  # one after the other: rows repeat where an item stands twice
-            after[row[..., slot]] += change[..., slot, :]
+        doubt, net = (a.reshape(-1, u).take(row, axis=0) for a in (s.first, s.net))
+        doubt += self.drift * net
+        doubt += (self.viral * (item == VIRAL))[..., None]
+        np.exp(np.negative(doubt, out=doubt), out=doubt)
+        doubt += 1  # now: 1 / chance of a click
+        doubt *= luck.uniform("clicks", doubt.shape)
+        change = np.copysign(1.0, np.subtract(1, doubt, out=doubt), out=doubt)
+        change *= there[..., None]
+        square = s.square + 2 * np.einsum("rmlu,rmlu->rmu", net, change) + there.sum(axis=2, keepdims=True)
+        net += change
+        s.net.reshape(-1, u)[row] = net  # where a row repeats the last counts, which is the one that was shown
 
-        cell = row[there]
+        cell, gained = row[there], np.einsum("rmlu->rml", change)[there]
+        worth = (s.worth.reshape(-1).take(row) * there).sum(axis=2)
         shown, answers, odds = np.zeros((3, r, m, k))
         shown.reshape(-1)[cell] = 1
-        answers.reshape(-1)[cell] = clicks.mean(axis=3)[there]
-        s.sum.reshape(-1)[cell] += change.sum(axis=3)[there]
+        answers.reshape(-1)[cell] = (gained / u + 1) / 2
+        s.sum.reshape(-1)[cell] += gained
+        total.shown.reshape(-1)[cell] += 1
         even = self.length / k  # the chance of what the plain rule showed
-        odds.reshape(-1)[cell] = even if action.chance is None else np.nan_to_num(action.chance, nan=even)[there]
+        known = np.full(item.shape, even) if action.chance is None else np.take_along_axis(action.chance, order, axis=2)
+        odds.reshape(-1)[cell] = np.nan_to_num(known, nan=even)[there]
         then = s._replace(
-            square=s.square + ((2 * before + change) * change).sum(axis=2),
+            square=square,
             shown=shown,
             clicked=answers.reshape(r, -1).sum(axis=1) / np.maximum(shown.reshape(r, -1).sum(axis=1), 1),
-            total=Tally(total.days + 1, total.shown + shown, total.worth + (s.worth * shown).sum(axis=2)),
+            total=Tally(total.days + 1, total.shown, total.worth + worth),
         )
         return then, Feedback(answers, shown * u, chance=odds)
 
@@ -208,7 +216,9 @@ class Recommender(World[Audience]):
         now = {
             "moved": moved.mean(axis=1),
             "bubbled": (moved > math.log(self.line) * math.sqrt(self.length)).mean(axis=1),
-            "alike": (overlap.reshape(-1, m * m).sum(axis=1) - m) / (m * (m - 1)) if m > 1 else np.full(len(days), np.nan),
+            "alike": (overlap.reshape(-1, m * m).sum(axis=1) - m) / (m * (m - 1))
+            if m > 1
+            else np.full(len(days), np.nan),
             "variety": (t.shown.sum(axis=2) ** 2 / np.where(square > 0, square, np.nan)).mean(axis=1),
             "gini": (rank * ranked).sum(axis=1) / (self.items * np.where(t.days > 0, ranked.sum(axis=1), np.nan)),
             "clicks": s.clicked,
