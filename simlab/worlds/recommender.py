@@ -66,7 +66,7 @@ class Recommender(World[Audience]):
     users: Annotated[int, Par("1", "users in a cohort", low=1)] = 12
     items: Annotated[int, Par("1", "items to choose from", low=2)] = 40
     length: Annotated[int, Par("1", "items on a list", low=1)] = 4
-    drift: Annotated[float, Par("1", "change of an interest, in log-odds, with a click or its absence", low=0)] = 0.03
+    drift: Annotated[float, Par("1", "change of an interest, in log-odds, with a click or its absence", low=0)] = 0.06
     spread: Annotated[float, Par("1", "standard deviation of first interests, in log-odds", low=0)] = 1.0
     popular: Annotated[float, Par("1", "share of their variance that all users have in common", low=0, high=1)] = 0.2
     taste: Annotated[float, Par("1", "share that the users of a cohort have in common beside it", low=0, high=1)] = 0.4

@@ -84,7 +84,7 @@ def test_seats_add_up_and_a_brain_learns_from_its_pool_alone():
 
 
 def test_optimism_prefers_what_was_tried_little():
-    """Means 0.5 and 0.48; standard deviations sqrt(0.25 / 1021) and sqrt(0.2496 / 21): level at optimism 0.02 / (0.1090 - 0.0156) = 0.214."""
+    """Means 0.5 and 0.48, deviations sqrt(0.25 / 1021) and sqrt(0.2496 / 21): level at optimism 0.02 / (0.1090 - 0.0156) = 0.214."""
     board = np.array([0.5, 0.48, 0.0, 0.0, 0.0])
     rate, seen = np.array([0.5, 0, 0, 0, 0]), np.array([1000.0, 0, 0, 0, 0])
     for optimism, first in ((0.0, 0), (0.2, 0), (0.23, 1)):

@@ -168,10 +168,10 @@ def test_small_steps_follow_the_mean_field():
 def test_the_more_a_recommender_knows_the_sooner_interests_degenerate():
     """The order of Jiang et al. 2019: an oracle, a top list that learns, one that explores, lists at random; four standard errors apart."""
     set_ups = (
-        trial("isolated", ORACLE, error=0.0, days=90),
-        trial(days=90),
-        trial("isolated", None, explored(0.4), days=90),
-        trial("isolated", None, RANDOM, days=90),
+        trial("isolated", ORACLE, error=0.0),
+        trial(),
+        trial("isolated", None, explored(0.4)),
+        trial("isolated", None, RANDOM),
     )
     moved = [play(set_up, 4, range(24)).measures["moved"] for set_up in set_ups]
     for faster, slower in pairwise(moved):
@@ -302,9 +302,9 @@ def test_the_shipped_claims_point_at_the_algebra():
     first = common[..., None] + math.sqrt(0.4) * rng.normal(size=(r, m, k, u))
     top = np.argsort(first.mean(axis=3), axis=2)[..., -n:]
     best = np.take_along_axis(first, top[..., None], axis=2)
-    oracle = np.sqrt(((mean_field(best, world.drift, 180) - best) ** 2).sum(axis=2)).mean()
+    oracle = np.sqrt(((mean_field(best, world.drift, 90) - best) ** 2).sum(axis=2)).mean()
     points, weights = np.polynomial.hermite_e.hermegauss(31)
-    squares = [(net**2 * law).sum() for net, law in (walk(x, world.drift, 180, n / k) for x in points)]
+    squares = [(net**2 * law).sum() for net, law in (walk(x, world.drift, 90, n / k) for x in points)]
     random = world.drift * math.sqrt(k * np.dot(weights, squares) / weights.sum())
     near = {
         claim.arm: claim.near
