@@ -1,10 +1,9 @@
 """A list of the best: the choices with the highest rates of success, learnt from what was tried and from a board of expected rates.
 
-Each choice has a Beta belief. Its prior has the mean that the features give, worth `trust` tries; successes and failures are added,
-and old ones fade (a Beta-binomial click-through rate, Agarwal, Chen & Elango 2009, "Spatio-temporal models for estimating click-through
-rate", WWW). With `optimism` above 0 a choice is judged by so many standard deviations above its mean, and what was
-tried little is tried sooner: the upper confidence bounds of Kaufmann, Cappe & Garivier (2012), "On Bayesian upper confidence
-bounds for bandit problems", AISTATS, with a normal quantile.
+Each choice has a Beta belief, as usual for click-through rates (Chapelle & Li 2011, NeurIPS 24). Its prior has the mean that the
+features give, worth `trust` tries; successes and failures are added, and old ones fade. With `optimism` above 0 a choice is judged
+by so many standard deviations above its mean, so what was tried little is tried sooner: the upper confidence bounds of Kaufmann,
+Cappe & Garivier (2012), "On Bayesian upper confidence bounds for bandit problems", AISTATS, with the quantile of a normal.
 """
 
 from __future__ import annotations

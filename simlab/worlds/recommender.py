@@ -77,7 +77,7 @@ class Recommender(World[Audience]):
     ] = 10.0
 
     measures: ClassVar[Mapping[str, Measure]] = {
-        "moved": Measure("1", "how far a user's interests are from the first ones: Euclidean, in log-odds", "higher"),
+        "moved": Measure("1", "distance of a user's interests from the first ones: Euclidean, in log-odds", "higher"),
         "bubbled": Measure("1", "share of the cohorts whose users' interests are beyond the line", "higher"),
         "alike": Measure(
             "1", "overlap of two cohorts' lists of the day (Jaccard index)", "higher", may_be_undefined=True
@@ -145,27 +145,36 @@ class Recommender(World[Audience]):
 
     def act(self, state: Audience, said: Array, luck: Luck) -> Action:
         """Draw a list for each cohort, `(r, m, l)` items, with the shares `said` `(r, m, k)`; -1 where they do not fill it."""
-        r, m, k = said.shape
-        surely = np.minimum(np.maximum(said * self.length, 0.0), 1.0)
+        (r, m, k), size = said.shape, self.length
+        surely = np.minimum(np.maximum(said * size, 0.0), 1.0)
         place = np.zeros((r, m, k + 1), dtype=np.int64)
         place[..., 1:] = np.cumsum(surely, axis=2) + luck.uniform("list", (r, m))[..., None]
-        drawn = np.nonzero(place[..., 1:] > place[..., :-1])
-        slot = np.minimum(place[drawn], self.length - 1)
-        items, odds = np.full((r, m, self.length), -1), np.zeros((r, m, self.length))
-        items[drawn[0], drawn[1], slot] = drawn[2]
-        odds[drawn[0], drawn[1], slot] = surely[drawn]
+        cell = np.flatnonzero(place[..., 1:] > place[..., :-1])
+        row, count = cell // k, place[..., -1].ravel()
+        slot = np.arange(len(cell)) + (size - np.cumsum(count)).take(row)  # the last of a list stands last
+        items, odds = np.full((r, m, size), -1), np.zeros((r, m, size))
+        items.reshape(-1)[row * size + slot] = cell - row * k
+        odds.reshape(-1)[row * size + slot] = surely.reshape(-1)[cell]
         return Action(items, odds)
 
     def fallback(self, state: Audience, luck: Luck) -> Ints:
         """Without a model a list is drawn at random, `(r, m, l)`."""
         ranks = luck.uniform("any", (luck.replications, self.cohorts, self.items)).argsort(axis=2, kind="stable")
-        return ranks[..., : self.length]
+        return np.sort(ranks[..., : self.length], axis=2)
 
     def step(self, state: Audience, action: Action, luck: Luck) -> tuple[Audience, Feedback]:
         """Users click or do not; the answer `(r, m, k)` is the share of a cohort's users who clicked, seen where an item was shown."""
         s, total, (r, m, k, u) = state, state.total, state.net.shape
-        order = action.value.argsort(axis=2, kind="stable")
-        item = np.take_along_axis(action.value, order, axis=2)
+        item = action.value
+        even = self.length / k  # the chance of what the plain rule shows
+        odds = (
+            np.full(item.shape, even)
+            if action.chance is None
+            else np.where(np.isnan(action.chance), even, action.chance)
+        )
+        if (item[..., 1:] < item[..., :-1]).any():  # a hand has mixed lists
+            order = item.argsort(axis=2, kind="stable")
+            item, odds = (np.take_along_axis(a, order, axis=2) for a in (item, odds))
         there = item >= 0
         there[..., :-1] &= item[..., 1:] != item[..., :-1]  # what stands twice on a list is shown once
         item = np.maximum(item, 0)
@@ -184,43 +193,39 @@ class Recommender(World[Audience]):
 
         cell, gained = row[there], np.einsum("rmlu->rml", change)[there]
         worth = (s.worth.reshape(-1).take(row) * there).sum(axis=2)
-        shown, answers, odds = np.zeros((3, r, m, k))
+        shown, answers, chances = np.zeros((3, r, m, k))
         shown.reshape(-1)[cell] = 1
         answers.reshape(-1)[cell] = (gained / u + 1) / 2
         s.sum.reshape(-1)[cell] += gained
         total.shown.reshape(-1)[cell] += 1
-        even = self.length / k  # the chance of what the plain rule showed
-        known = np.full(item.shape, even) if action.chance is None else np.take_along_axis(action.chance, order, axis=2)
-        odds.reshape(-1)[cell] = np.nan_to_num(known, nan=even)[there]
+        chances.reshape(-1)[cell] = odds[there]
         then = s._replace(
             square=square,
             shown=shown,
             clicked=answers.reshape(r, -1).sum(axis=1) / np.maximum(shown.reshape(r, -1).sum(axis=1), 1),
             total=Tally(total.days + 1, total.shown, total.worth + worth),
         )
-        return then, Feedback(answers, shown * u, chance=odds)
+        return then, Feedback(answers, shown * u, chance=chances)
 
     def measure(self, state: Audience) -> dict[str, Floats]:
         """The measures now; what depends on lists is undefined before the first."""
-        s, t, m = state, state.total, self.cohorts
-        moved = self.drift * np.sqrt(s.square).mean(axis=2)
+        s, t, m, k = state, state.total, self.cohorts, self.items
         days = np.where(t.days > 0, t.days, np.nan)
-        both = np.einsum("rik,rjk->rij", s.shown, s.shown)
-        sizes = np.einsum("rii->ri", both)
-        either = np.where(t.days[:, None, None] > 0, sizes[:, :, None] + sizes[:, None] - both, np.nan)
-        overlap = both / np.maximum(either, 1)
-        square = (t.shown**2).sum(axis=2)
+        moved = self.drift * np.einsum("rmu->rm", np.sqrt(s.square)) / self.users
+        beyond = moved > math.log(self.line) * math.sqrt(self.length)
+        variety = t.shown.sum(axis=2) ** 2 / np.maximum(np.einsum("rmk,rmk->rm", t.shown, t.shown), 1)
+        moved, beyond, variety, best, worth = np.stack([moved, beyond, variety, s.best, t.worth]).mean(axis=2)
+        both, size = np.einsum("rik,rjk->rij", s.shown, s.shown), s.shown.sum(axis=2)
+        overlap = (both / np.maximum(size[:, :, None] + size[:, None] - both, 1)).reshape(-1, m * m).sum(axis=1) - m
         ranked = np.sort(t.shown.sum(axis=1), axis=1)
-        rank = 2 * np.arange(self.items) - self.items + 1
-        best, worth = s.best.mean(axis=1), t.worth.mean(axis=1)
+        uneven = (np.arange(1 - k, k, 2) * ranked).sum(axis=1) / (k * np.maximum(ranked.sum(axis=1), 1))
+        unknown = days * 0
         now = {
-            "moved": moved.mean(axis=1),
-            "bubbled": (moved > math.log(self.line) * math.sqrt(self.length)).mean(axis=1),
-            "alike": (overlap.reshape(-1, m * m).sum(axis=1) - m) / (m * (m - 1))
-            if m > 1
-            else np.full(len(days), np.nan),
-            "variety": (t.shown.sum(axis=2) ** 2 / np.where(square > 0, square, np.nan)).mean(axis=1),
-            "gini": (rank * ranked).sum(axis=1) / (self.items * np.where(t.days > 0, ranked.sum(axis=1), np.nan)),
+            "moved": moved,
+            "bubbled": beyond,
+            "alike": overlap / (m * (m - 1)) + unknown if m > 1 else np.full(len(days), np.nan),
+            "variety": variety + unknown,
+            "gini": uneven + unknown,
             "clicks": s.clicked,
             "satisfaction": worth / (days * best),
             "lost": t.days * best - worth,
