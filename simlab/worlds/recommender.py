@@ -146,9 +146,10 @@ class Recommender(World[Audience]):
     def act(self, state: Audience, said: Array, luck: Luck) -> Action:
         """Draw a list for each cohort, `(r, m, l)` items, with the shares `said` `(r, m, k)`; -1 where they do not fill it."""
         (r, m, k), size = said.shape, self.length
-        surely = np.minimum(np.maximum(said * size, 0.0), 1.0)
+        surely = np.fmin(np.fmax(said * size, 0.0), 1.0)  # nothing where it is undefined
         place = np.zeros((r, m, k + 1), dtype=np.int64)
-        place[..., 1:] = np.cumsum(surely, axis=2) + luck.uniform("list", (r, m))[..., None]
+        reach = np.cumsum(surely, axis=2) + luck.uniform("list", (r, m))[..., None]
+        place[..., 1:] = np.minimum(reach, size + 0.5)  # a list is full, whatever else was said
         cell = np.flatnonzero(place[..., 1:] > place[..., :-1])
         row, count = cell // k, place[..., -1].ravel()
         slot = np.arange(len(cell)) + (size - np.cumsum(count)).take(row)  # the last of a list stands last
@@ -167,11 +168,8 @@ class Recommender(World[Audience]):
         s, total, (r, m, k, u) = state, state.total, state.net.shape
         item = action.value
         even = self.length / k  # the chance of what the plain rule shows
-        odds = (
-            np.full(item.shape, even)
-            if action.chance is None
-            else np.where(np.isnan(action.chance), even, action.chance)
-        )
+        known = np.full(item.shape, np.nan) if action.chance is None else action.chance
+        odds = np.where(np.isnan(known), even, known)
         if (item[..., 1:] < item[..., :-1]).any():  # a hand has mixed lists
             order = item.argsort(axis=2, kind="stable")
             item, odds = (np.take_along_axis(a, order, axis=2) for a in (item, odds))

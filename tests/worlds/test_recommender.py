@@ -211,12 +211,29 @@ def test_what_names_no_item_shows_none(said):
     world, luck = Recommender(**SMALL), Streams(1, range(2))
     state = world.start(luck)
     luck.clock.row = 0
-    with np.errstate(invalid="ignore"):
-        action = world.act(state, np.full((2, 4, 12), said), luck)
+    action = world.act(state, np.full((2, 4, 12), said), luck)
     then, answer = world.step(state, action, luck)
     assert (action.value == -1).all()
     assert not answer.weight.any()
     assert not then.net.any()
+
+
+def test_a_list_is_full_whatever_else_is_said():
+    """Shares that add up to more than 1, and one that is undefined, cost their own cohort and no other."""
+    world, luck = Recommender(**SMALL), Streams(1, range(2))
+    state = world.start(luck)
+    luck.clock.row = 0
+    said = np.full((2, 4, 12), 1 / 12)
+    said[0, 1] = 0.5
+    said[0, 2, 4] = np.nan
+    action = world.act(state, said, luck)
+    plain = world.act(state, np.full((2, 4, 12), 1 / 12), luck_at(0))
+    np.testing.assert_array_equal(action.value[0, 1], [0, 1, 2])
+    assert (action.value[0, 2] != 4).all()
+    others = [0, 3]
+    np.testing.assert_array_equal(action.value[0, others], plain.value[0, others])
+    np.testing.assert_array_equal(action.value[1], plain.value[1])
+    assert (plain.value >= 0).all()
 
 
 def test_an_item_that_stands_twice_is_shown_once():
