@@ -35,6 +35,7 @@ from tests.worlds.test_goodhart import twin_of as goodhart_twin_of
 from tests.worlds.test_hiring import twin_of as hiring_twin_of
 from tests.worlds.test_load_balancer import twin_of
 from tests.worlds.test_performative import twin_of as performative_twin_of
+from tests.worlds.test_recommender import twin_of as recommender_twin_of
 from tests.worlds.test_retraining import twin_of as retraining_twin_of
 
 ROUNDS = 5
@@ -121,6 +122,12 @@ def bare_producers(trial: Trial, ticks: int) -> None:
     bare_processes(trial.world.slots * trial.world.candidates, ticks)
 
 
+def recommender_twin(trial: Trial, ticks: int) -> Callable[[], None]:
+    """The twin of one replication, ready to go."""
+    twin = recommender_twin_of(trial, 1, 0, ticks)
+    return lambda: twin.run(ticks)
+
+
 def bare_agents(trial: Trial, ticks: int) -> None:
     """One process per agent that does nothing but wait for the next tick."""
     bare_processes(trial.topology.models, ticks)
@@ -129,6 +136,11 @@ def bare_agents(trial: Trial, ticks: int) -> None:
 def bare_markets(trial: Trial, ticks: int) -> None:
     """The same for a world whose models serve many agents each."""
     bare_processes(trial.world.models * trial.world.agents, ticks)
+
+
+def bare_users(trial: Trial, ticks: int) -> None:
+    """The same for a world whose models serve many users each."""
+    bare_processes(trial.world.cohorts * trial.world.users, ticks)
 
 
 def bare_processes(count: int, ticks: int) -> None:
@@ -199,6 +211,9 @@ TWINS = {
     ),
     "policing": Case(policing_twin, bare_agents, 1000, "agent-step", lambda trial: trial.topology.models),
     "retraining": Case(retraining_twin, bare_agents, 1000, "agent-step", lambda trial: trial.topology.models),
+    "recommender": Case(
+        recommender_twin, bare_users, 90, "user-day", lambda trial: trial.world.cohorts * trial.world.users
+    ),
 }
 
 
