@@ -25,6 +25,7 @@ from typing import Annotated, ClassVar, NamedTuple, final
 import numpy as np
 
 from simlab.base.arrays import Bools, Floats, Ints
+from simlab.base.kernels import how_often
 from simlab.base.luck import Luck
 from simlab.base.par import Par
 from simlab.base.world import Action, Feedback, Measure, Spec, World
@@ -131,12 +132,12 @@ class Emissions(World[Fleet]):
         cheat = tricky & (luck.uniform("test", design.shape) < self.recognised)
         refused = bare | (tricky & ~cheat)
         caught = cheat & (luck.uniform("audit", design.shape) < self.hazard)
-        same = cheat[..., None] & (design[..., None] == np.arange(1, self.tricks + 1))  # (r, m, trick)
         chance = np.where(cheat, self.hazard, 0.0)
-        if self.screened:
-            hit = (same & caught[..., None]).any(axis=1, keepdims=True)
-            caught = (same & hit).any(axis=2)
-            chance = ((1 - (1 - self.hazard) ** same.sum(axis=1, keepdims=True)) * same).sum(axis=2)
+        if self.screened and self.hazard:
+            alike, hit = (how_often((some * design)[:, None], self.tricks + 2)[:, 0] for some in (cheat, caught))
+            finds = 1 - (1 - self.hazard) ** np.arange(self.makers + 1)  # by how many cars there are with the trick
+            caught = cheat & np.take_along_axis(hit > 0, design, axis=1)
+            chance = cheat * finds.take(np.take_along_axis(alike, design, axis=1))
         owed = np.minimum(s.owed + cheat, self.back)
         pays = self.insured * chance + (1 - self.insured) * caught
         cost = self.control * honest + self.trick * tricky + self.margin * refused + self.fine * owed * pays

@@ -29,6 +29,7 @@ from simlab.studies.runner import COHORT
 from tests.twins.flash_crash import Exchange
 from tests.twins.policing import City
 from tests.worlds import test_flash_crash, test_policing
+from tests.worlds.test_emissions import twin_of as emissions_twin_of
 from tests.worlds.test_load_balancer import twin_of
 from tests.worlds.test_performative import twin_of as performative_twin_of
 
@@ -68,6 +69,12 @@ def load_balancer_twin(trial: Trial, ticks: int) -> Callable[[], None]:
 def performative_twin(trial: Trial, ticks: int) -> Callable[[], None]:
     """The twin of one replication, ready to go."""
     twin = performative_twin_of(trial, 1, 0, ticks)
+    return lambda: twin.run(ticks)
+
+
+def emissions_twin(trial: Trial, ticks: int) -> Callable[[], None]:
+    """The twin of one replication, ready to go."""
+    twin = emissions_twin_of(trial, 1, 0, ticks)
     return lambda: twin.run(ticks)
 
 
@@ -128,6 +135,7 @@ class Case(NamedTuple):
 
 
 TWINS = {
+    "emissions": Case(emissions_twin, bare_agents, 240, "agent-step", lambda trial: trial.topology.models),
     "flash_crash": Case(flash_crash_twin, bare_agents, 2400, "agent-step", lambda trial: trial.topology.models),
     "load_balancer": Case(
         load_balancer_twin, bare_requests, 240, "request", lambda trial: trial.world.arrivals * trial.world.tick
