@@ -218,5 +218,5 @@ def test_the_shipped_claims_point_at_the_algebra():
     audits = near["emissions_audits"]
     assert audits["priced_below", "cheating"] == pytest.approx(0.98 + explored, abs=1e-4)
     assert audits["priced_above", "cheating"] == pytest.approx(explored, abs=1e-4)
-    assert audits["above", "unfound"] == pytest.approx(1 / 0.054, abs=0.05)
-    assert audits["rare", "unfound"] == pytest.approx((1 - 0.991**215) / 0.009, abs=0.2)
+    assert audits["below", "unfound"] == pytest.approx((1 - 0.973**119.5) / 0.027, abs=0.05)
+    assert audits["rare", "unfound"] == pytest.approx((1 - 0.991**119.5) / 0.009, abs=0.05)
