@@ -214,6 +214,10 @@ def test_the_shipped_claims_point_at_the_algebra():
     months = {name: load(name) for name in ("emissions", "emissions_audits")}
     near = {n: {(c.arm, c.measure): c.near for c in found.claims if c.near is not None} for n, found in months.items()}
     assert near["emissions"]["own", "cheating"] == pytest.approx(0.98 + explored, abs=1e-4)
+    too_much = 19 * 0.0435 * 1.8 / (1 - 0.02 / 6)  # kg a month where all cheat, for each car that is sold
+    assert near["emissions"]["own", "emitted"] == pytest.approx(
+        too_much * (119 * (0.98 + explored) + 25 * explored), abs=0.1
+    )
     assert near["emissions"]["shared_audited", "unfound"] == pytest.approx(1 / (1 - 0.991**10), abs=0.05)
     audits = near["emissions_audits"]
     assert audits["priced_below", "cheating"] == pytest.approx(0.98 + explored, abs=1e-4)
