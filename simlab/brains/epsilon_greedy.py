@@ -25,6 +25,7 @@ class Averages(NamedTuple):
 
     value: Floats  # of outcomes
     failed: Floats  # of failures, as a share
+    known: Floats  # weight of all answers so far in the average, from 0 to 1; the rest is the start
 
 
 @final
@@ -34,20 +35,24 @@ class EpsilonGreedy(Brain[Averages]):
 
     An answer is a failure where its outcome is only a bound (`censored`). n answers at once move an average as
     n equal ones in a row. What was never tried looks best; ties are broken at random, once for each brain.
+    Averages begin at nothing, which flatters what was tried seldom, or, where `unbiased`, at the first answer: the n-th then has the
+    step rate / (1 - (1-rate)^n) (exercise 2.7).
     """
 
     answers: ClassVar[frozenset[Asks]] = frozenset({"choice"})
     online: ClassVar[bool] = True
     blend: ClassVar[tuple[str, ...]] = ("value", "failed")
+    beside: ClassVar[tuple[str, ...]] = ("known",)
 
     explore: Annotated[float, Par("1", "share of explored choices", low=0, high=1, source="10/90")] = 0.1
     rate: Annotated[float, Par("1", "weight of one answer in an average", above=0, below=1)] = 0.05
     penalty: Annotated[float, Par("1", "what a sure failure adds to the outcome", low=0)] = 1.0
+    unbiased: Annotated[bool, Par("1", "whether averages begin at the first answer")] = False
 
     def start(self, r: int, b: int, p: int, spec: Spec, luck: Luck) -> Averages:
         """Nothing tried yet: outcomes of about 0, in a random order."""
         shape = r, b, spec.choices
-        return Averages(luck.uniform("ties", shape) * 1e-9, np.zeros(shape))
+        return Averages(luck.uniform("ties", shape) * 1e-9, np.zeros(shape), np.zeros(shape))
 
     def predict(self, mind: Averages, x: Array, luck: Luck) -> Ints:
         """One choice for each question, `(r, b, g, *c)`; one number decides whether and what to explore."""
@@ -66,6 +71,9 @@ class EpsilonGreedy(Brain[Averages]):
         bad = n * 0 if feedback.censored is None else n * feedback.censored
         count, total, failures = sum_by_choice(action, mind.value.shape[2], n, y, bad)
         step = -np.expm1(count * math.log1p(-self.rate))
+        if self.unbiased:
+            mind.known[:] += step * (1 - mind.known)
+            step = step / np.where(count > 0, mind.known, 1.0)
         count = np.where(count > 0, count, 1.0)
         mind.value[:] += step * (total / count - mind.value)
         mind.failed[:] += step * (failures / count - mind.failed)

@@ -31,6 +31,7 @@ from tests.twins.policing import City
 from tests.worlds import test_flash_crash, test_policing
 from tests.worlds.test_cascade import twin_of as cascade_twin_of
 from tests.worlds.test_collapse import twin_of as collapse_twin_of
+from tests.worlds.test_emissions import twin_of as emissions_twin_of
 from tests.worlds.test_goodhart import twin_of as goodhart_twin_of
 from tests.worlds.test_hiring import twin_of as hiring_twin_of
 from tests.worlds.test_load_balancer import twin_of
@@ -125,6 +126,11 @@ def bare_producers(trial: Trial, ticks: int) -> None:
 def recommender_twin(trial: Trial, ticks: int) -> Callable[[], None]:
     """The twin of one replication, ready to go."""
     twin = recommender_twin_of(trial, 1, 0, ticks)
+
+
+def emissions_twin(trial: Trial, ticks: int) -> Callable[[], None]:
+    """The twin of one replication, ready to go."""
+    twin = emissions_twin_of(trial, 1, 0, ticks)
     return lambda: twin.run(ticks)
 
 
@@ -194,6 +200,7 @@ TWINS = {
         cascade_twin, bare_items, 80, "item at a stage", lambda trial: trial.world.models * trial.world.items
     ),
     "collapse": Case(collapse_twin, bare_pieces, 100, "piece", lambda trial: trial.world.models * trial.world.pieces),
+    "emissions": Case(emissions_twin, bare_agents, 240, "agent-step", lambda trial: trial.topology.models),
     "flash_crash": Case(flash_crash_twin, bare_agents, 2400, "agent-step", lambda trial: trial.topology.models),
     "hiring": Case(hiring_twin, bare_agents, 260, "agent-step", lambda trial: trial.topology.models),
     "goodhart": Case(

@@ -14,7 +14,7 @@ from simlab.lab.streams import Streams
 
 K = 5
 SPEC = Spec(models=1, asks="choice", case=(400,), features=K, choices=K)
-BRAINS = [EpsilonGreedy(), Thompson(), LeastLoaded(), PowerOfTwo()]
+BRAINS = [EpsilonGreedy(), EpsilonGreedy(unbiased=True), Thompson(), LeastLoaded(), PowerOfTwo()]
 
 
 def names(brain):
@@ -79,6 +79,22 @@ def test_averages_move_by_the_closed_form():
         np.testing.assert_allclose(mind.value[:, 0, 2], 4 * (1 - 0.9**7), rtol=1e-6)
         np.testing.assert_allclose(mind.failed[:, 0, 2], 1 - 0.9**7)
         assert (mind.failed[:, 0, [0, 1, 3, 4]] == 0).all()
+
+
+def test_unbiased_averages_are_weighted_means_of_the_answers():
+    """The n-th last answer weighs (1 - a)^n, over the sum of weights; in batches or one by one. The other choices stay untried."""
+    brain, x, a = EpsilonGreedy(rate=0.1, unbiased=True), asked(), 0.1
+    batch, single = born(brain), born(brain)
+    for y, n in ((4.0, 1), (7.0, 3), (1.0, 2)):
+        brain.witness(batch, x, *answers(2, y, n, y > 5), x)
+        for _ in range(n):
+            brain.witness(single, x, *answers(2, y, 1, y > 5), x)
+    weights = (1 - a) ** np.arange(5, -1, -1.0)
+    expected = (weights * [4, 7, 7, 7, 1, 1]).sum() / weights.sum()
+    for mind in (batch, single):
+        np.testing.assert_allclose(mind.value[:, 0, 2], expected, rtol=1e-12)
+        np.testing.assert_allclose(mind.failed[:, 0, 2], weights[1:4].sum() / weights.sum(), rtol=1e-12)
+        assert (mind.value[:, 0, [0, 1, 3, 4]] < 1e-9).all()
 
 
 def test_the_untried_look_best_in_an_order_of_their_own():

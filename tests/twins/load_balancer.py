@@ -21,8 +21,11 @@ Answers = dict[int, list[float]]  # by backend: how many, seconds in all, failur
 class Greedy:
     """Moving averages of time and failures; explores now and then."""
 
-    def __init__(self, k: int, dice: Sequence[float], explore: float, rate: float, penalty: float) -> None:
+    def __init__(
+        self, k: int, dice: Sequence[float], explore: float, rate: float, penalty: float, unbiased: bool
+    ) -> None:
         self.k, self.explore, self.rate, self.penalty = k, explore, rate, penalty
+        self.heard = [0.0 if unbiased else math.inf] * k
         self.time = [u * 1e-9 for u in dice]
         self.failed = [0.0] * k
 
@@ -35,7 +38,8 @@ class Greedy:
 
     def hear(self, answers: Answers) -> None:
         for backend, (count, seconds, failures) in answers.items():
-            step = 1 - (1 - self.rate) ** count
+            self.heard[backend] += count
+            step = (1 - (1 - self.rate) ** count) / (1 - (1 - self.rate) ** self.heard[backend])
             self.time[backend] += step * (seconds / count - self.time[backend])
             self.failed[backend] += step * (failures / count - self.failed[backend])
 

@@ -86,7 +86,9 @@ SMALL = LoadBalancer(
 
 @pytest.mark.parametrize("wiring", ["isolated", "feature_store", "shared"])
 @pytest.mark.parametrize(
-    "brain", [EpsilonGreedy(), Thompson(forget=0.05), LeastLoaded(), PowerOfTwo()], ids=lambda b: type(b).__name__
+    "brain",
+    [EpsilonGreedy(), EpsilonGreedy(unbiased=True), Thompson(forget=0.05), LeastLoaded(), PowerOfTwo()],
+    ids=lambda b: type(b).__name__,
 )
 def test_kernel_equals_its_twin(brain, wiring):
     """On equal noise, through a brownout, request by request: the same choices, so the same queues, to rounding."""
