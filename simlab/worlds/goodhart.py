@@ -78,8 +78,8 @@ class Goodhart(World[Market]):
     recent: Annotated[float, Par("s", "age at which a gain counts 1/e in those that are shown", above=0)] = 50 * DAY
 
     measures: ClassVar[Mapping[str, Measure]] = {  # sd: standard deviations of V
-        "metric_gain": Measure("sd", "what choosing adds to the metric, recently, over a random candidate: the proxy"),
-        "true_gain": Measure("sd", "what choosing adds for users, recently, over a random candidate", "lower"),
+        "metric_gain": Measure("sd", "recent gain of the metric by choosing, over a random candidate: the proxy"),
+        "true_gain": Measure("sd", "recent gain of users by choosing, over a random candidate", "lower"),
         "gap": Measure("sd", "gain of the metric less gain of the users", "higher"),
         "worse_off": Measure(
             "1", "surfaces whose users recently were worse off than with a random candidate", "higher"
