@@ -176,6 +176,15 @@ def share_of(hits: Floats, tries: Floats) -> Estimate:
     return Estimate(p, *wilson(p, min(effective, total)), int(total))
 
 
+def mean_share(x: Floats, level: float = 0.95) -> Estimate:
+    """The mean of values within 0 to 1, `(n,)`, with the interval of `bounded_mean`; zeros and ones give `share`."""
+    x = x[np.isfinite(x)]
+    if ((x == 0) | (x == 1)).all():
+        return share(x, level)
+    found = bounded_mean(x - 0.5, 0.5, level)
+    return Estimate(float(x.mean()), found.low + 0.5, found.high + 0.5, found.n)
+
+
 def median_of(values: Floats, owner: Ints, n: int) -> Estimate:
     """The median of `values` `(k,)`, of which those with one `owner` `(k,)` below `n` share one luck: bootstrap of the owners."""
     if len(values) == 0:
