@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from simlab.base.arrays import Array
+from simlab.views import tradeoff
 from simlab.views.points import Arm, Axis, Points, word
 from simlab.views.verdict import TOO_FEW
 from simlab.views.words import count, listed, number, sentence
@@ -18,8 +19,11 @@ def verdict(points: Points) -> str:
     """One sentence: whether the order of the arms turns, where an arm is clearly better or worse than the first, and by how much.
 
     A difference counts where it is clear of 0 for all points and arms together. Without another arm it says how the level goes along
-    the axis; of a Sobol design, first what its variance is due to. Fewer than 30 replications give no verdict.
+    the axis; of a Sobol design, first what its variance is due to. Fewer than 30 replications give no verdict. A
+    trade-off has its own words.
     """
+    if "tradeoff" in points.document:
+        return tradeoff.verdict(points.document)
     most = max((float(np.nanmax(arm.n, initial=0)) for arm in points.arms), default=0.0)
     if most < TOO_FEW:
         said = f"no verdict: {count(int(most), 'replication')} at a point, too few for an interval (at least {TOO_FEW} are needed)"
