@@ -17,7 +17,7 @@ from simlab.views.turn import verdict
 from simlab.views.words import MINUS
 from tests.studies.coins import YAML, Coin, Sites
 from tests.views.made import MEAN, axis, document
-from tests.views.test_report import Page, text_of
+from tests.views.parsed import Page, text_of
 
 ONE = np.array([1.0] * 16 + [0.0] * 48)
 TWO = np.array([1.0] * 4 + [0.5] * 24 + [0.0] * 36)
