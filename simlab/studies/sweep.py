@@ -32,7 +32,7 @@ from simlab.studies.summary import summarise
 from simlab.studies.tradeoff import Split, tradeoff
 from simlab.studies.workers import Answer, Task
 
-CHANGE = ("change", "change_ci95", "change_clear")
+CHANGE = ("change", "change_ci95", "change_joint", "change_clear")
 REMEMBERED = 64  # cohorts kept in memory for points at which the same trial is played again
 
 
@@ -305,10 +305,18 @@ def _told(asked: Question, said: Said, at_first: Said | None, among: int) -> dic
 def _against(asked: Question, said: Said, other: Said | None, among: int) -> dict[str, Any]:
     """The paired difference to another arm, or to the first point: none of the first to itself."""
     if other is None:
-        return {"difference": None, "difference_ci95": None, "clear": None}
+        return {"difference": None, "difference_ci95": None, "difference_joint": None, "clear": None}
     found = asked.difference(said.values, other.values)
+    joint = asked.difference(
+        said.values, other.values, 1 - 0.05 / among
+    )  # for the largest of them, which a reader picks
     clear = asked.clear(said.values, other.values, among)
-    return {"difference": found.value, "difference_ci95": found.interval, "clear": clear}
+    return {
+        "difference": found.value,
+        "difference_ci95": found.interval,
+        "difference_joint": joint.interval,
+        "clear": clear,
+    }
 
 
 def _indices(rows: list[dict[str, Any]], arm: str, axes: int, seed: int) -> list[dict[str, float]] | None:

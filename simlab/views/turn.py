@@ -77,10 +77,12 @@ def _moves(points: Points, arm: Arm, down: Array, up: Array, label: str, brief: 
 
 
 def _most(points: Points, arm: Arm, mask: Array) -> str:
-    """The largest difference there, with its interval and its place."""
+    """The largest difference there, with its place and the interval that holds for all from which it was picked."""
     at = int(np.argmax(np.where(mask, np.abs(arm.difference), -1.0)))
-    ci = None if np.isnan(arm.below[at]) else (float(arm.below[at]), float(arm.above[at]))
+    ci = None if np.isnan(arm.lowest[at]) else (float(arm.lowest[at]), float(arm.highest[at]))
     by = points.top.say_difference(float(arm.difference[at]), ci)
+    if points.count * len(points.others) > 1:
+        by = by.replace("95% interval", "joint 95% interval")
     return f"{'by up to ' if mask.sum() > 1 else ''}{by}" + (f", at {points.where(at)}" if points.axes else "")
 
 
@@ -105,17 +107,14 @@ def _alone(points: Points, arm: Arm) -> str:
         if arm.changed[-1]:
             by = top.say_difference(float(arm.change[-1]), (float(arm.change_low[-1]), float(arm.change_high[-1])))
         said = f"in “{arm.title}” {top.label} goes {_ends_of(points, arm)} ({by})"
-        inside = [
-            (name, at)
-            for name, at in (("lowest", low), ("highest", high))
-            if arm.changed[at] and 0 < at < len(seen) - 1
-        ]
-        beyond = [f"{name}, {top.say(float(arm.level[at]))}, at {points.where(at)}" for name, at in inside]
-        return said + (f"; it is {listed(beyond)}" if beyond else "")
+        inside = [at for at in sorted({low, high}) if arm.changed[at] and 0 < at < len(seen) - 1]
+        beyond = [f"{top.say(float(arm.level[at]))} at {points.where(at)}" for at in inside]
+        return said + (f"; clear of where it began is also {listed(beyond)}" if beyond else "")
     if points.count == 1:
         return f"{top.label} is {top.say(float(arm.level[0]))} in “{arm.title}”"
-    lowest, highest = (f"{top.say(float(arm.level[at]))} ({points.where(at)})" for at in (low, high))
-    return f"in “{arm.title}” {top.label} is lowest at {lowest} and highest at {highest}"
+    lowest, highest = (top.say(float(arm.level[at])) for at in (low, high))
+    over = f"{count(points.count, 'point')}, which are not tested against each other"
+    return f"in “{arm.title}” {top.label} ranges from {lowest} to {highest} over {over}"
 
 
 def _is_way(points: Points) -> bool:
