@@ -170,7 +170,12 @@ HAND = _table(
 WHEN = _table(
     measure=_key(str, "the measure that is watched", None),
     detector=_key(str, "the detector that is watched, instead of a measure", None),
-    rule=_key(str, "which of the detector's rules: its method of record, or the popular one", None, choices=RULES),
+    rule=_key(
+        str,
+        "which of the detector's rules: record for the statistical one, seed for the popular one",
+        None,
+        choices=RULES,
+    ),
     above=_key(float, "acts when the measure is above this; for a detector, by default above its own limit", None),
     below=_key(float, "acts when the measure is below this", None),
 )

@@ -38,7 +38,11 @@ class Estimate(NamedTuple):
 
 
 def mean(x: Floats, level: float = 0.95) -> Estimate:
-    """The mean of `x` `(n,)`, or of paired differences, with its interval at `level`; undefined values are left out."""
+    """The mean of `x` `(n,)`, or of paired differences, with its interval at `level`; undefined values are left out.
+
+    Values that never varied give an interval of no width. It says what was seen, and nothing of what is rarer than one in n: where that is
+    the question, ask for a probability (`share`, which leaves up to 3.8/n) or bound the values (`mean_share`). Pages say "did not vary".
+    """
     x = x[np.isfinite(x)]
     n = len(x)
     if n < FEW:
