@@ -8,20 +8,20 @@ import re
 import subprocess
 import sys
 from html import unescape
-from html.parser import HTMLParser
 from pathlib import Path
 
 import pytest
 
 from simlab.__main__ import main
 from simlab.base.errors import StorageError
+from simlab.results.times import date_of
 from simlab.studies.watching import watch_file
 from simlab.views.watching import compose, told, write
 from tests.studies.test_watching import correlated, quiet
+from tests.views.parsed import Page
 
 HOW = ("--time", "t", "--predictions", "p*", "--reality", "y", "--detectors", "model_correlation,prediction_cascade")
 AWKWARD = '<script>alert("1")</script> $\\frac{$ & 市场'
-VOID = {"meta", "link", "path", "use", "br"}
 
 
 def watch(*args, cwd=None):
@@ -56,13 +56,13 @@ def folder(tmp_path_factory):
 def test_no_alarm_is_0_and_an_empty_list(here, folder):
     code, out, err = here(folder / "quiet.csv", *HOW)
     assert (code, err) == (0, "")
-    assert "No alarm; 1 detector could tell, and stayed below the threshold by the method of record." in " ".join(
+    assert "No alarm; 1 detector could tell, and stayed below the threshold by the statistical rule." in " ".join(
         out.split()
     )
     assert "could not tell: nobody said which model reads which: give --reads." in " ".join(out.split())
     code, out, err = here(folder / "quiet.csv", *HOW, "--json")
     assert (code, out) == (0, "[]\n")
-    assert "By the method of record" in err
+    assert "By the statistical rule" in err
 
 
 def test_an_alarm_is_1_and_an_object_with_four_keys(folder):
@@ -75,7 +75,7 @@ def test_an_alarm_is_1_and_an_object_with_four_keys(folder):
     assert found[0]["detector"] == "model_correlation"
     assert found[0]["value"] > found[0]["threshold"]
     assert done.stdout.count("\n") == 1
-    assert "1 of 2 detectors alarmed by the method of record; model correlation at" in " ".join(done.stderr.split())
+    assert "1 of 2 detectors alarmed by the statistical rule; model correlation at" in " ".join(done.stderr.split())
     assert "Look for what the models share" in done.stderr
     assert "400 instants, 1 min apart in the median, read as 400 scrapes of 1 row" in done.stderr
 
@@ -96,7 +96,7 @@ def test_the_rule_decides_which_alarms_count(here, folder):
     assert all(list(alarm) == ["detector", "time", "value", "threshold", "rule"] for alarm in counted["both"])
     code, out, _ = here(folder / "alike.csv", *HOW, "--rule", "seed", "--set", "model_correlation.least=1000")
     assert code == 0
-    assert "By the method of record, which does not count here" in out
+    assert "By the statistical rule, which does not count here" in out
 
 
 @pytest.mark.parametrize(
@@ -186,27 +186,6 @@ def test_what_cannot_be_written_is_4(here, folder, tmp_path):
     assert not list((tmp_path / "out").glob("*.html"))
 
 
-class Page(HTMLParser):
-    """Every start tag, and whether tags are closed in order."""
-
-    def __init__(self, text):
-        super().__init__()
-        self.tags, self.open, self.wrong = [], [], []
-        self.feed(text)
-
-    def handle_starttag(self, tag, attrs):
-        self.tags.append((tag, dict(attrs)))
-        if tag not in VOID:
-            self.open.append(tag)
-
-    def handle_startendtag(self, tag, attrs):
-        self.tags.append((tag, dict(attrs)))
-
-    def handle_endtag(self, tag):
-        if tag not in VOID and (not self.open or self.open.pop() != tag):
-            self.wrong.append(tag)
-
-
 @pytest.fixture(scope="module")
 def awkward(tmp_path_factory):
     """A recording whose file, columns and times are hostile; its page and its figures."""
@@ -260,3 +239,42 @@ def test_the_page_says_what_was_found(awkward):
     for told_ in (page, drawn[0].alt):
         assert str(first.time) in told_
     assert "sum(model_dependencies) &gt; 3" in page
+
+
+@pytest.mark.parametrize(
+    ("per", "first", "date"),
+    [
+        (1, 1_700_000_000, "2023-11-14T22:13:20Z"),
+        (1000, 1_700_000_000_123, "2023-11-14T22:13:20.123000Z"),
+        (10**9, 1_700_000_000_000_000_000, "2023-11-14T22:13:20Z"),
+        (1, 0, ""),
+        (1, 86_400, ""),
+    ],
+)
+def test_epochs_are_shown_as_dates_too(tmp_path, per, first, date):
+    """1,700,000,000 s after 1970 is 2023-11-14, 22:13:20 in UTC; a clock that begins at 0 is no epoch."""
+    table = correlated(1)
+    table["t"] = first + per * table["t"].astype("int64")
+    table.to_csv(tmp_path / "m.csv", index=False)
+    watching = watch_file(tmp_path / "m.csv", time="t", predictions="p*", reality="y", detectors="model_correlation")
+    alarm = watching.alarms[0]
+    said = " ".join(f"{section.text} {section.rows}" for section in told(watching))
+    assert date_of(first) == date
+    assert watching.plain()[0]["time"] == alarm.time  # JSON has it as the file does
+    later = date_of(alarm.time)
+    assert bool(later) == bool(date)
+    shown = f"at {alarm.time} ({later})" if later else f"at {alarm.time} ("
+    assert shown in said
+    assert (f"{alarm.time} ({later})" if later else str(alarm.time)) in compose(watching, "simlab watch")[0]
+
+
+def test_the_chance_of_a_false_alarm_is_that_of_this_file(folder):
+    """1 - (1 - 1/10,000)^(k - 60) for drift after its reference, and for the passive spiral at most 0.0005 a scrape from the 20th on."""
+    found = watch_file(folder / "quiet.csv", time="t", predictions="p*", reality="y", features="f*")
+    k = len(found.sights[0].times)
+    (drift,) = (note for note in found.notes if note.startswith("drift_acceleration:"))
+    assert f"in the {k - 60:,} scrapes of this file after the reference the chance of a false alarm is" in drift
+    assert float(drift.rpartition(" ")[2].rstrip("%")) == pytest.approx(100 * (1 - 0.9999 ** (k - 60)), rel=0.06)
+    assert "which 2 features share" in drift
+    (spiral,) = (note for note in found.notes if note.startswith("feedback_spiral:"))
+    assert float(spiral.rpartition(" ")[2].rstrip("%")) == pytest.approx(min(100 * 0.0005 * (k - 20), 100), rel=0.06)

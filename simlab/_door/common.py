@@ -118,13 +118,13 @@ def command_of(scenario: Scenario, settings: tuple[str, ...], what: str = "run",
 
 
 @contextmanager
-def progress_of(name: str, quiet: bool) -> Iterator[Callable[[Progress], None] | None]:
+def progress_of(name: str, quiet: bool, what: str = "replications") -> Iterator[Callable[[Progress], None] | None]:
     """Live progress on a terminal, one line when it begins anywhere else, nothing when quiet."""
     if quiet:
         yield None
         return
     if not sys.stderr.isatty():
-        yield _plainly(name)
+        yield _plainly(name, what)
         return
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
@@ -136,19 +136,21 @@ def progress_of(name: str, quiet: bool) -> Iterator[Callable[[Progress], None] |
 
         def show(progress: Progress) -> None:
             speed = progress.agent_steps / progress.seconds if progress.seconds > 0 else 0.0
-            told = f"{name}  {progress.cell}  {speed / 1e6:.0f}M agent-steps/s"
+            told = f"{name}  {progress.cell}" + (
+                f"  {speed / 1e6:.0f}M agent-steps/s" if what == "replications" else ""
+            )
             bar.update(task, total=progress.total, completed=progress.done, description=told)
 
         yield show
 
 
-def _plainly(name: str) -> Callable[[Progress], None]:
+def _plainly(name: str, what: str) -> Callable[[Progress], None]:
     """Progress for a log: a line when playing begins, and then at most one every 10 s."""
     told = [-10.0]
 
     def show(progress: Progress) -> None:
         if progress.seconds - told[0] >= 10:
             told[0] = progress.seconds
-            tell(f"{name}: {progress.done} of {progress.total} replications")
+            tell(f"{name}: {progress.done} of {progress.total} {what}")
 
     return show

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from simlab._door.common import command_of, load_all, show, tell, with_overrides, with_size
+from simlab._door.common import command_of, load_all, progress_of, show, tell, with_overrides, with_size
 
 
 @click.command()
@@ -27,7 +27,8 @@ def score(
 ) -> None:
     """How early each detector warns of harm, how often it misses, and how often it cries wolf.
 
-    Plays what `run` would, or finds it done. Every detector is judged by its method of record and by the popular rule.
+    Plays what `run` would, or finds it done. Every detector is judged twice: by a statistical
+    rule, a published method that allows for chance, and by the popular rule, the threshold as it is usually printed.
     """
     from simlab.studies.run import run
     from simlab.studies.runner import stop_on_sigterm
@@ -57,6 +58,7 @@ def score(
 @click.option("--out", type=click.Path(path_type=Path), metavar="DIR", help="Where the page and the JSON are written.")
 @click.option("--strict", is_flag=True, help="Exit with 1 when a drill is not passed.")
 @click.option("as_json", "--json", is_flag=True, help="One JSON object an arm on stdout, all else on stderr.")
+@click.option("--quiet", is_flag=True, help="No progress and no words; the exit code and the files tell.")
 def readiness(
     scenario: str,
     settings: tuple[str, ...],
@@ -67,11 +69,14 @@ def readiness(
     out: Path | None,
     strict: bool,
     as_json: bool,
+    quiet: bool,
 ) -> int:
     """Hold the seven drills on a design, and say whether it is ready to be deployed.
 
-    Each drill is an experiment on one arm, by default the one the scenario's `readiness:` names, or else the first.
+    Each drill is an experiment on one arm, by default the one the scenario's `readiness:` names, or else the first. With 256
+    replications that takes a minute or more. Drills are not kept when interrupted: the same command begins anew.
     """
+    from simlab.studies.readiness import drilled_arm
     from simlab.studies.readiness import readiness as drill
     from simlab.studies.runner import run_of, stop_on_sigterm
     from simlab.views.readiness import sections, write
@@ -79,15 +84,19 @@ def readiness(
     (found,) = load_all((scenario,), settings, None, seed)
     folder = out if out is not None else Path("results", found.name, f"readiness-{run_of(found).hash}")
     worst = 0
-    for arm in arms or (None,):
-        tell(f"{found.name}: seven drills{f' of {arm}' if arm else ''}; with 256 replications a minute or more")
-        with stop_on_sigterm():
-            result = drill(found, arm, replications=replications, jobs=jobs)
+    for chosen in [drilled_arm(found, arm).name for arm in arms or (None,)]:  # all are there before any is drilled
+        try:
+            with stop_on_sigterm(), progress_of(f"{found.name}, {chosen}", quiet, "drills") as progress:
+                result = drill(found, chosen, replications=replications, jobs=jobs, progress=progress)
+        except KeyboardInterrupt:
+            tell(f"interrupted; the drills of {chosen} are not kept, and the same command begins anew")
+            return 130
         page = write(result, folder)
         if as_json:
             click.echo(json.dumps(result.plain()))
-        else:
+        elif not quiet:
             show(sections(result))
-        click.echo(f"page: {page}", err=as_json)
+        if not quiet:
+            click.echo(f"page: {page}", err=as_json)
         worst = max(worst, int(strict and result.score < len(result.drills)))
     return worst

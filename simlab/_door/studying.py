@@ -104,8 +104,8 @@ def study(
     """Play the studies of scenarios into their runs, which are played first if they are not there.
 
     They become sections of the run's report, each with its verdict, and so do the readiness drills, unless --only names studies.
-    --replications is for the run and for every point, --out is the run directory (with several scenarios, one in it each). Exit
-    codes are those of `run`.
+    --replications is for the run and for every point, --out is the run directory (with several scenarios, one in it each).
+    Trade-offs over numbers of brains of several scenarios also get one page, tradeoff.html. Exit codes are those of `run`.
     """
     from simlab.studies.points import study_of
     from simlab.studies.runner import stop_on_sigterm
@@ -114,7 +114,7 @@ def study(
     found = load_all(scenarios, settings, replications, seed)
     named = [only or tuple(s.name for s in one.studies) or ("",) for one in found]
     chosen = [[study_of(one, name, replications) for name in names] for one, names in zip(found, named, strict=True)]
-    worst = 0
+    worst, tradeoffs = 0, []
     for one, studies in zip(found, chosen, strict=True):
         place = out / one.name if out is not None and len(scenarios) > 1 else out
         with stop_on_sigterm():
@@ -129,6 +129,14 @@ def study(
             )
         index = [] if out is not None else [refreshed(told.page.parents[2])]
         worst = max(worst, _say(told._replace(lines=told.lines + index), as_json, quiet))
+        played = told.document["studies"].values()
+        tradeoffs += [(one.title, document) for document in played if "tradeoff" in document]
+    if len({title for title, _ in tradeoffs}) > 1:
+        from simlab.views.tradeoff import write
+
+        page = write(tradeoffs, Path("results") if out is None else out)
+        if not quiet:
+            click.echo(f"trade-offs side by side: {page}", err=as_json)
     return worst
 
 

@@ -32,7 +32,12 @@ from simlab._door.common import show
 @click.option(
     "settings", "--set", multiple=True, metavar="DETECTOR.PARAMETER=VALUE", help="E.g. feedback_spiral.window=120."
 )
-@click.option("--rule", type=click.Choice(["record", "seed", "both"]), default="record", help="Whose alarms count.")
+@click.option(
+    "--rule",
+    type=click.Choice(["record", "seed", "both"]),
+    default="record",
+    help="Whose alarms count: of the statistical rule (record), the popular rule (seed), or both.",
+)
 @click.option("--sort", is_flag=True, help="Put rows into the order of their times.")
 @click.option("--average", is_flag=True, help="Make one row of rows that share a time: the mean of what is known.")
 @click.option("as_json", "--json", is_flag=True, help="The alarms as one JSON list on stdout, all else on stderr.")
@@ -48,8 +53,8 @@ def watch(metrics: Path, as_json: bool, out: Path | None, **how: Any) -> int:
       UTF-8 mark, CRLF       read past
       times of several zones all in UTC; other times stay as the file writes them
       epochs in ms, us, ns   told by their size
-      gaps                   over 10 median steps: the methods of record take no change
-                             across them; windows, which count scrapes, go on after
+      gaps                   over 10 median steps: the statistical rules take no
+                             change across them; windows, which count scrapes, go on after
       a last line cut short  left out
     \b
     What is refused, with file, line and column:

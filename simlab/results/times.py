@@ -18,6 +18,7 @@ Stamp: TypeAlias = Callable[[int], str | int | float]  # the time of a row, as t
 
 # A number of seconds this large is no time (1e11 s is the year 5138), but it is one in a smaller unit.
 _EPOCHS = ((1e17, 1_000_000_000, "nanoseconds"), (1e14, 1_000_000, "microseconds"), (1e11, 1000, "milliseconds"))
+EARLIEST = 1e9  # seconds, in 2001: a smaller number is a time from some start, not an epoch
 SAMPLE = 1000  # rows that tell whether times are numbers or written out
 _ZONE = r"[T ]\d\d.*(?:Z|[+-]\d\d(?::?\d\d)?)$"
 _LIKE = "write seconds, a Unix epoch, or ISO 8601 such as `2025-01-31T23:59:00Z`"
@@ -49,6 +50,21 @@ def clock(series: pd.Series[Any], column: str, place: Callable[[int], str]) -> t
             raise _unreadable(series, odd, column, place)
         return _counted(numbers, column, place)
     return _written(series.astype(str), column, place)
+
+
+def date_of(time: str | int | float) -> str:
+    """A Unix epoch as a date in UTC, or nothing for what is none: a smaller number, or a time that is written out."""
+    if isinstance(time, str) or not EARLIEST <= time < 1e20:
+        return ""
+    import pandas as pd
+
+    unit = next(
+        (unit for least, unit in zip((e[0] for e in _EPOCHS), ("ns", "us", "ms"), strict=True) if time >= least), "s"
+    )
+    try:
+        return str(pd.Timestamp(time, unit=unit, tz="UTC").isoformat().replace("+00:00", "Z"))
+    except (OverflowError, ValueError):
+        return ""
 
 
 def _coerced(series: pd.Series[Any]) -> pd.Series[Any]:

@@ -117,6 +117,9 @@ def _claim(claim: Mapping[str, Any]) -> tuple[str, str]:
 
 def _study(study: Study) -> tuple[str, ...]:
     varies = "; ".join(f"{axis.path}: {_flat(shown(axis))}" for axis in study.axes)
+    if study.brains:
+        views = {"own": ", each model with its own features", "one": ", all with the same features"}
+        varies = f"brains: {_flat(study.brains)}{views.get(study.features, '')}"
     return study.name, study.title, varies, ", ".join(study.arms), study.because
 
 

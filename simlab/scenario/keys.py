@@ -29,6 +29,7 @@ MOST_STEPS = 1_000_000_000_000
 MOST_REPLICATIONS = 10_000_000
 MOST_POINTS = 10_000
 DESIGNS = ("grid", "lhs", "sobol")
+VIEWS = ("blocks", "own", "one")
 SWEPT = ("arms", "brain", "harm", "run", "schedule", "shocks", "world")
 FIXED = ("run.replications", "run.seed", "run.allow_diverged", "run.until")  # what all points of a study have in common
 
@@ -176,7 +177,12 @@ HAND = _table(
 WHEN = _table(
     measure=_key(str, "the measure that is watched", None),
     detector=_key(str, "the detector that is watched, instead of a measure", None),
-    rule=_key(str, "which of the detector's rules: its method of record, or the popular one", None, choices=RULES),
+    rule=_key(
+        str,
+        "which of the detector's rules: record for the statistical one, seed for the popular one",
+        None,
+        choices=RULES,
+    ),
     above=_key(float, "acts when the measure is above this; for a detector, by default above its own limit", None),
     below=_key(float, "acts when the measure is below this", None),
 )
@@ -252,6 +258,15 @@ STUDY = _table(
         Node,
         "what varies, by dotted path: a list of values, or `low:high:count` with or without `log:` before it",
         None,
+    ),
+    brains=_key(
+        tuple[int, ...],
+        "numbers of brains over which the models are split, in the place of `sweep`: how often any, half and all of them fail",
+        None,
+        low=1,
+    ),
+    features=_key(
+        str, "with `brains`: whether feature views are split as well, each model's own, or one", None, choices=VIEWS
     ),
     arms=_key(tuple[str, ...], "the arms it plays, the baseline first; all by default", None),
     also=_key(Node, "arms of this study alone, by name", None),

@@ -116,7 +116,8 @@ class Axis(NamedTuple):
     """What a study varies: the values that a dotted `path` takes, as the YAML writes them.
 
     Either they are `listed`, or they lie from `low` to `high`: `steps` of them at equal distances (equal ratios where `log`), or, without
-    them, as many as a design draws. A `*` in `arms.*.` stands for every arm of the study in which the path can be set.
+    them, as many as a design draws. A `*` in `arms.*.` stands for every arm of the study in which the path can be set. `called` are
+    the numbers by which listed values are known, where what is written is long.
     """
 
     path: str
@@ -125,13 +126,16 @@ class Axis(NamedTuple):
     high: Any = None
     steps: int | None = None
     log: bool = False
+    called: tuple[int, ...] = ()
 
 
 class Study(NamedTuple):
     """Arms of a scenario played at many points; the first of `arms` is the baseline.
 
     `also` are arms of this study alone, and `set` other values, as the YAML writes them. `stat` is "harm" for the probability
-    of harm, or a claim's; None stands for the scenario's headline. `points` is how many a `design` other than "grid" draws.
+    of harm, or a claim's; None stands for the scenario's headline. `points` is how many a `design` other than "grid" draws. With
+    `brains` the only axis is over how many brains the models are split, and it is asked how often any, half and all of them fail;
+    `features` says whose views they then read: "blocks" (of their brain), "own" or "one".
     """
 
     name: str
@@ -147,6 +151,8 @@ class Study(NamedTuple):
     replications: int | None = None
     design: Literal["grid", "lhs", "sobol"] = "grid"
     points: int | None = None
+    brains: tuple[int, ...] = ()
+    features: Literal["blocks", "own", "one"] = "blocks"
 
 
 class Limits(NamedTuple):

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple, final
 
 from simlab.base.errors import did_you_mean
 from simlab.lab.score import SCORES
-from simlab.scenario import axes, keys
+from simlab.scenario import axes, blocks, keys
 from simlab.scenario.patch import put
 from simlab.scenario.reader import Node, join, plain, plant
 from simlab.scenario.scenario import Axis, Scenario, Study
@@ -60,7 +60,9 @@ class Studying:
         """One study, with its document; None after faults."""
         walker, before = self._walker, self._walker.faults
         values = walker.table(body, path, keys.STUDY)
-        given = self._axes(values["sweep"], body, join(path, "sweep"), values["design"])
+        blocks.checked(walker, values, body, path)
+        split = blocks.splits(body)
+        given = [] if split else self._axes(values["sweep"], body, join(path, "sweep"), values["design"])
         self._points(values, body, path)
         also = (
             walker.names(values["also"], join(path, "also"), "arm", "{killed: {topology: shared}}")
@@ -68,6 +70,7 @@ class Studying:
             else {}
         )
         arms = self._arms(values["arms"], also, body, path)
+        arms = arms[:1] if split else arms
         stat, exceeds = self._measured(values, body, path)
         if walker.faults > before:
             return None, {}
@@ -75,13 +78,18 @@ class Studying:
             name=name, title=values["title"] or name.replace("_", " "), because=values["because"], axes=tuple(a for a, _ in given),
             arms=arms, also=plain(Node(also)), set=plain(values["set"] or Node({})), measure=values["measure"], stat=stat,
             exceeds=exceeds, replications=values["replications"], design=values["design"], points=values["points"],
+            brains=values["brains"] or (), features=values["features"] or "blocks",
         )  # fmt: skip
-        self._try(study, values["set"], also, given, path)
+        base = self._base(study, values["set"], also, path)
+        if base is not None and split:
+            given, study = self._split(study, base, body.value["brains"], join(path, "brains"))
+        if base is not None:
+            self._try(base, given, path)
         shown = show(keys.STUDY, values) | {"title": study.title, "arms": list(arms)}
-        shown |= {"sweep": {axis.path: axes.shown(axis) for axis in study.axes}}
+        shown |= {} if split else {"sweep": {axis.path: axes.shown(axis) for axis in study.axes}}
         shown |= {"also": dict(study.also)} if study.also else {}
         shown |= {"set": dict(study.set)} if study.set else {}
-        shown |= {"stat": stat if exceeds is None else {"exceeds": exceeds}} if stat else {}
+        shown |= {"stat": stat if exceeds is None else {"exceeds": exceeds}} if stat and not split else {}
         return (study if walker.faults == before else None), shown
 
     def _axes(self, node: Node | None, body: Node, path: str, design: str) -> list[tuple[Axis, Node]]:
@@ -150,9 +158,12 @@ class Studying:
         """The statistic; and check the measure."""
         name, node = values["measure"], values["stat"]
         inside = body.value if isinstance(body.value, dict) else {}
+        known = {**self._around.measures, **SCORES}
         if name is not None:
-            known = {**self._around.measures, **SCORES}
             self._walker.one_of(name, known, inside["measure"], f"{path}.measure", "measure")
+        if blocks.splits(body):
+            self._share(name, known, inside.get("measure", body), f"{path}.measure")
+            return "mean", None
         if node is None:
             return None, None
         if node.value != "harm":
@@ -164,21 +175,38 @@ class Studying:
             self._walker.fault(node, f"{path}.stat", f"harm is declared by another measure than `{name}`", hint)
         return "harm", None
 
-    def _try(
-        self, study: Study, fixed: Node | None, also: Mapping[str, Node], given: list[tuple[Axis, Node]], path: str
-    ) -> None:
-        """Build every value once, by itself: what is wrong with it is told at its place."""
+    def _share(self, name: str | None, known: Mapping[str, Any], node: Node, path: str) -> None:
+        """Refuse a measure that cannot be a share of the models."""
+        hint = "name a measure that is a share of the models, from 0 to 1"
+        if name is None:
+            self._walker.fault(node.place, path, "missing; `brains` asks how many of the models fail", hint)
+        elif name in known and known[name].unit != "1":
+            message = f"`{name}` is in {known[name].unit}, so it is no share of the models"
+            self._walker.fault(node, path, message, hint)
+
+    def _base(self, study: Study, fixed: Node | None, also: Mapping[str, Node], path: str) -> Scenario | None:
+        """The arms of a study before anything varies; what is wrong with them is told at its place."""
         walker = Walker()
         tree = document(self._around.resolved, study, walker, fixed, also, join(path, "set"))
         base = self._around.build(tree, walker) if not walker.faults else None
         self._note(walker, fixed, path, "")
-        if base is None:
-            return
+        return base
+
+    def _split(self, study: Study, base: Scenario, node: Node, path: str) -> tuple[list[tuple[Axis, Node]], Study]:
+        """The axis of a study with `brains`, and the study with it."""
+        arm = base.arms[0]
+        found = blocks.axis(
+            self._walker, study, base.resolved["arms"][arm.name]["topology"], arm.trial.topology, node, path
+        )
+        return ([found], study._replace(axes=(found[0],))) if found else ([], study)
+
+    def _try(self, base: Scenario, given: list[tuple[Axis, Node]], path: str) -> None:
+        """Build every value once, by itself: what is wrong with it is told at its place."""
         for axis, node in given:
             for value in self._values(axis, node):
                 walker = Walker()
                 self._around.build(axes.put_axes(ready(base), {axis.path: value}, walker), walker)
-                self._note(walker, value, path, f" where `{axis.path}` is {plain(value)}")
+                self._note(walker, value, path, blocks.place(axis, value))
                 if walker.faults and axis.low is not None:
                     break
 

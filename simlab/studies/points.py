@@ -177,6 +177,9 @@ def facts(base: Scenario, study: Study) -> list[dict[str, Any]]:
     names = [short(axis.path) for axis in study.axes]
     found = []
     for axis, name in zip(study.axes, names, strict=True):
+        if axis.called:
+            found.append(_called(axis))
+            continue
         par = _par(base, axis.path)
         found.append(
             {
@@ -191,6 +194,20 @@ def facts(base: Scenario, study: Study) -> list[dict[str, Any]]:
             }
         )
     return found
+
+
+def _called(axis: Axis) -> dict[str, Any]:
+    """What is to be said of an axis whose values are known by numbers of brains."""
+    return {
+        "path": axis.path,
+        "name": "brains",
+        "kind": "number",
+        "unit": "1",
+        "about": "over how many brains the models are split, in blocks",
+        "log": False,
+        "written": list(axis.called),
+        "values": list(axis.called),
+    }
 
 
 def kind(axis: Axis) -> str:

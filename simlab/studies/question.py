@@ -42,11 +42,11 @@ class Question(NamedTuple):
             return share(x)
         return mean(x) if self.stat == "mean" else quantile(x, QUANTILES[self.stat])
 
-    def difference(self, x: Floats, y: Floats) -> Estimate:
-        """The statistic of `x` minus that of `y`, both `(r,)`, paired by replication."""
+    def difference(self, x: Floats, y: Floats, level: float = 0.95) -> Estimate:
+        """The statistic of `x` minus that of `y`, both `(r,)`, paired by replication, with its interval at `level`."""
         if self.is_share:
-            return share_difference(x, y)
-        return mean(x - y) if self.stat == "mean" else quantile_difference(x, y, QUANTILES[self.stat])
+            return share_difference(x, y, level)
+        return mean(x - y, level) if self.stat == "mean" else quantile_difference(x, y, QUANTILES[self.stat], level)
 
     def clear(self, x: Floats, y: Floats, among: int) -> bool:
         """Whether that difference is clear of 0 for all of `among` differences together (Bonferroni).

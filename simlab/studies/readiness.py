@@ -6,7 +6,8 @@ A drill that cannot be measured is not passed. Under seven of seven the answer i
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+import time
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any, NamedTuple, Protocol, final
 
@@ -31,7 +32,7 @@ from simlab.lab.shocks import Shock
 from simlab.lab.streams import Streams, generator
 from simlab.lab.trial import NEVER, Hand, Instrument, Trial, Trigger
 from simlab.scenario.scenario import USUAL, Arm, Scenario
-from simlab.studies.runner import COHORT, answers, available_cpus
+from simlab.studies.runner import COHORT, Progress, answers, available_cpus
 from simlab.studies.statistics import Estimate, mean, quantile, share, share_of
 
 PILOT = 8  # replications in which the scale of outcomes and features is looked up
@@ -124,26 +125,44 @@ class Readiness(NamedTuple):
 
 
 def readiness(
-    scenario: Scenario, arm: str | None = None, *, replications: int | None = None, jobs: int | None = None
+    scenario: Scenario,
+    arm: str | None = None,
+    *,
+    replications: int | None = None,
+    jobs: int | None = None,
+    progress: Callable[[Progress], None] | None = None,
 ) -> Readiness:
-    """Drill one arm, by default the one that the scenario's `readiness:` names, or else its first.
+    """Drill one arm, by default the one that the scenario's `readiness:` names, or else its first; `progress` counts drills.
 
-    Raises InputError for an arm that is not there, or fewer replications than an interval needs.
+    Nothing is kept until all are over. Raises InputError for an arm that is not there.
     """
-    arms = {a.name: a for a in scenario.arms}
-    name = arm or scenario.readiness.arm or scenario.arms[0].name
-    if name not in arms:
-        raise InputError(f"unknown arm `{name}`; {did_you_mean(name, arms)}")
+    chosen = drilled_arm(scenario, arm)
     count = min(scenario.replications, 256) if replications is None else replications
-    drilled = _Ground(scenario, arms[name], count, available_cpus() if jobs is None else jobs)
-    found = []
-    for drill in (_gain, _blast, _drift, _kill, _correlation, _alignment, _cascade):
+    began, found = time.perf_counter(), list[Drill]()
+
+    def tell(what: str) -> None:
+        if progress:
+            progress(Progress(len(found), len(DRILLS), what, time.perf_counter() - began, 0))
+
+    tell("the run without drills")
+    drilled = _Ground(scenario, chosen, count, available_cpus() if jobs is None else jobs)
+    for name, drill in zip(DEFAULTS, DRILLS, strict=True):
+        tell(name.lower())
         drilled.lost = 0
         one = drill(drilled)
         lost = drilled.lost + (0 if drill is _blast else _lost(drilled.plain))
         words = f"{one.evidence}; {lost} replications failed or diverged"
         found.append(one._replace(passed=False, evidence=words) if lost else one)
-    return Readiness(scenario.name, name, arms[name].title, count, tuple(found))
+    return Readiness(scenario.name, chosen.name, chosen.title, count, tuple(found))
+
+
+def drilled_arm(scenario: Scenario, arm: str | None = None) -> Arm:
+    """The arm that is drilled where `arm` is asked for. Raises InputError for one that is not there."""
+    arms = {a.name: a for a in scenario.arms}
+    name = arm or scenario.readiness.arm or scenario.arms[0].name
+    if name not in arms:
+        raise InputError(f"unknown arm `{name}`; {did_you_mean(name, arms)}")
+    return arms[name]
 
 
 @final
@@ -406,6 +425,9 @@ def _cascade(ground: _Ground) -> Drill:
     return told(
         found.high if found.interval else None, f"path gain {_say(found)}, depth {ground.trial.topology.depth()}"
     )
+
+
+DRILLS = (_gain, _blast, _drift, _kill, _correlation, _alignment, _cascade)  # in the order of their defaults
 
 
 def _first(outcome: Outcome, kind: str, name: str | None = None) -> Floats:

@@ -38,7 +38,11 @@ class Estimate(NamedTuple):
 
 
 def mean(x: Floats, level: float = 0.95) -> Estimate:
-    """The mean of `x` `(n,)`, or of paired differences, with its interval at `level`; undefined values are left out."""
+    """The mean of `x` `(n,)`, or of paired differences, with its interval at `level`; undefined values are left out.
+
+    Values that never varied give an interval of no width. It says what was seen, and nothing of what is rarer than one in n: where that is
+    the question, ask for a probability (`share`, which leaves up to 3.8/n) or bound the values (`mean_share`). Pages say "did not vary".
+    """
     x = x[np.isfinite(x)]
     n = len(x)
     if n < FEW:
@@ -174,6 +178,15 @@ def share_of(hits: Floats, tries: Floats) -> Estimate:
     apart = ((hits - p * tries)[here] ** 2).sum() * clusters / (clusters - 1) / total**2
     effective = p * (1 - p) / apart if 0 < p < 1 and apart > 0 else clusters
     return Estimate(p, *wilson(p, min(effective, total)), int(total))
+
+
+def mean_share(x: Floats, level: float = 0.95) -> Estimate:
+    """The mean of values within 0 to 1, `(n,)`, with the interval of `bounded_mean`; zeros and ones give `share`."""
+    x = x[np.isfinite(x)]
+    if ((x == 0) | (x == 1)).all():
+        return share(x, level)
+    found = bounded_mean(x - 0.5, 0.5, level)
+    return Estimate(float(x.mean()), found.low + 0.5, found.high + 0.5, found.n)
 
 
 def median_of(values: Floats, owner: Ints, n: int) -> Estimate:

@@ -15,7 +15,7 @@ from simlab.scenario.scenario import Arm, Factorial, Scenario
 from simlab.studies.claims import Finding, judge, vanished
 from simlab.studies.effects import Effect, effects
 from simlab.studies.harms import harmed
-from simlab.studies.rising import points_of
+from simlab.studies.rising import points_of, tradeoffs_of
 from simlab.studies.score import scorecard
 from simlab.studies.sequential import told
 from simlab.studies.statistics import Estimate, mean, share, share_difference
@@ -63,6 +63,8 @@ def summarise(scenario: Scenario, record: Record) -> dict[str, Any]:
     }
     if scenario.until is not None:
         summary["until"] = told(scenario, scenario.until, record.cells, record.replications)
+    if found := tradeoffs_of(record.path, scenario):
+        summary["tradeoff"] = found
     if scenario.factorial is not None:
         summary["factorial"] = _factorial(scenario, scenario.factorial, record, plain)
     return _plain(summary)  # type: ignore[no-any-return]

@@ -21,6 +21,7 @@ from simlab.results.provenance import code_version
 from simlab.results.record import Record
 from simlab.results.store import Store, run_directory, run_hash
 from simlab.scenario.axes import shown
+from simlab.scenario.blocks import named
 from simlab.scenario.registry import HOUSE, Registry
 from simlab.scenario.scenario import Scenario, Study
 from simlab.studies.design import indices
@@ -28,9 +29,10 @@ from simlab.studies.points import Point, base_of, facts, points
 from simlab.studies.question import Question, question, told
 from simlab.studies.runner import Begun, Play, Progress, answers, available_cpus, cohort_of, open_store, run_of
 from simlab.studies.summary import summarise
+from simlab.studies.tradeoff import Split, tradeoff
 from simlab.studies.workers import Answer, Task
 
-CHANGE = ("change", "change_ci95", "change_clear")
+CHANGE = ("change", "change_ci95", "change_joint", "change_clear")
 REMEMBERED = 64  # cohorts kept in memory for points at which the same trial is played again
 
 
@@ -67,7 +69,7 @@ def sweep(
     name = run_hash(design, base.seed, base.replications, design["version"])
     path = Path(out) if out is not None else run_directory(base.name, f"sweep-{name}")
     with sweeps.held(path, design, replace) as folder:
-        player = Player(made, folder, asked)
+        player = Player(made, folder, asked, look=Split.of(base, study).refuse if study.brains else None)
         player.play(jobs, progress)
         with threadpool_limits(1):
             document = _document(base, study, asked, made, player)
@@ -121,15 +123,23 @@ class _Open(NamedTuple):
 class Player:
     """Plays points through one crew of workers; a point's store is opened when a worker is free for it.
 
-    A trial that is the same at several points is played once: what a cohort of it left behind is kept at each of them.
+    A trial that is the same at several points is played once: what a cohort of it left behind is kept at each of them. `look` is shown
+    what every arm said as soon as a point is whole; what it raises ends the sweep.
     """
 
-    def __init__(self, made: list[Point], folder: Path, asked: Question, play: Play | None = None) -> None:
+    def __init__(
+        self,
+        made: list[Point],
+        folder: Path,
+        asked: Question,
+        play: Play | None = None,
+        look: Callable[[Floats], None] | None = None,
+    ) -> None:
         if play is None:
             from simlab.lab.cohort import play as play_cohort
 
             play = play_cohort
-        self._folder, self._asked, self._play = folder, asked, play
+        self._folder, self._asked, self._play, self._look = folder, asked, play, look
         self.runs = [run_of(point.scenario).hash for point in made]
         self._points = {run: point.scenario for run, point in zip(self.runs, made, strict=True)}
         self.said: dict[str, dict[str, Said]] = {}
@@ -236,6 +246,9 @@ class Player:
             )
             for arm in record.arms
         }
+        if self._look is not None:
+            for said in self.said[run].values():
+                self._look(said.values)
 
 
 def _document(base: Scenario, study: Study, asked: Question, made: list[Point], player: Player) -> dict[str, Any]:
@@ -243,14 +256,15 @@ def _document(base: Scenario, study: Study, asked: Question, made: list[Point], 
     arms = [arm.name for arm in base.arms]
     each = [player.said[run] for run in player.runs]
     among = len(each) * max(len(arms) - 1, 1)
-    rows = []
+    rows: list[dict[str, Any]] = []
     for i, (point, run, said) in enumerate(zip(made, player.runs, each, strict=True)):
         found = {arm: _told(asked, said[arm], said[arms[0]] if arm != arms[0] else None, among) for arm in arms}
         if len(study.axes) == 1:  # points meet the same luck, so the way along the axis is paired as well
             for arm in arms:
                 along = _against(asked, said[arm], each[0][arm] if i else None, len(each) * len(arms))
                 found[arm] |= dict(zip(CHANGE, along.values(), strict=True))
-        rows.append({"point": i, "run": run, "values": list(point.values), "arms": found})
+        values = [named(axis, value) for axis, value in zip(study.axes, point.values, strict=True)]
+        rows.append({"point": i, "run": run, "values": values, "arms": found})
     document = {
         "format": sweeps.FORMAT,
         "scenario": base.name,
@@ -267,6 +281,10 @@ def _document(base: Scenario, study: Study, asked: Question, made: list[Point], 
         "arms": [{"name": arm.name, "title": arm.title, "wiring": arm.wiring} for arm in base.arms],
         "rows": rows,
     }
+    if study.brains:
+        document["tradeoff"] = shares = tradeoff(Split.of(base, study), [said[arms[0]].values for said in each])
+        for row, at in zip(rows, shares["points"], strict=True):  # one mean has one interval
+            row["arms"][arms[0]] |= {"value": at["mean"]["value"], "ci95": at["mean"]["ci95"]}
     if study.design == "sobol":
         document["indices"] = {arm: _indices(rows, arm, len(study.axes), base.seed) for arm in arms}
     return document
@@ -287,10 +305,18 @@ def _told(asked: Question, said: Said, at_first: Said | None, among: int) -> dic
 def _against(asked: Question, said: Said, other: Said | None, among: int) -> dict[str, Any]:
     """The paired difference to another arm, or to the first point: none of the first to itself."""
     if other is None:
-        return {"difference": None, "difference_ci95": None, "clear": None}
+        return {"difference": None, "difference_ci95": None, "difference_joint": None, "clear": None}
     found = asked.difference(said.values, other.values)
+    joint = asked.difference(
+        said.values, other.values, 1 - 0.05 / among
+    )  # for the largest of them, which a reader picks
     clear = asked.clear(said.values, other.values, among)
-    return {"difference": found.value, "difference_ci95": found.interval, "clear": clear}
+    return {
+        "difference": found.value,
+        "difference_ci95": found.interval,
+        "difference_joint": joint.interval,
+        "clear": clear,
+    }
 
 
 def _indices(rows: list[dict[str, Any]], arm: str, axes: int, seed: int) -> list[dict[str, float]] | None:

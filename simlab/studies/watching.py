@@ -145,7 +145,7 @@ def watch_metrics(
         ):
             alarms = tuple(_alarms(metrics, name, one, seen.times, values, threshold))
             sights.append(Sight(name, one, shows, seen.times, values, threshold, alarms, unable))
-    notes = (*metrics.notes, *_told(metrics, rows, every, k), *_by_chance(detectors, metrics))
+    notes = (*metrics.notes, *_told(metrics, rows, every, k), *_by_chance(detectors, metrics, k))
     return Watching(metrics, tuple(sights), RULES if rule == "both" else (rule,), notes)
 
 
@@ -222,7 +222,7 @@ def _told(metrics: Metrics, rows: _Rows, every: float | None, scrapes: int) -> I
         steps = metrics.times[gaps] - metrics.times[gaps - 1]
         longest = int(np.argmax(steps))
         what = (
-            "no method of record takes a change across them, and windows go on after them"
+            "no statistical rule takes a change across them, and windows go on after them"
             if rows.added
             else "too many to be gaps of a regular recording, so windows go across them"
         )
@@ -238,14 +238,26 @@ def _about(duration: float) -> str:
     return pretty(float(f"{duration:.4g}"))
 
 
-def _by_chance(detectors: Mapping[str, Detector[Any]], metrics: Metrics) -> Iterator[str]:
-    """How often the methods of record alarm where nothing is wrong, as far as a detector has a parameter that says so."""
+def _by_chance(detectors: Mapping[str, Detector[Any]], metrics: Metrics, scrapes: int) -> Iterator[str]:
+    """How often the methods of record alarm where nothing is wrong, as far as a detector has a parameter that says so; and in this file."""
     for name, detector in detectors.items():
         held = {key: getattr(detector, key) for key in parameters(type(detector))}
         if "false_alarm_every" in held:
-            yield f"{name}: where nothing drifts it alarms by chance once in {held['false_alarm_every']:,.0f} scrapes"
+            features = metrics.features.shape[1]
+            left, every = max(scrapes - held["window"], 0), held["false_alarm_every"]
+            share = f", which {features} features share" if features > 1 and held["of"] == "features" else ""
+            yield (
+                f"{name}: where nothing drifts it alarms by chance once in {every:,.0f} scrapes{share}; in the {left:,} scrapes of "
+                f"this file after the reference the chance of a false alarm is {_percent(1 - (1 - 1 / every) ** left)}"
+            )
         elif name == "feedback_spiral" and not metrics.nudges.shape[1]:
+            left = max(scrapes - held["least"], 0)
             yield (
                 f"{name}: passive, since no --nudges are given: it cannot tell feedback from confounding, and where predictions "
-                f"are a random walk it alarms by chance at {held['level']:.2g} of scrapes"
+                f"are a random walk it alarms by chance at {held['level']:.2g} of scrapes; in the {left:,} of this file the chance of "
+                f"a false alarm is then at most {_percent(min(held['level'] * left, 1.0))}"
             )
+
+
+def _percent(p: float) -> str:
+    return f"{100 * p:.2g}%"

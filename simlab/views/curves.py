@@ -30,7 +30,7 @@ def curves(points: Points, *, narrow: bool = False) -> Figure:
     share = 0.56 if lower else 1.0
     wide = NARROW - left - tail if narrow else (WIDE - left) * share - tail
     axes = frame(figure, left, names + 34, wide, high)
-    _lines(axes, axis, upper, lambda y: level_text(points, y), tail=0 if narrow else tail - 14)
+    lines(axes, axis, upper, lambda y: level_text(points, y), tail=0 if narrow else tail - 14)
     unit = points.top.unit
     label = points.top.label if points.top.share or unit in ("1", "") else f"{points.top.label} ({unit})"
     axes.set_title(short(label, int(wide / 6.4)), fontsize=12, fontweight="bold", pad=8)
@@ -39,12 +39,12 @@ def curves(points: Points, *, narrow: bool = False) -> Figure:
         wide = wide if narrow else WIDE * (1 - share) - 58 - tail + 20
         axes = frame(figure, x, y, wide, high)
         axes.axhline(0, color=INK, linewidth=1)
-        _lines(axes, axis, lower, lambda y: difference_text(points, y), tail=0 if narrow else tail - 34, hollow=True)
+        lines(axes, axis, lower, lambda y: difference_text(points, y), tail=0 if narrow else tail - 34, hollow=True)
         axes.set_title(short(against(points), int(wide / 6.4)), fontsize=12, fontweight="bold", pad=8)
     return figure
 
 
-def _lines(
+def lines(
     axes: Axes, axis: Axis, panels: Sequence[Panel], say: Callable[[float], str], tail: float, hollow: bool = False
 ) -> None:
     """A line for each arm with its band, named at its end; a choice has no line. With `hollow`, unfilled where it is not clear of 0."""

@@ -84,7 +84,8 @@ def word(value: Any) -> str:
 class Arm(NamedTuple):
     """One arm: its name and title, and at every point `(p,)` its level, the ends of its interval, and the same of its difference.
 
-    `clear` is whether the difference to the first arm is clear of 0 at the level that holds for all points and arms together; `change`
+    `lowest` and `highest` are the ends of the interval that holds for all points and arms together, and `clear` is whether the difference
+    to the first arm is clear of 0 at that level; `change`
     and `changed` are the difference to the first point, and whether it is clear, where there is one axis.
     """
 
@@ -96,6 +97,8 @@ class Arm(NamedTuple):
     difference: Floats
     below: Floats
     above: Floats
+    lowest: Floats
+    highest: Floats
     clear: Array
     change: Floats
     change_low: Floats
@@ -199,6 +202,7 @@ class Points:
             name, title,
             level=column("value"), low=column("ci95", 0), high=column("ci95", 1),
             difference=column("difference"), below=column("difference_ci95", 0), above=column("difference_ci95", 1),
+            lowest=column("difference_joint", 0), highest=column("difference_joint", 1),
             clear=told("clear"),
             change=column("change"), change_low=column("change_ci95", 0), change_high=column("change_ci95", 1),
             changed=told("change_clear"),

@@ -15,8 +15,8 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-RULES = {"record": "method of record", "seed": "popular rule"}
-SHORT = {"record": "record", "seed": "popular"}
+RULES = {"record": "statistical rule", "seed": "popular rule"}
+SHORT = {"record": "statistical", "seed": "popular"}
 
 Row = Mapping[str, Any]
 
@@ -112,7 +112,8 @@ def section(card: Sequence[Row] | None, drawn: tuple[Drawing, Drawing] | None, t
             by_arm.append((name, titles[row["arm"]], *told))
     words = (
         "Of the replications that came to harm, in how many did the first alarm come before it, and how long before (median)? Of those "
-        "that never did, in how many was there an alarm? Filled: the method of record. Hollow: the rule as it is popularly printed. An "
+        "that never did, in how many was there an alarm? Filled: the statistical rule, a published method that allows for chance. Hollow: "
+        "the popular rule, the threshold as it is usually printed. An "
         "alarm that comes everywhere warns of everything, so read both panels; a reality that moves and does no harm is an alarm, and no "
         f"harm, too. Harm came after {span(card[0]['harm_at'])} in the median: whoever cries at once has that lead."
     )

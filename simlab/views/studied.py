@@ -72,7 +72,9 @@ def play_studies(
         lines.append(f"{study.name}: {found.verdict}")
         documents[study.name] = document
         code = max(code, exit_code_of(document, scenario.allow_diverged))
-    if any(claim.over for claim in scenario.claims):  # they can be judged now
+    if any(claim.over for claim in scenario.claims) or any(
+        study.brains for study in studies
+    ):  # the summary tells of them now
         results = Results(run(scenario, jobs=jobs, out=folder), scenario, command)
         code = max(code, exit_code(scenario, results.summary))
     more: dict[str, Any] = {}

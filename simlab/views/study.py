@@ -12,7 +12,7 @@ import numpy as np
 from simlab.base.arrays import Floats
 from simlab.base.errors import SimlabError
 from simlab.results import sweeps
-from simlab.views import figures
+from simlab.views import figures, tradeoff
 from simlab.views.curves import curves
 from simlab.views.figures import Level
 from simlab.views.ink import Drawing, drawing, style
@@ -50,7 +50,8 @@ class Shown(NamedTuple):
 def show(document: Mapping[str, Any], name: str = "sweep") -> Shown:
     """The document of a sweep as pictures, whose file names begin with `name`."""
     points = Points(document)
-    alt = in_words(points)
+    split = "tradeoff" in document
+    alt = tradeoff.in_words(document) if split else in_words(points)
     with style():
         wide, narrow = (
             (
@@ -61,11 +62,15 @@ def show(document: Mapping[str, Any], name: str = "sweep") -> Shown:
             else (None, None)
         )
         small = tuple(_small(points, name))
-    return Shown(points, verdict(points), wide, narrow, small, _caption(points))
+    return Shown(
+        points, verdict(points), wide, narrow, small, tradeoff.caption(document) if split else _caption(points)
+    )
 
 
 def figure(points: Points, *, narrow: bool = False) -> Figure:
     """The main picture of a sweep that varies something. Call within `style()`."""
+    if "tradeoff" in points.document:
+        return tradeoff.figure(points.document, narrow=narrow)
     if len(points.axes) == 1 and points.is_grid:
         return curves(points, narrow=narrow)
     if len(points.axes) == 2 and points.is_grid:
@@ -172,7 +177,9 @@ def _folded(summary: str, body: Html) -> Html:
 
 
 def numbers(points: Points) -> Html:
-    """A row for each point and arm."""
+    """A row for each point and arm; of a trade-off, for each number of brains."""
+    if "tradeoff" in points.document:
+        return tradeoff.numbers(points.document)
     rows: list[Sequence[Cell]] = []
     groups = []
     for i in range(points.count):

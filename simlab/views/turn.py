@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from simlab.base.arrays import Array
+from simlab.views import tradeoff
 from simlab.views.points import Arm, Axis, Points, word
 from simlab.views.verdict import TOO_FEW
 from simlab.views.words import count, listed, number, sentence
@@ -18,8 +19,11 @@ def verdict(points: Points) -> str:
     """One sentence: whether the order of the arms turns, where an arm is clearly better or worse than the first, and by how much.
 
     A difference counts where it is clear of 0 for all points and arms together. Without another arm it says how the level goes along
-    the axis; of a Sobol design, first what its variance is due to. Fewer than 30 replications give no verdict.
+    the axis; of a Sobol design, first what its variance is due to. Fewer than 30 replications give no verdict. A
+    trade-off has its own words.
     """
+    if "tradeoff" in points.document:
+        return tradeoff.verdict(points.document)
     most = max((float(np.nanmax(arm.n, initial=0)) for arm in points.arms), default=0.0)
     if most < TOO_FEW:
         said = f"no verdict: {count(int(most), 'replication')} at a point, too few for an interval (at least {TOO_FEW} are needed)"
@@ -73,10 +77,12 @@ def _moves(points: Points, arm: Arm, down: Array, up: Array, label: str, brief: 
 
 
 def _most(points: Points, arm: Arm, mask: Array) -> str:
-    """The largest difference there, with its interval and its place."""
+    """The largest difference there, with its place and the interval that holds for all from which it was picked."""
     at = int(np.argmax(np.where(mask, np.abs(arm.difference), -1.0)))
-    ci = None if np.isnan(arm.below[at]) else (float(arm.below[at]), float(arm.above[at]))
+    ci = None if np.isnan(arm.lowest[at]) else (float(arm.lowest[at]), float(arm.highest[at]))
     by = points.top.say_difference(float(arm.difference[at]), ci)
+    if points.count * len(points.others) > 1:
+        by = by.replace("95% interval", "joint 95% interval")
     return f"{'by up to ' if mask.sum() > 1 else ''}{by}" + (f", at {points.where(at)}" if points.axes else "")
 
 
@@ -101,17 +107,14 @@ def _alone(points: Points, arm: Arm) -> str:
         if arm.changed[-1]:
             by = top.say_difference(float(arm.change[-1]), (float(arm.change_low[-1]), float(arm.change_high[-1])))
         said = f"in “{arm.title}” {top.label} goes {_ends_of(points, arm)} ({by})"
-        inside = [
-            (name, at)
-            for name, at in (("lowest", low), ("highest", high))
-            if arm.changed[at] and 0 < at < len(seen) - 1
-        ]
-        beyond = [f"{name}, {top.say(float(arm.level[at]))}, at {points.where(at)}" for name, at in inside]
-        return said + (f"; it is {listed(beyond)}" if beyond else "")
+        inside = [at for at in sorted({low, high}) if arm.changed[at] and 0 < at < len(seen) - 1]
+        beyond = [f"{top.say(float(arm.level[at]))} at {points.where(at)}" for at in inside]
+        return said + (f"; clear of where it began is also {listed(beyond)}" if beyond else "")
     if points.count == 1:
         return f"{top.label} is {top.say(float(arm.level[0]))} in “{arm.title}”"
-    lowest, highest = (f"{top.say(float(arm.level[at]))} ({points.where(at)})" for at in (low, high))
-    return f"in “{arm.title}” {top.label} is lowest at {lowest} and highest at {highest}"
+    lowest, highest = (top.say(float(arm.level[at])) for at in (low, high))
+    over = f"{count(points.count, 'point')}, which are not tested against each other"
+    return f"in “{arm.title}” {top.label} ranges from {lowest} to {highest} over {over}"
 
 
 def _is_way(points: Points) -> bool:

@@ -14,6 +14,7 @@ from simlab.base.errors import StorageError
 from simlab.results.disk import directory, storage, text
 from simlab.results.disk import write as write_file
 from simlab.results.tables import visible
+from simlab.results.times import date_of
 from simlab.scenario.describe import Section
 from simlab.studies.watching import ADVICE, Alarm, Sight, Watching
 from simlab.views.ink import Drawing, drawing, style
@@ -45,7 +46,7 @@ def verdict(watching: Watching) -> str:
         told = len(names) - len(silent)
         return f"No alarm; {count(told, 'detector')} could tell, and stayed below the threshold by {by}.{lost}"
     said = [
-        f"{human(a.detector)} at {visible(str(a.time), 40)} ({number(a.value)}, threshold {number(a.threshold)})"
+        f"{human(a.detector)} at {_when(a)} ({number(a.value)}, threshold {number(a.threshold)})"
         for a in first.values()
     ]
     return f"{len(first)} of {count(len(names), 'detector')} alarmed by {by}; {'first ' if len(said) > 1 else ''}{listed(said)}.{lost}"
@@ -71,7 +72,13 @@ def row(sight: Sight) -> tuple[str, ...]:
     often = f"{count(len(sight.alarms), 'time')}, {scrapes:,} of {count(sight.told, 'scrape')}"
     longest = max(sight.alarms, key=lambda alarm: alarm.lasted)
     lasted = span(longest.lasted) if longest.scrapes > 1 else "1 scrape"
-    return *head, visible(str(first.time), 40), number(first.value), edge, often, lasted
+    return *head, _when(first), number(first.value), edge, often, lasted
+
+
+def _when(alarm: Alarm) -> str:
+    """When an alarm began: as the file writes it, and as a date where that is an epoch."""
+    shown, date = visible(str(alarm.time), 40), date_of(alarm.time)
+    return f"{shown} ({date})" if date else shown
 
 
 def told(watching: Watching) -> Iterator[Section]:
@@ -137,7 +144,8 @@ def compose(watching: Watching, command: str) -> tuple[str, list[Drawing]]:
         ]
     caption = (
         "Each curve is the largest reading in its bin of time. A dashed line is the threshold, shades are times above it, and the triangle "
-        "marks the first. The popular rule is drawn beside the method of record to show where the two differ."
+        "marks the first. The statistical rule is a published method that allows for chance; the popular rule, the threshold as it is "
+        "usually printed, is drawn beside it to show where the two differ."
     )
     body = together(
         item
@@ -152,7 +160,7 @@ def compose(watching: Watching, command: str) -> tuple[str, list[Drawing]]:
             ),
             section(
                 "What a reading is",
-                table(("detector", "method of record", "popular rule, as printed"), _shown(watching)),
+                table(("detector", "statistical rule", "popular rule, as printed"), _shown(watching)),
             ),
             section("Watch it again", element("pre", visible(command, 2000))),
         )

@@ -64,13 +64,16 @@ def quantity(x: float | None, unit: str, digits: int = 3) -> str:
 
 
 def interval(ci: Sequence[float] | None, digits: int = 3) -> str:
-    """A 95% interval as "0.1 to 0.3", or why there is none."""
+    """A 95% interval as "0.1 to 0.3", or why there is none; values that were the same in every replication have none that says more."""
+    if ci is not None and ci[0] == ci[1]:
+        return "did not vary"
     return "too few for an interval" if ci is None else f"{number(ci[0], digits)} to {number(ci[1], digits)}"
 
 
 def human(name: str) -> str:
-    """An identifier as words."""
-    return name.replace("_", " ")
+    """An identifier as words; a detector's reading by the popular rule, `x_seed`, is called so."""
+    words = name.replace("_", " ")
+    return f"{words.removesuffix(' seed')} (popular rule)" if words.endswith(" seed") else words
 
 
 def listed(items: Sequence[str]) -> str:

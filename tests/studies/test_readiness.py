@@ -6,7 +6,9 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from click.testing import CliRunner
 
+from simlab._door import judging
 from simlab.base.errors import InputError
 from simlab.brains.topology import Schedule, wire
 from simlab.interventions.canary import Canary
@@ -15,7 +17,8 @@ from simlab.lab.shocks import Shock
 from simlab.lab.trial import NEVER, Hand, Harm, Trigger
 from simlab.scenario.load import load
 from simlab.scenario.scenario import USUAL, Arm, Limits, Scenario
-from simlab.studies.readiness import _blast, _gain, _Ground, readiness
+from simlab.studies.readiness import Drill, Readiness, _blast, _gain, _Ground, readiness
+from simlab.studies.runner import Progress
 from tests.lab.toy import Dice, Mean, Toy, trial
 
 N = 128
@@ -160,3 +163,56 @@ def test_the_same_bits_whatever_the_number_of_processes_and_json_as_promised():
     assert {"name", "passed", "value", "threshold", "evidence"} <= plain["drills"][0].keys()
     assert all(isinstance(d["passed"], bool) for d in plain["drills"])
     assert not any(isinstance(d["value"], np.generic) for d in plain["drills"])
+
+
+def test_progress_counts_the_drills_in_their_order():
+    seen = []
+    readiness(scenario(horizon=60.0), jobs=1, replications=30, progress=seen.append)
+    assert [(one.done, one.total) for one in seen] == [(0, 7), *((i, 7) for i in range(7))]
+    assert [one.cell for one in seen[1:]] == [name.lower() for name in NAMES]
+
+
+def command(monkeypatch, *args):
+    """`simlab readiness` in this process: what was drilled, and how it ended."""
+    drilled = []
+
+    def drill(made, arm, **how):
+        drilled.append(arm)
+        how["progress"] and how["progress"](Progress(0, 7, "blast radius", 0.0, 0))
+        if arm == "shared_brain":
+            raise KeyboardInterrupt
+        return Readiness(
+            made.name, arm, arm, 256, (Drill("BLAST RADIUS", "How far?", False, 0.5, 0.01, 0.01, "1", "seen"),)
+        )
+
+    monkeypatch.setattr("simlab.studies.readiness.readiness", drill)
+    return drilled, CliRunner().invoke(judging.readiness, args, standalone_mode=False)
+
+
+def test_an_unknown_arm_is_refused_before_any_is_drilled(monkeypatch, tmp_path):
+    drilled, done = command(
+        monkeypatch, "flash_crash", "--arm", "shared", "--arm", "shred", "--out", str(tmp_path / "out")
+    )
+    assert isinstance(done.exception, InputError)
+    assert "unknown arm `shred`; did you mean `shared`?" in str(done.exception)
+    assert (drilled, done.output) == ([], "")
+    assert not (tmp_path / "out").exists()
+
+
+def test_quiet_says_nothing_and_leaves_the_page(monkeypatch, tmp_path):
+    drilled, done = command(monkeypatch, "flash_crash", "--quiet", "--strict", "--out", str(tmp_path / "out"))
+    assert (drilled, done.output, done.return_value) == (["isolated"], "", 1)
+    assert sorted(path.suffix for path in (tmp_path / "out").iterdir()) == [".html", ".json"]
+    _, loud = command(monkeypatch, "flash_crash", "--out", str(tmp_path / "out"))
+    assert "flash_crash, isolated: 0 of 7 drills\n" in loud.stderr
+    assert "DON'T DEPLOY" in loud.stdout
+
+
+def test_an_interrupt_says_that_drills_are_not_kept(monkeypatch, tmp_path):
+    more = ("--arm", "isolated", "--arm", "shared_brain", "--out", str(tmp_path / "out"))
+    drilled, done = command(monkeypatch, "flash_crash", *more)
+    assert drilled == ["isolated", "shared_brain"]
+    assert done.return_value == 130
+    assert "interrupted; the drills of shared_brain are not kept, and the same command begins anew" in done.stderr
+    assert "goes on" not in done.output
+    assert [path.name for path in (tmp_path / "out").glob("*.html")] == ["readiness_isolated.html"]

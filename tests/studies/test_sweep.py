@@ -75,6 +75,8 @@ def test_every_point_is_the_plain_run_of_its_values(path, whole, tmp_path):
             assert (found["n"], found["value"], found["ci95"]) == (harm["n"], harm["share"], harm["ci95"])
         assert row["arms"]["shared"]["difference"] == plain.summary["harm"]["contrasts"][0]["difference"]
         assert row["arms"]["isolated"]["difference"] is None
+        joint, single = row["arms"]["shared"]["difference_joint"], row["arms"]["shared"]["difference_ci95"]
+        assert joint[0] < single[0] < single[1] < joint[1]  # for the four points together
 
 
 def test_jobs_never_change_a_bit(scenario, study, whole, tmp_path):

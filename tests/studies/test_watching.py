@@ -266,7 +266,7 @@ def test_no_change_is_taken_across_a_gap(file):
     assert record.alarms == ()
     assert np.nanmax(seed.values) > 1.5  # the sum of changes from one known answer to the next: it has the jump
     assert (
-        "a gap of more than 10 median steps (61 min before 15600.0): no method of record takes a change across them"
+        "a gap of more than 10 median steps (61 min before 15600.0): no statistical rule takes a change across them"
         in "\n".join(watching.notes)
     )
 

@@ -44,7 +44,7 @@ def document(
     at: list[tuple[Any, ...]] | None = None,
     **more: Any,
 ) -> dict[str, Any]:
-    """A sweep with these levels of each arm at each point; intervals are 0.02 either way. `clear` is said of the other arms."""
+    """A sweep with these levels of each arm at each point; intervals are 0.02 either way, joint ones 0.03. `clear`: of other arms."""
     points = at or list(product(*(values_of(one) for one in axes)))
     base = next(iter(levels))
     rows = []
@@ -56,7 +56,7 @@ def document(
             change = None if i == 0 or x is None or level[0] is None else x - level[0]
             arms[name] = {
                 "n": n, "diverged": 0, "failed": 0, "value": x, "ci95": _around(x, n),
-                "difference": apart, "difference_ci95": _around(apart, n),
+                "difference": apart, "difference_ci95": _around(apart, n), "difference_joint": _around(apart, n, 0.03),
                 "clear": None if apart is None else (clear or {}).get(name, [False] * len(points))[i],
                 "change": change, "change_ci95": _around(change, n), "change_clear": change is not None and abs(change) > 0.02,
             }  # fmt: skip
@@ -75,5 +75,5 @@ def document(
     }  # fmt: skip
 
 
-def _around(x: float | None, n: int) -> list[float] | None:
-    return None if x is None or n < 30 else [x - 0.02, x + 0.02]
+def _around(x: float | None, n: int, half: float = 0.02) -> list[float] | None:
+    return None if x is None or n < 30 else [x - half, x + half]

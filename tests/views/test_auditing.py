@@ -15,8 +15,9 @@ from simlab.views.blueprint import blueprints, in_words
 from simlab.views.ink import style
 from simlab.views.words import MINUS
 from tests.studies.architectures import made, star
+from tests.views.parsed import Page, text_of
 from tests.views.test_browser import CHROMIUM, REQUIRED, measured
-from tests.views.test_report import AWKWARD, Page, text_of
+from tests.views.test_report import AWKWARD
 
 HEADINGS = [
     "Five risks against their limits",

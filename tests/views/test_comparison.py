@@ -11,7 +11,7 @@ from simlab.studies.compare import Side, compare_arms, compare_runs
 from simlab.views.compared import tables, verdict
 from simlab.views.comparison import Comparison, compose, document
 from tests.studies.test_compare import side
-from tests.views.test_report import Page
+from tests.views.parsed import Page
 
 
 @pytest.fixture(scope="module")

@@ -1,7 +1,5 @@
 import re
 from dataclasses import replace
-from html import unescape
-from html.parser import HTMLParser
 
 import numpy as np
 import pytest
@@ -10,6 +8,7 @@ from simlab.base.errors import StorageError
 from simlab.views import pictures
 from simlab.views.report import compose, write
 from tests.views import fixture
+from tests.views.parsed import Page, text_of
 
 AWKWARD = '<script>alert("1")</script> $\\frac{$ & 市场'
 SECTIONS = [
@@ -26,30 +25,6 @@ SECTIONS = [
     "Parameters",
     "Run it again",
 ]
-VOID = {"meta", "link", "path", "use", "br"}
-
-
-class Page(HTMLParser):
-    """Every start tag, and whether tags are closed in order."""
-
-    def __init__(self, text):
-        super().__init__()
-        self.tags, self.open, self.wrong = [], [], []
-        self.feed(text)
-
-    def handle_starttag(self, tag, attrs):
-        self.tags.append((tag, dict(attrs)))
-        if tag not in VOID:
-            self.open.append(tag)
-
-    def handle_startendtag(self, tag, attrs):
-        self.tags.append((tag, dict(attrs)))
-
-    def handle_endtag(self, tag):
-        if tag in VOID:
-            return
-        if not self.open or self.open.pop() != tag:
-            self.wrong.append(tag)
 
 
 @pytest.fixture(scope="module")
@@ -60,11 +35,6 @@ def made():
 @pytest.fixture(scope="module")
 def page(made):
     return compose(fixture.record(made), made)[0]
-
-
-def text_of(page):
-    body = re.sub(r"<style>.*?</style>", "", page, flags=re.DOTALL)
-    return re.sub(r"\s+", " ", unescape(re.sub(r"<[^>]+>", " ", body)))
 
 
 def test_is_whole_and_in_order(page):

@@ -10,7 +10,7 @@ from simlab.views.ink import style
 from simlab.views.report import compose
 from simlab.views.seams import drawings, section, verdict
 from simlab.views.words import MINUS
-from tests.views.test_report import Page
+from tests.views.parsed import Page
 
 DESIGN = {"brain": ["own", "one"], "features": ["own", "one"], "data": ["own", "one"]}
 DOCUMENT = {

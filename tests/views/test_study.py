@@ -20,7 +20,8 @@ from simlab.views.sweeps import Sweep
 from simlab.views.words import MINUS
 from tests.views import fixture
 from tests.views.made import MEAN, axis, document
-from tests.views.test_report import AWKWARD, Page, text_of
+from tests.views.parsed import Page, text_of
+from tests.views.test_report import AWKWARD
 
 LOAD = axis("world.load_balancer.load", 0.1, 0.2, 0.4)
 REFRESH = axis("world.load_balancer.refresh", "0.5 s", "2 s")

@@ -62,3 +62,21 @@ def test_long_titles_are_cut():
     with style():
         svg = drawing(timeline([], [Row("x" * 300, "y" * 300, 7, np.array([1.0]))], 10.0), "t", "").svg
     assert "x" * 100 not in svg
+
+
+@pytest.mark.parametrize("narrow", [False, True])
+@pytest.mark.parametrize("start", [0.0, 0.3, 0.49, 0.51, 0.9])
+def test_long_names_of_bands_are_whole_and_stay_inside(start, narrow):
+    """Words break into lines where there is no room beside the start of a band, and rows below make room for them."""
+    title = "crime moves: 500 day to the end (own, crime moves and weighted by 1/p, crime moves only)"
+    with style():
+        figure = timeline(
+            [Band(title, start * 100, np.inf)], [Row("t", "n", 0, np.array([50.0]))], 100.0, narrow=narrow
+        )
+        (axes,) = figure.axes
+        name = axes.texts[0]
+        box, below = name.get_window_extent(), axes.texts[1].get_window_extent()
+    assert " ".join(name.get_text().split()) == title
+    assert 0 <= box.x0 < box.x1 <= figure.bbox.width
+    assert box.y0 > below.y0
+    assert box.y1 <= figure.bbox.height

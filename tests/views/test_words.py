@@ -4,6 +4,7 @@ import pytest
 
 from simlab.views.words import (
     clock,
+    human,
     interval,
     listed,
     number,
@@ -92,3 +93,13 @@ def test_the_opening_is_whole_sentences():
     assert opening(text, 41) == "One ball, 2.5 cm wide, falls. It bounces!"
     assert opening(text, 40) == "One ball, 2.5 cm wide, falls."
     assert opening(text, 10) == "One ball,…"
+
+
+def test_what_never_varied_and_popular_rules_are_said():
+    """An interval of no width looks like certainty; `x_seed` is how a detector's reading by the popular rule is stored."""
+    assert interval([0.5, 0.5]) == "did not vary"
+    assert interval([0.0, 0.0]) == "did not vary"
+    assert interval([0.1, 0.3]) == "0.1 to 0.3"
+    assert interval(None) == "too few for an interval"
+    assert human("feedback_spiral_seed") == "feedback spiral (popular rule)"
+    assert (human("feedback_spiral"), human("seed")) == ("feedback spiral", "seed")
