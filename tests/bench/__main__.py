@@ -16,6 +16,7 @@ import time
 from collections.abc import Callable
 from dataclasses import asdict, replace
 from statistics import median
+from types import ModuleType
 from typing import NamedTuple
 
 import simpy
@@ -28,16 +29,19 @@ from simlab.scenario.load import load
 from simlab.studies.runner import COHORT
 from tests.twins.flash_crash import Exchange
 from tests.twins.policing import City
-from tests.worlds import test_flash_crash, test_policing
-from tests.worlds.test_cascade import twin_of as cascade_twin_of
-from tests.worlds.test_collapse import twin_of as collapse_twin_of
-from tests.worlds.test_emissions import twin_of as emissions_twin_of
-from tests.worlds.test_goodhart import twin_of as goodhart_twin_of
-from tests.worlds.test_hiring import twin_of as hiring_twin_of
-from tests.worlds.test_load_balancer import twin_of
-from tests.worlds.test_performative import twin_of as performative_twin_of
-from tests.worlds.test_recommender import twin_of as recommender_twin_of
-from tests.worlds.test_retraining import twin_of as retraining_twin_of
+from tests.worlds import (
+    test_cascade,
+    test_collapse,
+    test_emissions,
+    test_flash_crash,
+    test_goodhart,
+    test_hiring,
+    test_load_balancer,
+    test_performative,
+    test_policing,
+    test_recommender,
+    test_retraining,
+)
 
 ROUNDS = 5
 WATCHED = "kernel, watched"
@@ -66,40 +70,14 @@ def policing_twin(trial: Trial, ticks: int) -> Callable[[], None]:
     return lambda: twin.run(ticks)
 
 
-def hiring_twin(trial: Trial, ticks: int) -> Callable[[], None]:
-    """The twin of one replication, ready to go."""
-    twin = hiring_twin_of(trial, 1, 0, ticks)
-    return lambda: twin.run(ticks)
+def ready(tests: ModuleType) -> Callable[[Trial, int], Callable[[], None]]:
+    """Makes the twin of one replication, ready to go, as a world's tests make it."""
 
+    def make(trial: Trial, ticks: int) -> Callable[[], None]:
+        twin = tests.twin_of(trial, 1, 0, ticks)
+        return lambda: twin.run(ticks)
 
-def load_balancer_twin(trial: Trial, ticks: int) -> Callable[[], None]:
-    """The twin of one replication, ready to go."""
-    twin = twin_of(trial, 1, 0, ticks)
-    return lambda: twin.run(ticks)
-
-
-def performative_twin(trial: Trial, ticks: int) -> Callable[[], None]:
-    """The twin of one replication, ready to go."""
-    twin = performative_twin_of(trial, 1, 0, ticks)
-    return lambda: twin.run(ticks)
-
-
-def retraining_twin(trial: Trial, ticks: int) -> Callable[[], None]:
-    """The twin of one replication, ready to go."""
-    twin = retraining_twin_of(trial, 1, 0, ticks)
-    return lambda: twin.run(ticks)
-
-
-def cascade_twin(trial: Trial, ticks: int) -> Callable[[], None]:
-    """The twin of one replication, ready to go."""
-    twin = cascade_twin_of(trial, 1, 0, ticks)
-    return lambda: twin.run(ticks)
-
-
-def collapse_twin(trial: Trial, ticks: int) -> Callable[[], None]:
-    """The twin of one replication, ready to go."""
-    twin = collapse_twin_of(trial, 1, 0, ticks)
-    return lambda: twin.run(ticks)
+    return make
 
 
 def bare_items(trial: Trial, ticks: int) -> None:
@@ -112,26 +90,9 @@ def bare_pieces(trial: Trial, ticks: int) -> None:
     bare_processes(trial.world.models * trial.world.pieces, ticks)
 
 
-def goodhart_twin(trial: Trial, ticks: int) -> Callable[[], None]:
-    """The twin of one replication, ready to go."""
-    twin = goodhart_twin_of(trial, 1, 0, ticks)
-    return lambda: twin.run(ticks)
-
-
 def bare_producers(trial: Trial, ticks: int) -> None:
     """One process per candidate that does nothing but wait for the next round."""
     bare_processes(trial.world.slots * trial.world.candidates, ticks)
-
-
-def recommender_twin(trial: Trial, ticks: int) -> Callable[[], None]:
-    """The twin of one replication, ready to go."""
-    twin = recommender_twin_of(trial, 1, 0, ticks)
-
-
-def emissions_twin(trial: Trial, ticks: int) -> Callable[[], None]:
-    """The twin of one replication, ready to go."""
-    twin = emissions_twin_of(trial, 1, 0, ticks)
-    return lambda: twin.run(ticks)
 
 
 def bare_agents(trial: Trial, ticks: int) -> None:
@@ -197,29 +158,31 @@ class Case(NamedTuple):
 
 TWINS = {
     "cascade": Case(
-        cascade_twin, bare_items, 80, "item at a stage", lambda trial: trial.world.models * trial.world.items
+        ready(test_cascade), bare_items, 80, "item at a stage", lambda trial: trial.world.models * trial.world.items
     ),
-    "collapse": Case(collapse_twin, bare_pieces, 100, "piece", lambda trial: trial.world.models * trial.world.pieces),
-    "emissions": Case(emissions_twin, bare_agents, 240, "agent-step", lambda trial: trial.topology.models),
+    "collapse": Case(
+        ready(test_collapse), bare_pieces, 100, "piece", lambda trial: trial.world.models * trial.world.pieces
+    ),
+    "emissions": Case(ready(test_emissions), bare_agents, 240, "agent-step", lambda trial: trial.topology.models),
     "flash_crash": Case(flash_crash_twin, bare_agents, 2400, "agent-step", lambda trial: trial.topology.models),
-    "hiring": Case(hiring_twin, bare_agents, 260, "agent-step", lambda trial: trial.topology.models),
+    "hiring": Case(ready(test_hiring), bare_agents, 260, "agent-step", lambda trial: trial.topology.models),
     "goodhart": Case(
-        goodhart_twin,
+        ready(test_goodhart),
         bare_producers,
         40,
         "candidate",
         lambda trial: trial.world.slots * trial.world.candidates,
     ),
     "load_balancer": Case(
-        load_balancer_twin, bare_requests, 240, "request", lambda trial: trial.world.arrivals * trial.world.tick
+        ready(test_load_balancer), bare_requests, 240, "request", lambda trial: trial.world.arrivals * trial.world.tick
     ),
     "performative": Case(
-        performative_twin, bare_markets, 240, "agent-step", lambda trial: trial.world.models * trial.world.agents
+        ready(test_performative), bare_markets, 240, "agent-step", lambda trial: trial.world.models * trial.world.agents
     ),
     "policing": Case(policing_twin, bare_agents, 1000, "agent-step", lambda trial: trial.topology.models),
-    "retraining": Case(retraining_twin, bare_agents, 1000, "agent-step", lambda trial: trial.topology.models),
+    "retraining": Case(ready(test_retraining), bare_agents, 1000, "agent-step", lambda trial: trial.topology.models),
     "recommender": Case(
-        recommender_twin, bare_users, 90, "user-day", lambda trial: trial.world.cohorts * trial.world.users
+        ready(test_recommender), bare_users, 90, "user-day", lambda trial: trial.world.cohorts * trial.world.users
     ),
 }
 
@@ -258,7 +221,7 @@ def measure(name: str) -> dict[str, float]:
 def main() -> None:
     table = {}
     with threadpool_limits(1):
-        for name in TWINS:
+        for name in [given for given in sys.argv[1:] if given != "--json"] or TWINS:
             table[name] = measure(name)
     if "--json" in sys.argv:
         print(json.dumps(table, indent=1))
