@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from dataclasses import replace
+from dataclasses import asdict, replace
 
 import numpy as np
 import pytest
@@ -25,11 +25,28 @@ def worlds():
     return list(first.values())
 
 
+def path(trial):
+    """Which code a trial runs: two that differ in sizes alone, and in no parameter that is 0 in one of them, run the same."""
+    plan = trial.schedule
+    return (
+        type(trial.world),
+        frozenset(name for name, value in asdict(trial.world).items() if value),
+        tuple(type(brain) for brain in trial.brains),
+        trial.topology,
+        (plan.how, plan.waits, plan.jitter > 0, plan.every > 0),
+        frozenset((type(hand.intervention), hand.models) for hand in trial.hands),
+        frozenset((shock.where, shock.effect, shock.models) for shock in trial.shocks),
+        trial.closed,
+    )
+
+
 def arms():
-    """Every arm that was written down one by one; those of a factorial are wirings of the same worlds and learners."""
-    scenarios = {name: load(name) for name in shipped()}
-    one_by_one = {name: scenario.arms for name, scenario in scenarios.items() if scenario.factorial is None}
-    return [pytest.param(name, arm, id=f"{name}-{arm.name}") for name, found in one_by_one.items() for arm in found]
+    """An arm for every path that is written down one by one; arms of a factorial are wirings of the same worlds and learners."""
+    found = {}
+    for name, scenario in ((name, load(name)) for name in shipped()):
+        for arm in scenario.arms if scenario.factorial is None else ():
+            found.setdefault(path(arm.trial), pytest.param(name, arm, id=f"{name}-{arm.name}"))
+    return list(found.values())
 
 
 def short(arm, ticks=TICKS):
