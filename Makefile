@@ -24,7 +24,7 @@ test: $(VENV)/.ready-test
 	@$(BIN)/ruff format --quiet --check .
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports --no-logo
-	@$(BIN)/pytest -n auto
+	@$(BIN)/pytest -n auto --dist worksteal
 
 bench: $(VENV)/.ready-test
 	@$(BIN)/python -m tests.bench

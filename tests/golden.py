@@ -27,7 +27,7 @@ from simlab.views.words import number, percent, span
 
 ROOT = Path(__file__).parents[1]
 FOLDER = ROOT / "results" / "golden"
-REPLICATIONS = 16
+REPLICATIONS = 8
 TOLERANCE = 1e-6  # other processors round exp and log differently, and markets are not forgiving
 
 

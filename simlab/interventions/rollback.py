@@ -13,7 +13,7 @@ from simlab.base.par import Par
 from simlab.interventions.intervention import NEVER, Due, Intervention, Moment, Seam, Setting, ticks
 
 MOST = 1000
-CAN = ("counts", "epsilon_greedy", "mean", "ridge", "thompson")
+CAN = ("counts", "epsilon_greedy", "gaussian", "mean", "ridge", "tally", "thompson", "top_list")
 
 
 @final

@@ -21,8 +21,9 @@ DATA = ("measures.npz", "series.npz", "events.jsonl", "failed.json", "summary.js
 
 @pytest.fixture(scope="module")
 def scenario():
-    """Six simulated minutes, so that the shock is met, and 33 replications, so that no cohort size divides them."""
-    return simlab.load("flash_crash", run__replications=33, run__horizon="6 min")
+    """Two simulated minutes, with the shock brought forward, and 33 replications, so that no cohort size divides them."""
+    start = {"shocks__sell_program__start": "1 min"}
+    return simlab.load("flash_crash", run__replications=33, run__horizon="2 min", **start)
 
 
 @pytest.fixture(scope="module")
