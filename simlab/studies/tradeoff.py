@@ -59,6 +59,7 @@ def tradeoff(asked: Split, said: list[Floats]) -> dict[str, Any]:
         apart[name] = {
             "difference": _known(found.value),
             "ci95": found.interval,
+            "joint95": wide.interval,
             "clear": bool(wide.low > 0 or wide.high < 0),
         }
     return {

@@ -57,13 +57,13 @@ def _brains(at: Mapping[str, Any]) -> str:
 def _moved(what: str, first: Mapping[str, Any], last: Mapping[str, Any], change: Mapping[str, Any]) -> str:
     """One of the five from the fewest brains to the most."""
     ends = f"{percent(first['value'])} and {percent(last['value'])}"
-    ci = change["ci95"]
+    ci = change["joint95"]
     if not change["clear"]:
         return f"{what} is not told apart ({ends})"
     low, high = (percent_points(end, ci[1] - ci[0]).removeprefix("+") for end in ci)
     verb = "rises" if change["difference"] > 0 else "falls"
     by = percent_points(change["difference"], ci[1] - ci[0])
-    return f"{what} {verb} from {ends.replace(' and ', ' to ')} ({by} points, 95% interval {low} to {high})"
+    return f"{what} {verb} from {ends.replace(' and ', ' to ')} ({by} points, joint 95% interval {low} to {high})"
 
 
 def in_words(document: Document) -> str:

@@ -135,7 +135,8 @@ def test_which_snapshot_is_chosen():
 
 def test_brains_with_nothing_to_go_back_to_are_refused():
     text = (
-        "hand `hand` gives back earlier weights, and Dice has none; counts, epsilon_greedy, mean, ridge, thompson have"
+        "hand `hand` gives back earlier weights, and Dice has none; counts, epsilon_greedy, gaussian, mean, ridge, tally, "
+        "thompson, top_list have"
     )
     with pytest.raises(InputError, match=text):
         numbers((always(Rollback(back=10.0)),), brains=(Dice(),))

@@ -86,8 +86,10 @@ def test_the_most_brains_against_the_fewest_are_paired_and_joint(played):
     ]
     for name, found in apart.items():
         low, high = found["ci95"]
+        wide, wider = found["joint95"]
+        assert wide <= low < high <= wider
         assert low < found["difference"] < high
-        assert abs(found["difference"] - truth[name]) < 2 * (high - low)  # about 8 standard errors
+        assert abs(found["difference"] - truth[name]) < high - low  # about 4 standard errors
 
 
 def test_its_points_are_the_wirings_of_their_numbers():

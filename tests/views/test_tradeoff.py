@@ -37,7 +37,7 @@ def told(said=(ONE, TWO, FOUR)):
 def test_the_verdict_speaks_of_all_three_and_of_the_mean():
     said = verdict(Points(told())).replace(MINUS, "-")
     assert said.startswith(
-        "Given up, 4 models on 1 brain or on 4: P(any of them) rises from 25% to 81% (+56 points, 95% interval "
+        "Given up, 4 models on 1 brain or on 4: P(any of them) rises from 25% to 81% (+56 points, joint 95% interval "
     )
     assert "; P(at least half) is not told apart (25% and 19%); " in said
     assert "P(all of them) falls from 25% to 0% (-25 points" in said
