@@ -241,6 +241,7 @@ def test_the_shipped_claims_point_at_the_algebra():
         ("damped", "last", None): 6 * 0.7**4,
         ("chain", "growth", "no_stressor"): math.sqrt(chain_gain(1.3, 5)),
         ("damped", "growth", "no_stressor"): math.sqrt(chain_gain(0.7, 5)),
+        ("chain", "fading", "no_stressor"): 0.0,
         ("bounded", "last", None): 1.5 * 1.3**4,
         ("repaired", "last", None): -6 * 1.3**4,
     }

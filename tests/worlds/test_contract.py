@@ -14,7 +14,7 @@ from simlab.lab.cohort import join, play
 from simlab.lab.streams import Streams
 from simlab.scenario.load import load, shipped
 
-TICKS = 60
+TICKS = 40
 
 
 def worlds():
