@@ -24,5 +24,5 @@ def test_the_table_of_scorecards_has_every_scenario_and_detector():
     lines = (FOLDER / "scorecard.md").read_text(encoding="utf-8").splitlines()
     for name in shipped():
         rows = [line for line in lines if line.startswith(f"| {name} |")]
-        instruments = load(name).arms[0].trial.instruments
-        assert len(rows) == (2 * len(instruments) if load(name).harm else 0)
+        scenario = load(name)
+        assert len(rows) == (2 * len(scenario.arms[0].trial.instruments) if scenario.harm else 0)

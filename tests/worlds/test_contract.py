@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from dataclasses import asdict, replace
+from functools import cache
 
 import numpy as np
 import pytest
@@ -12,9 +13,13 @@ from simlab.base.errors import InputError
 from simlab.brains.topology import wire
 from simlab.lab.cohort import join, play
 from simlab.lab.streams import Streams
-from simlab.scenario.load import load, shipped
+from simlab.scenario.load import load as read
+from simlab.scenario.load import shipped
 
 TICKS = 40
+
+
+load = cache(read)
 
 
 def worlds():
