@@ -13,7 +13,6 @@ from simlab.base.par import Par
 from simlab.interventions.intervention import NEVER, Due, Intervention, Moment, Seam, Setting, ticks
 
 MOST = 1000
-CAN = ("counts", "epsilon_greedy", "gaussian", "mean", "ridge", "tally", "thompson", "top_list")
 
 
 @final
@@ -55,7 +54,7 @@ class Rollback(Intervention):
         """There must be weights, and to be frozen they must be retrained."""
         none = sorted({type(brain).__name__ for brain in setting.brains if not brain.blend})
         if none:
-            return f"gives back earlier weights, and {' and '.join(none)} has none; {', '.join(CAN)} have"
+            return f"gives back earlier weights, and {' and '.join(none)} has none; use a brain that learns weights, e.g. `brain: ridge`"
         online = sorted({type(brain).__name__ for brain in setting.brains if brain.online})
         if self.freeze and online:
             return f"cannot freeze {' and '.join(online)}, which learns from each answer at once; write `freeze: false`"

@@ -11,12 +11,10 @@ import pytest
 from simlab.base.errors import InputError, ParameterError
 from simlab.brains.thompson import Thompson
 from simlab.brains.topology import Schedule, wire
-from simlab.interventions import rollback
 from simlab.interventions.rollback import Rollback
 from simlab.lab.shocks import Shock
 from simlab.lab.snapshots import Snapshots
 from simlab.lab.streams import Streams
-from simlab.scenario.registry import HOUSE
 from tests.interventions.stage import always, choices, moment, numbers, told
 from tests.lab.toy import Dice, Mean, Toy
 
@@ -134,10 +132,7 @@ def test_which_snapshot_is_chosen():
 
 
 def test_brains_with_nothing_to_go_back_to_are_refused():
-    text = (
-        "hand `hand` gives back earlier weights, and Dice has none; counts, epsilon_greedy, gaussian, mean, ridge, tally, "
-        "thompson, top_list have"
-    )
+    text = "hand `hand` gives back earlier weights, and Dice has none; use a brain that learns weights"
     with pytest.raises(InputError, match=text):
         numbers((always(Rollback(back=10.0)),), brains=(Dice(),))
     with pytest.raises(InputError, match=r"cannot freeze Thompson, .*; write `freeze: false`"):
@@ -153,7 +148,3 @@ def test_more_snapshots_than_anybody_should_pay_for_are_refused():
         ParameterError, match=r"Rollback\.every must be at least 3\.6 s, not 1 s: at most 1000 snapshots"
     ):
         Rollback(back=3600.0, every=1.0)
-
-
-def test_the_brains_that_it_names_are_those_with_weights():
-    assert list(rollback.CAN) == [name for name in HOUSE.brains.names() if HOUSE.brains.find(name).blend]
