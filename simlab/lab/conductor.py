@@ -140,9 +140,7 @@ class Conductor:
         phases = np.array(plan.phases(count))
         start = loop.tick * self.trial.world.tick
         turns = math.ceil((self.trial.horizon - start) / plan.every) + 1
-        groups, late, skip = [], None, None
-        if plan.jitter:
-            late = plan.jitter * (2 * _turns(luck.uniform, "retraining jitter", loop.r, count, turns) - 1)
+        groups, late, skip = [], self._late_by(luck, turns), None
         if plan.how == "random":
             skip = _turns(luck.uniform, "retraining turn", loop.r, count, turns) >= plan.chance
         for phase in np.unique(phases):
@@ -161,14 +159,20 @@ class Conductor:
         plan, loop, count = self.trial.schedule, self.loop, self.trial.topology.brains
         start = loop.tick * self.trial.world.tick
         most = math.ceil((self.trial.horizon - start) / (plan.every - plan.jitter)) + 2
-        late = np.zeros((most, loop.r, count))
-        if plan.jitter:
-            late = plan.jitter * (2 * _turns(luck.uniform, "retraining jitter", loop.r, count, most) - 1)
+        late = self._late_by(luck, most)
+        late = np.zeros((most, loop.r, count)) if late is None else late
         began = turns_of(
             start + np.array(plan.phases(count)) + late[0], plan.every + late[1:], plan.busy, self.trial.horizon
         )
         ticks = np.round(np.minimum(began, self.trial.horizon) / self.trial.world.tick)
         return np.arange(count), np.maximum(ticks, loop.tick).astype(np.int64)
+
+    def _late_by(self, luck: Streams, turns: int) -> Floats | None:
+        """By how much each turn of each brain is late (or early), `(turns, r, b)` seconds; None where there is no jitter."""
+        jitter, brains = self.trial.schedule.jitter, self.trial.topology.brains
+        return (
+            jitter * (2 * _turns(luck.uniform, "retraining jitter", self.loop.r, brains, turns) - 1) if jitter else None
+        )
 
     def _retrain(self, diary: Diary, brains: Ints, turns: Ints) -> Generator[Any, Any, None]:
         rows, which = (each.ravel() for each in np.indices((self.loop.r, len(brains))))

@@ -34,6 +34,7 @@ from simlab.lab.trial import NEVER, Hand, Instrument, Trial, Trigger
 from simlab.scenario.scenario import USUAL, Arm, Scenario
 from simlab.studies.runner import COHORT, Progress, answers, available_cpus
 from simlab.studies.statistics import Estimate, mean, quantile, share, share_of
+from simlab.studies.workers import Crew
 
 PILOT = 8  # replications in which the scale of outcomes and features is looked up
 RESTING = 400  # ticks over which the gain at rest is measured
@@ -145,14 +146,16 @@ def readiness(
             progress(Progress(len(found), len(DRILLS), what, time.perf_counter() - began, 0))
 
     tell("the run without drills")
-    drilled = _Ground(scenario, chosen, count, available_cpus() if jobs is None else jobs)
-    for name, drill in zip(DEFAULTS, DRILLS, strict=True):
-        tell(name.lower())
-        drilled.lost = 0
-        one = drill(drilled)
-        lost = drilled.lost + (0 if drill is _blast else _lost(drilled.plain))
-        words = f"{one.evidence}; {lost} replications failed or diverged"
-        found.append(one._replace(passed=False, evidence=words) if lost else one)
+    processes = available_cpus() if jobs is None else jobs
+    with Crew(processes) as crew:  # one for all drills: to start it takes longer than many a drill
+        drilled = _Ground(scenario, chosen, count, processes, crew)
+        for name, drill in zip(DEFAULTS, DRILLS, strict=True):
+            tell(name.lower())
+            drilled.lost = 0
+            one = drill(drilled)
+            lost = drilled.lost + (0 if drill is _blast else _lost(drilled.plain))
+            words = f"{one.evidence}; {lost} replications failed or diverged"
+            found.append(one._replace(passed=False, evidence=words) if lost else one)
     return Readiness(scenario.name, chosen.name, chosen.title, count, tuple(found))
 
 
@@ -169,8 +172,8 @@ def drilled_arm(scenario: Scenario, arm: str | None = None) -> Arm:
 class _Ground:
     """Where drills are held: the arm after its rollout, without its canary, and what it does when nobody interferes (played once)."""
 
-    def __init__(self, scenario: Scenario, arm: Arm, replications: int, jobs: int) -> None:
-        self.scenario, self.replications, self.jobs = scenario, replications, jobs
+    def __init__(self, scenario: Scenario, arm: Arm, replications: int, jobs: int, crew: Crew | None = None) -> None:
+        self.scenario, self.replications, self.jobs, self._crew = scenario, replications, jobs, crew
         self.lost = 0  # replications that failed or diverged since a drill began
         self.limits = scenario.readiness
         known = {one.name: one for one in arm.trial.instruments}
@@ -187,7 +190,7 @@ class _Ground:
         size = min(COHORT, -(-len(numbers) // self.jobs))
         tasks = [(play, (trial, self.scenario.seed, numbers[at : at + size])) for at in range(0, len(numbers), size)]
         parts: dict[int, Outcome] = {}
-        for index, answer in answers(tasks, self.jobs):
+        for index, answer in answers(tasks, self.jobs, self._crew):
             if answer.refused is not None:
                 raise answer.refused
             if answer.why is not None:

@@ -190,8 +190,11 @@ class Begun:
         return trial.topology.models * trial.ticks(trial.horizon) * (unit.stop - unit.first)
 
 
-def answers(tasks: Iterable[Task], jobs: int) -> Generator[tuple[int, Answer], None, None]:
-    """What became of each task, by its number, as they are done: here, or by as many as `jobs` processes."""
+def answers(tasks: Iterable[Task], jobs: int, crew: Crew | None = None) -> Generator[tuple[int, Answer], None, None]:
+    """What became of each task, by its number, as they are done: here, or by as many as `jobs` processes.
+
+    These are a `crew` of that size that goes on to other tasks afterwards, or are started for these tasks alone.
+    """
     coming = iter(tasks)
     first = list(islice(coming, 2))
     coming = chain(first, coming)
@@ -199,8 +202,11 @@ def answers(tasks: Iterable[Task], jobs: int) -> Generator[tuple[int, Answer], N
         for index, task in enumerate(coming):
             yield index, perform(*task)
         return
-    with Crew(jobs) as crew:
+    if crew is not None:
         yield from crew.do(coming)
+        return
+    with Crew(jobs) as own:
+        yield from own.do(coming)
 
 
 @contextmanager

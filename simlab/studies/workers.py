@@ -63,7 +63,8 @@ class Crew:
     """`size` worker processes; on leaving the `with` block they are killed, whatever they were doing.
 
     Workers are fresh interpreters that import what they need (a fork of a process with threads may deadlock), and
-    they write nothing. Tasks are pickled to them and answers back; no pickle touches the disk.
+    they write nothing. Whoever has done one set of tasks does the next. Tasks are pickled to them and answers back; no pickle
+    touches the disk.
     """
 
     def __init__(self, size: int) -> None:
@@ -94,8 +95,9 @@ class Crew:
         again: deque[tuple[int, Task]] = deque()
         deaths: dict[int, int] = {}
         doing: dict[Connection, tuple[int, Task]] = {}
+        idle = list(self._workers)  # of tasks before
         for index, task in islice(coming, self._size):
-            self._give(self._hire(), (index, task), doing)
+            self._give(idle.pop() if idle else self._hire(), (index, task), doing)
         while doing:
             for pipe in cast("list[Connection]", connection.wait(list(doing))):
                 index, task = doing.pop(pipe)

@@ -20,6 +20,7 @@ from simlab.base.errors import InputError
 from simlab.results.record import Record
 from simlab.scenario.scenario import Arm
 from simlab.studies.runner import available_cpus, play_all
+from simlab.studies.workers import Crew
 from tests.lab.toy import Toy, trial
 from tests.studies.fakes import contents, open_store, play, scenario
 
@@ -269,3 +270,13 @@ def test_real_cohorts_give_the_same_bytes_however_they_are_cut(tmp_path):
     assert 0 < len(failed) < 40
     assert all("a replication that fails" in why for why in failed.values())
     assert np.isnan(record.measures["total"].values[0]).nonzero()[0].tolist() == list(failed)
+
+
+def test_a_crew_goes_on_to_the_next_tasks_with_the_same_workers():
+    with Crew(2) as crew:
+        first = dict(crew.do([(abs, (-i,)) for i in range(5)]))
+        workers = sorted(crew.pids)
+        second = dict(crew.do([(pow, (i, 2)) for i in range(3)]))
+        assert sorted(crew.pids) == workers
+    assert [first[i].value for i in range(5)] == [0, 1, 2, 3, 4]
+    assert [second[i].value for i in range(3)] == [0, 1, 4]
