@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from functools import cache
 from typing import NamedTuple
 
@@ -106,6 +107,11 @@ def _serve(comes: Floats, key: Array, work: Floats, free: Floats, out: Floats, b
     last = np.ones((r, j), dtype=bool)
     np.not_equal(key[:, 1:], key[:, :-1], out=last[:, :-1])
     free.reshape(-1)[seat[last]] = reach[last]
+
+
+def one_factor(common: Floats, own: Floats, share: float) -> Floats:
+    """Standard normals of which every two are correlated by `share`: a `common` one and each its `own` (Vasicek 2002, Risk 15(12))."""
+    return np.asarray(math.sqrt(share) * common + math.sqrt(1 - share) * own)
 
 
 def once(a: Array) -> Array:

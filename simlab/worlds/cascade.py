@@ -29,6 +29,7 @@ from typing import Annotated, ClassVar, NamedTuple, final
 import numpy as np
 
 from simlab.base.arrays import Floats
+from simlab.base.kernels import one_factor
 from simlab.base.luck import Luck
 from simlab.base.par import Par
 from simlab.base.world import Action, Feedback, Measure, Spec, World
@@ -148,7 +149,7 @@ class Cascade(World[Stages]):
         if not self.alike:
             return own.copy(), error
         common = luck.noise("weather", (shape[0], self.items))[:, None]
-        return math.sqrt(self.alike) * common + math.sqrt(1 - self.alike) * own, error
+        return one_factor(common, own, self.alike), error
 
     def _chained(self, driver: Floats) -> Floats:
         """theta_i = gain theta_{i-1} + u_i for each item, `(r, m, n)`."""

@@ -17,7 +17,6 @@ deviations), everything else is exactly normal. A tick is one round of publishin
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Annotated, ClassVar, NamedTuple, final
@@ -25,6 +24,7 @@ from typing import Annotated, ClassVar, NamedTuple, final
 import numpy as np
 
 from simlab.base.arrays import Array, Floats
+from simlab.base.kernels import one_factor
 from simlab.base.luck import Luck
 from simlab.base.par import Par
 from simlab.base.world import Action, Feedback, Measure, Spec, World
@@ -190,7 +190,7 @@ class Performative(World[Markets]):
         """Conditions, errors of the views and beliefs of the next tick. Beliefs are left where they were drawn, until the next draw."""
         shape = luck.replications, self.models
         common, own = luck.normal("weather", shape[:1])[:, None], luck.normal("conditions", shape)
-        conditions = math.sqrt(self.alike) * common + math.sqrt(1 - self.alike) * own
+        conditions = one_factor(common, own, self.alike)
         return conditions, luck.normal("view error", shape).copy(), luck.noise("belief", (*shape, self.agents))
 
     def _bounded(self, acts: Floats) -> Floats:

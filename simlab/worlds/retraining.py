@@ -17,7 +17,6 @@ retrains when, which the world does not know. A tick is the time between two ans
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Annotated, ClassVar, NamedTuple, final
@@ -26,6 +25,7 @@ import numpy as np
 
 from simlab.base.arrays import Array, Floats
 from simlab.base.errors import ParameterError
+from simlab.base.kernels import one_factor
 from simlab.base.luck import Luck
 from simlab.base.par import Par
 from simlab.base.world import Action, Feedback, Measure, Spec, World
@@ -190,7 +190,7 @@ class Retraining(World[Field]):
         """What nothing explains, `(r, m)`, of variance 1."""
         r = luck.replications
         common, own = luck.normal("common noise", (r,)), luck.normal("noise", (r, self.models))
-        return math.sqrt(self.alike) * common[:, None] + math.sqrt(1 - self.alike) * own
+        return one_factor(common[:, None], own, self.alike)
 
 
 def _none(r: int) -> Tally:

@@ -15,6 +15,7 @@ from simlab.base.kernels import (
     log_quantiles,
     normal_cells,
     once,
+    one_factor,
     poisson,
     sum_by_choice,
     turned,
@@ -146,3 +147,13 @@ def test_how_often_counts_each_choice():
     action = np.random.default_rng(5).integers(4, size=(3, 2, 50))
     counted = [[[int((row == k).sum()) for k in range(4)] for row in block] for block in action]
     np.testing.assert_array_equal(how_often(action, 4), counted)
+
+
+@pytest.mark.parametrize("share", [0.0, 0.3, 1.0])
+def test_one_factor_gives_normals_of_one_variance_and_that_correlation(share):
+    """Four standard errors: sqrt(2/n) of a variance, about 1/sqrt(n) of a correlation."""
+    n = 40_000
+    luck = np.random.default_rng(5)
+    x = one_factor(luck.normal(size=(n, 1)), luck.normal(size=(n, 2)), share)
+    assert np.abs(x.var(axis=0) - 1).max() < 4 * np.sqrt(2 / n)
+    assert abs(np.corrcoef(x.T)[0, 1] - share) < 4 / np.sqrt(n)

@@ -10,14 +10,10 @@ import pytest
 from simlab.base.world import Feedback, Spec
 from simlab.brains.counts import Counts
 from simlab.lab.streams import Streams
+from tests.brains.stage import everyone
 
 SPEC = Spec(models=4, asks="shares", states=1, choices=2)
 LUCK = Streams(0, range(2))
-
-
-def everyone(r, b):
-    rows, brains = np.divmod(np.arange(r * b), b)
-    return rows, brains
 
 
 def taught(brain, outcome, weight=None, brains=1, taught_by=None, spec=SPEC):

@@ -5,22 +5,14 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from simlab.base.world import Feedback, Spec
+from simlab.base.world import Spec
 from simlab.brains.brain import average, leaves
 from simlab.brains.gaussian import Gaussian
 from simlab.lab.streams import Streams
+from tests.brains.stage import everyone, see
 
 SPEC = Spec(models=4, case=(2,), states=2)
 LUCK = Streams(0, range(3))
-
-
-def everyone(r, b):
-    rows, brains = np.divmod(np.arange(r * b), b)
-    return rows, brains
-
-
-def see(brain, mind, outcome, weight=None):
-    brain.witness(mind, None, None, Feedback(outcome, weight), None)
 
 
 def pieces(ticks, *shape, seed=1):

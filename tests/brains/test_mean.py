@@ -5,21 +5,13 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from simlab.base.world import Feedback, Spec
+from simlab.base.world import Spec
 from simlab.brains.mean import Mean
 from simlab.lab.streams import Streams
+from tests.brains.stage import everyone, see
 
 SPEC = Spec(models=4)
 LUCK = Streams(0, range(3))
-
-
-def everyone(r, b):
-    rows, brains = np.divmod(np.arange(r * b), b)
-    return rows, brains
-
-
-def see(brain, mind, outcome, weight=None):
-    brain.witness(mind, None, None, Feedback(outcome, weight), None)
 
 
 def test_says_the_mean_of_what_came_since_the_last_training():

@@ -8,14 +8,10 @@ import pytest
 from simlab.base.world import Feedback, Spec
 from simlab.brains.ridge import Ridge
 from simlab.lab.streams import Streams
+from tests.brains.stage import everyone
 
 SPEC = Spec(models=4, features=3, views=4)
 LUCK = Streams(0, range(2))
-
-
-def everyone(r, b):
-    rows, brains = np.divmod(np.arange(r * b), b)
-    return rows, brains
 
 
 def taught(brain, x, y, weight=None, pools=1, brains=1, taught_by=None):

@@ -9,14 +9,10 @@ from simlab.base.errors import ParameterError
 from simlab.base.world import Feedback, Spec
 from simlab.brains.tally import Tally
 from simlab.lab.streams import Streams
+from tests.brains.stage import everyone
 
 ONE, TWO = Spec(models=4, states=1), Spec(models=4, states=2)
 LUCK = Streams(0, range(3))
-
-
-def everyone(r, b):
-    rows, brains = np.divmod(np.arange(r * b), b)
-    return rows, brains
 
 
 def see(brain, mind, x, outcome, weight=None):

@@ -14,6 +14,8 @@ from typing import Any
 
 import simpy
 
+from tests.twins import timetable
+
 Process = Generator[simpy.Event, Any, None]
 
 
@@ -98,9 +100,7 @@ class Town:
         self.loss = self.crossed = self.squared = self.moved = self.act = self.theta = self.gap = 0.0
         self.env = simpy.Environment()
         self.env.process(self.shock(*shift))
-        cohorts = math.ceil(len(self.brains) / cohort)
-        for i, brain in enumerate(self.brains):
-            self.env.process(self.training(brain, every * (1 + i // cohort / cohorts), every))
+        timetable.keep(self.env, self.brains, every, cohort, self.p.step_time)
         for m in range(self.p.models):
             self.env.process(self.publishing(m))
         for m in range(self.p.models):
@@ -114,14 +114,6 @@ class Town:
     def shock(self, at: int, base: float) -> Process:
         yield self.env.timeout(at)
         self.base = base
-
-    def training(self, brain: Any, first: float, every: float) -> Process:
-        turn = 0
-        while True:
-            due = round((first + turn * every) / self.p.step_time)
-            yield self.env.timeout(due - self.env.now)
-            brain.learn()
-            turn += 1
 
     def publishing(self, m: int) -> Process:
         brain, view = self.brains[self.wiring["brain_of"][m]], self.wiring["view_of"][m]

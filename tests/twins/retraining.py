@@ -14,6 +14,8 @@ from typing import Any
 
 import simpy
 
+from tests.twins import timetable
+
 Process = Generator[simpy.Event, Any, None]
 
 
@@ -71,9 +73,7 @@ class Office:
         self.env = simpy.Environment()
         for shock in shocks:
             self.env.process(self.happen(*shock))
-        cohorts = math.ceil(len(self.brains) / cohort)
-        for i, brain in enumerate(self.brains):
-            self.env.process(self.training(brain, every * (1 + i // cohort / cohorts), every))
+        timetable.keep(self.env, self.brains, every, cohort, self.p.step_time)
         for m in range(self.p.models):
             self.env.process(self.model(m))
         self.env.process(self.reality())
@@ -86,14 +86,6 @@ class Office:
         setattr(self.p, parameter, value)
         if parameter == "glitch":
             self.glitch_set = at
-
-    def training(self, brain: Line, first: float, every: float) -> Process:
-        turn = 0
-        while True:
-            due = round((first + turn * every) / self.p.step_time)
-            yield self.env.timeout(due - self.env.now)
-            brain.learn()
-            turn += 1
 
     def model(self, m: int) -> Process:
         brain, view = self.brains[self.wiring["brain_of"][m]], self.wiring["view_of"][m]
