@@ -1,0 +1,121 @@
+"""The auction kernel against a plain book of single orders, and against what an auction must satisfy."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from simlab.base.auction import clear, filled, walk
+from tests.bench.book import Book
+
+
+def orders(seed, rows, levels, most=6):
+    """Sizes at each level, many of them 0, whole numbers so that ties occur."""
+    rng = np.random.default_rng(seed)
+    sizes = rng.integers(0, most, (2, rows, levels)) * (rng.random((2, rows, levels)) < 0.6)
+    return sizes[0].astype(float), sizes[1].astype(float)
+
+
+def executable(buys, sells):
+    """What could trade at each level, by definition: the smaller of demand and supply."""
+    demand = np.cumsum(buys[::-1])[::-1]
+    return np.minimum(demand, np.cumsum(sells))
+
+
+@pytest.mark.parametrize("levels", [1, 2, 7, 40])
+def test_no_price_trades_more(levels):
+    """The principle of call auctions, by trying every level; and every level from `low` to `high` trades as much."""
+    buys, sells = orders(levels, 300, levels)
+    found = clear(buys, sells)
+    for i in range(len(buys)):
+        can = executable(buys[i], sells[i])
+        assert found.volume[i] == can.max()
+        if can.max() > 0:
+            assert (can[found.low[i] : found.high[i] + 1] == can.max()).all() or found.low[i] == found.high[i]
+
+
+def test_equals_a_plain_book_of_single_orders():
+    """Each unit an order of its own, matched best against best in a heap until prices no longer cross."""
+    buys, sells = orders(1, 200, 12)
+    found = clear(buys, sells)
+    for i in range(len(buys)):
+        book = Book()
+        for level in range(12):
+            for _ in range(int(buys[i, level])):
+                book.buy(level, 1.0)
+            for _ in range(int(sells[i, level])):
+                book.sell(level, 1.0)
+        volume, bid, ask = book.cross()
+        assert found.volume[i] == volume
+        if volume:  # the last pair that traded encloses the price
+            assert ask <= found.high[i]
+            assert bid >= found.low[i]
+
+
+def test_the_price_is_the_order_statistic_of_all_limits():
+    """With B units to buy, the B-th lowest of all limits pooled; the next one where they tie."""
+    buys, sells = orders(5, 200, 9)
+    found = clear(buys, sells)
+    for i in range(len(buys)):
+        b = int(buys[i].sum())
+        limits = np.repeat(np.arange(9), (buys[i] + sells[i]).astype(int))
+        if 0 < b < limits.size:
+            assert found.low[i] == limits[b - 1]
+            assert found.high[i] == limits[b]
+
+
+def test_fills_balance_and_respect_limits():
+    rng = np.random.default_rng(3)
+    buys, sells = rng.exponential(size=(2, 100, 15))
+    low, high, volume, bought, sold = clear(buys, sells)
+    np.testing.assert_allclose(bought.sum(axis=1), volume, rtol=1e-12)
+    np.testing.assert_allclose(sold.sum(axis=1), volume, rtol=1e-12)
+    level = np.arange(15)
+    assert bought[level < low[:, None]].max() < 1e-12
+    assert sold[level > high[:, None]].max() < 1e-12
+    better = level > high[:, None]
+    np.testing.assert_allclose(bought[better], buys[better], rtol=1e-12)
+    better = level < low[:, None]
+    np.testing.assert_allclose(sold[better], sells[better], rtol=1e-12)
+
+
+@pytest.mark.parametrize(("buys", "sells"), [([0, 0], [0, 0]), ([3, 0], [0, 0]), ([0, 0], [0, 4]), ([5, 0], [0, 5])])
+def test_nothing_trades_without_a_crossing(buys, sells):
+    found = clear(np.array([buys], float), np.array([sells], float))
+    assert found.volume[0] == 0
+    assert (found.bought == 0).all()
+    assert (found.sold == 0).all()
+
+
+def test_rows_do_not_know_each_other():
+    buys, sells = orders(4, 64, 10)
+    whole = clear(buys, sells)
+    for part in (slice(0, 1), slice(3, 20)):
+        for a, b in zip(clear(buys[part], sells[part]), whole, strict=True):
+            np.testing.assert_array_equal(a, b[part])
+
+
+def test_a_rung_gives_what_those_before_it_left():
+    ladder = np.array([[4.0, 2.0, 5.0]] * 5)
+    gives = filled(ladder, np.array([0.0, 3.0, 5.0, 9.0, 99.0]))
+    np.testing.assert_array_equal(gives, [[0, 0, 0], [3, 0, 0], [4, 1, 0], [4, 2, 3], [4, 2, 5]])
+
+
+def test_a_walk_is_the_auction_with_ever_finer_levels():
+    """Market sells against bids in bands of unequal depth: levels of 0.01 bp clear within 0.01 bp of the walk."""
+    widths, bids = np.array([2.0, 10.0, 50.0]), np.array([[300.0, 90.0, 700.0]] * 3)
+    amount = np.array([120.0, 333.0, 900.0])
+    far, gives = walk(bids, widths, amount)
+    np.testing.assert_allclose(far, [120 / 150, 2 + 33 / 9, 12 + 510 / 14], rtol=1e-12)
+    np.testing.assert_allclose(gives.sum(axis=1), amount)
+    steps = (widths / 0.01).round().astype(int)
+    fine = np.repeat(bids / steps, steps, axis=1)[:, ::-1]  # ascending: the best bid last
+    market = np.zeros_like(fine)
+    market[:, 0] = amount
+    found = clear(fine, market)
+    np.testing.assert_allclose((fine.shape[1] - found.low) * 0.01, far, atol=0.0101)
+
+
+def test_beyond_the_last_band_the_ladder_goes_on():
+    far, _ = walk(np.array([[10.0, 20.0]]), np.array([1.0, 4.0]), np.array([40.0]))
+    assert far[0] == pytest.approx(1 + 4 + 10 / 5)
