@@ -64,3 +64,51 @@ def walk(ladder: Floats, widths: Floats, amount: Floats) -> tuple[Floats, Floats
     far = (gives * thin).sum(axis=1)
     far += np.maximum(amount - ladder.sum(axis=1), 0) * thin[:, -1]
     return far, gives
+
+
+def growing(widths: Floats, density: float, total: float) -> Floats:
+    """A ladder in bands of `widths` `(k,)` that holds `total`: of `density` at the price and growing linearly from there, `(k,)`."""
+    reach, middle = widths.sum(), np.cumsum(widths) - widths / 2
+    return np.asarray(widths * (density + middle * (2 * (total / reach - density) / reach)))
+
+
+class Met(NamedTuple):
+    """What market orders did to a book that two kinds of quotes make up; sides are bids and asks."""
+
+    move: Floats  # (r,) of the price
+    caught: Floats  # (r,) bought (sold, if negative) by those who quote near the price
+    part: Floats  # (r, 2) their part of what is near the price
+    taken: Floats  # (r, 2) share of the others' whole quotes that is gone
+    bid: Floats  # (r,) bids after that, share of the undisturbed
+
+
+def meet(left: Floats, others: Floats, near: Floats, ladder: Floats, quoted: Floats, widths: Floats) -> Met:
+    """Market orders of `left` net contracts `(r,)`, positive to buy, walk the side they hit.
+
+    The undisturbed `ladder` `(k,)`, in bands of `widths`, is a part `quoted` `(k,)` of those near, the rest the others'; `near` and
+    `others` `(r, 2)` say how much of their bids and asks stands. Each band gives of both in proportion. `others` must be above 0.
+    """
+    theirs, rest, up = ladder * quoted, ladder * (1 - quoted), (left > 0) * 1.0
+    hit = np.stack([1 - up, up], axis=1)
+    mine, yours = (near * hit).sum(axis=1), (others * hit).sum(axis=1)
+    run, gives = walk(yours[:, None] * rest + mine[:, None] * theirs, widths, np.abs(left))
+    first = quoted[0]
+    part = first * near / (first * near + (1 - first) * others)
+    share = quoted * mine[:, None] / (quoted * mine[:, None] + (1 - quoted) * yours[:, None])
+    caught = (gives * share).sum(axis=1)
+    taken = ((gives.sum(axis=1) - caught) / rest.sum())[:, None] * hit
+    bid = ((others - taken)[:, 0] * rest.sum() + near[:, 0] * theirs.sum()) / ladder.sum()
+    sign = 2 * up - 1
+    return Met(run * sign, -caught * sign, part, taken, bid)
+
+
+def hot_potato(customers: Floats, share: Floats, rate: float) -> Floats:
+    """Volume when intermediaries pass on what they were dealt by chance, `(r,)`, for a volume of `customers` `(r,)` in units of `rate`.
+
+    Of a volume V they catch a `share` as it comes, in trades of exponential size with mean q, so that each of n is dealt a random
+    imbalance of variance 2 q share V / n a second. Each passes it on within a time T, hence holds a standard deviation of
+    sqrt(q share V T / n) and all together pass on U = sqrt(rate share V) a second, with rate = (2/pi) n q / T (the mean of |normal|).
+    Part of that falls to them again (Lyons 1997, J. International Economics 42), so V = customers + U is solved for V.
+    """
+    half = np.sqrt(rate * share) / 2
+    return np.asarray((half + np.sqrt(half * half + customers)) ** 2)

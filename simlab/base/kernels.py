@@ -114,6 +114,14 @@ def one_factor(common: Floats, own: Floats, share: float) -> Floats:
     return np.asarray(math.sqrt(share) * common + math.sqrt(1 - share) * own)
 
 
+@cache
+def spread(m: int, share: float) -> Floats:
+    """1 for a `share` of `m` agents, rounded down, and 0 for the others, `(m,)`; evenly, so that blocks of neighbours hold as many."""
+    chosen = np.diff(np.floor(np.arange(m + 1) * share))
+    chosen.flags.writeable = False
+    return np.asarray(chosen)
+
+
 def once(a: Array) -> Array:
     """`a` with every axis along which it is broadcast cut to length 1: what is the same for all is then computed once."""
     return a[tuple(slice(0, 1) if step == 0 else slice(None) for step in a.strides)]

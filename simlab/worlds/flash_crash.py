@@ -1,18 +1,17 @@
 """Flash crash: traders forecast the price that their own orders move, in a book that thins as it falls.
 
-After 6 May 2010 in the E-Mini S&P 500 future. Each tick is an auction at one price: what buys and sells leave over walks a
-book of equal depth on all price levels, so the price moves by (net orders) / depth (Kyle 1985, Econometrica 53). Makers
-judge volatility by how far the price has strayed from its average of the last minute; depth is inverse to it (Kyle: noise
-trading over volatility) and volume rises with it (Clark 1973, Econometrica 41). A seller paced by volume alone then sells
-faster into less, held only by slow value buyers and the exchange's stop logic, a pause of seconds. Traders hold what their
-models' forecasts justify and close the gap with the inventory half-life of Kirilenko, Kyle, Samadi & Tuzun (2017, J.
-Finance 72). Each feature view reads trend and order flow with errors of its own, of the same law in every view (bulk noise;
-news and order noise are exactly normal). Prices are in logarithmic bp of the start.
+After 6 May 2010 in the E-Mini S&P 500 future. Each tick is an auction at one price: what buys and sells leave over walks the
+bids or asks, whose depth grows with the distance from the price (Toth et al. 2011, Phys. Rev. X 1); what is taken comes back
+with time (Obizhaeva & Wang 2013, J. Financial Markets 16). Most of the book is makers'. They judge volatility by how far the
+price has strayed from its average of the last minute: depth is inverse to it (Kyle 1985, Econometrica 53), volume rises with it
+(Clark 1973, Econometrica 41). A part near the price is the traders', whatever the volatility, until all are full (Kirilenko,
+Kyle, Samadi & Tuzun 2017, J. Finance 72); they pass on what they get by chance (`hot_potato`). A seller paced by volume sells
+into that; value buyers want what is cheap now and was for a minute; their orders and noise gather during the stop logic's
+pause. Traders hold what their models' forecasts justify, with the published half-life; the fast order at every auction. Views
+read trend and flow with errors of one law (bulk noise; what all share is exactly normal). Prices are in logarithmic bp.
 
-Fitted, to calm alone and with every trader on its own (`isolated`): `noise_volume` to 237 contracts/s (75,000 were 1.3% of
-the day, over 6.75 h), `book` to a volatility of 33% a year over minutes (VIX at that day's close), `limit` to a net
-position of 3,000 contracts at its 95th percentile. Inputs from the event itself: the seller, `floor` and `rush` (depth and
-volume at the trough), `buyers` (purchases during the fall). Nothing is fitted to a difference between wirings.
+Fitted to calm, every trader on its own: `noise_volume` to 237 contracts/s, `news` and `book` to a volatility of 33% a year
+of which trades make a third, `passing` to 34% of the volume. Nothing is fitted to the crash or to two wirings' difference.
 """
 
 from __future__ import annotations
@@ -25,29 +24,19 @@ from typing import Annotated, ClassVar, NamedTuple, final
 import numpy as np
 
 from simlab.base.arrays import Array, Floats
+from simlab.base.auction import growing, hot_potato, meet
 from simlab.base.errors import ParameterError
+from simlab.base.falls import Falls, level
+from simlab.base.kernels import one_factor, spread
 from simlab.base.luck import Luck
 from simlab.base.par import Par
 from simlab.base.world import Action, Feedback, Measure, Spec, World
 
-CONTRACT = 4.1e9 / 75_000  # dollars (SEC-CFTC)
+CALM = 0.33e4 / math.sqrt(252 * 6.5 * 3600)  # bp/s^0.5, what all call calm: the VIX at the close of that day
 ERRORS = ("trend error", "flow error")
+BANDS, NEAR = 2.2 * np.array([1, 3, 6, 15, 30, 60.0]), np.array([1.0, 1, 1, 0, 0, 0])  # bp; traders quote within 22 bp
+WINDOW = 15.0  # s, in which the deepest plunge is looked for (SEC-CFTC: 14:45:13 to :27)
 SEC, KKST, FIT = "SEC-CFTC report of 2010", "Kirilenko et al. 2017", "fitted to calm"
-
-
-class Tally(NamedTuple):
-    """What is accumulated for the measures, each `(r,)`."""
-
-    peak: Floats  # highest price, bp
-    drawdown: Floats  # deepest fall from the peak, share
-    thinnest: Floats  # least depth, share of the undisturbed
-    widest: Floats  # largest net position of the traders, contracts
-    pauses: Floats
-    sold: Floats  # by the volume-paced seller, contracts
-    traded: Floats  # by all, contracts
-    orders: Floats  # of the traders, contracts
-    push: Floats  # price moved by the traders' net orders, bp
-    loss: Floats  # million dollars
 
 
 class Market(NamedTuple):
@@ -58,29 +47,37 @@ class Market(NamedTuple):
     fast: Floats  # average price over `horizon`, bp
     slow: Floats  # average price over `minute`, bp
     flow: Floats  # average net order flow over `horizon`, contracts/s
-    depth: Floats  # contracts/bp
     pace: Floats  # volume averaged over `minute`, contracts/s
     halt: Floats  # seconds of pause left
-    position: Floats  # of all traders, contracts
+    makers: Floats  # (r, 2) bids and asks of the makers, of the undisturbed
+    queue: Floats  # (r, 2) net and gross orders that wait for the next auction, contracts
+    falls: Falls  # of the price; beside it volume and traders' sides so far, and net position, contracts
     error: Floats  # (r, 2, m) errors of each view in both features, in standard deviations of an innovation
     held: Floats  # (r, m) inventories, contracts
     wait: Floats  # (r, m) seconds of trading until the trader may order again
-    due: Floats  # (r, m) 1 where that time has come
-    total: Tally
+    bid: Floats  # what makers and traders bid, of the undisturbed
+    thinnest: Floats  # the least of it so far
+    pauses: Floats  # so far
+    sold: Floats  # by the volume-paced seller so far, contracts
+    loss: Floats  # so far, million dollars
 
 
 @final
 @dataclass(frozen=True)
 class FlashCrash(World[Market]):
-    """Algorithmic traders, slow value buyers, noise, news and one volume-paced seller in a batch auction."""
+    """Algorithmic traders, makers, slow value buyers, noise, news and one volume-paced seller in a batch auction."""
 
     traders: Annotated[int, Par("1", "algorithmic traders, each with its model", low=1)] = 64
+    fast: Annotated[float, Par("1", "share of them that order at every auction: 16", low=0, high=1, source=KKST)] = 0.25
     step_time: Annotated[float, Par("s", "time between auctions", above=0, high=1)] = 0.5
-    news: Annotated[float, Par("bp/s^0.5", "volatility due to news", above=0)] = 1.0
-    noise_volume: Annotated[float, Par("1/s", "calm volume of noise traders, contracts", above=0, source=FIT)] = 178.0
+    news: Annotated[float, Par("bp/s^0.5", "volatility due to news", above=0, source=FIT)] = 1.11
+    noise_volume: Annotated[float, Par("1/s", "calm volume of noise traders, contracts", above=0, source=FIT)] = 150.0
     trade_size: Annotated[float, Par("1", "contracts in a trade", above=0, source="Nanex 2010")] = 5.7
-    book: Annotated[float, Par("1/bp", "undisturbed depth, contracts", above=0, source=FIT)] = 420.0
-    floor: Annotated[float, Par("1", "share of depth that never leaves", above=0, high=1, source=SEC)] = 0.01
+    book: Annotated[float, Par("1/bp", "undisturbed depth at the price, contracts", above=0, source=FIT)] = 115.0
+    deep: Annotated[float, Par("1", "contracts bid in all in the morning: $5.8bn", above=0, source=SEC)] = 105_000.0
+    quoted: Annotated[float, Par("1", "traders' part of the calm book near the price", low=0, below=1, source=KKST)] = (
+        0.37
+    )
     rush: Annotated[float, Par("1", "volume ~ 1/depth^rush: 15-fold at 1%", low=0, source=SEC)] = 0.6
     flee: Annotated[float, Par("s", "time constant of depth leaving", above=0)] = 5.0
     refill: Annotated[float, Par("s", "time constant of depth coming back", above=0)] = 20.0
@@ -88,10 +85,12 @@ class FlashCrash(World[Market]):
     seller: Annotated[float, Par("1", "share of volume sold (9%)", low=0, below=1, source=SEC, live=True)] = 0.0
     program: Annotated[float, Par("1", "contracts to be sold in all", low=0, source=SEC)] = 75_000.0
     buyers: Annotated[float, Par("1/s/bp", "value traders' contracts per bp off value: 50,000 in 13 min", low=0)] = 0.3
-    limit: Annotated[float, Par("1", "largest inventory of a trader, contracts", low=0, source=FIT)] = 140.0
+    limit: Annotated[float, Par("1", "largest inventory of a trader: 3,000 of all", low=0, source=KKST)] = 47.0
     half_life: Annotated[float, Par("s", "half-life of inventories", above=0, source=KKST)] = 120.0
-    cooldown: Annotated[float, Par("s", "time from one order of a trader to its next", above=0)] = 5.0
+    passing: Annotated[float, Par("s", "time a fast trader keeps what came by chance", above=0, source=FIT)] = 2.4
+    cooldown: Annotated[float, Par("s", "time from one order of the other traders to its next", above=0)] = 5.0
     error: Annotated[float, Par("1", "error of a view, in calm standard deviations", low=0)] = 1.0
+    alike: Annotated[float, Par("1", "correlation of the errors of any two views", low=0, high=1)] = 0.0
     horizon: Annotated[float, Par("s", "how far traders look back and ahead", above=0, source=KKST)] = 10.0
     cost: Annotated[float, Par("bp", "forecast worth the full limit: half a price step", above=0, source="CME")] = 1.1
     stop_move: Annotated[float, Par("bp", "fall below the trend that stops trade", above=0, source="CME")] = 53.0
@@ -99,24 +98,29 @@ class FlashCrash(World[Market]):
 
     measures: ClassVar[Mapping[str, Measure]] = {
         "drawdown": Measure("1", "deepest fall below the highest price so far", "higher"),
+        "plunge": Measure("1", "deepest fall within 15 s so far", "higher"),
+        "regained": Measure("1", "part of the deepest fall that is regained"),
         "loss": Measure("M$", "what was sold below the value that the news justify, so far", "higher"),
         "price": Measure("%", "price, of that at the start", "lower"),
-        "depth": Measure("1", "depth, of the undisturbed", "lower"),
-        "thinnest": Measure("1", "least depth so far, of the undisturbed", "lower"),
+        "depth": Measure("1", "contracts bid, of the undisturbed", "lower"),
+        "thinnest": Measure("1", "least bid so far, of the undisturbed", "lower"),
         "volume": Measure("1/s", "contracts traded, average of the last minute"),
         "position": Measure("1", "net position of all traders, contracts"),
-        "widest": Measure("1", "largest net position so far, either way, contracts"),
-        "share": Measure("1", "share of the volume so far that the traders' orders began"),
-        "push": Measure("bp", "price move so far due to the traders' net orders", "lower"),
+        "share": Measure("1", "traders' share of what was traded in the last 15 s"),
         "sold": Measure("1", "contracts sold so far by the volume-paced seller"),
         "pauses": Measure("1", "stop-logic pauses so far", "higher"),
+        "rush_volume": Measure("1/s", "contracts traded in the worst 15 s so far"),
+        "rush_share": Measure("1", "traders' share of that volume"),
+        "rush_net": Measure("1", "contracts by which traders' net position changed in it"),
     }
 
     def check(self) -> None:
-        """Refuse a tick that is too long to resolve what happens in seconds."""
+        """Refuse a tick that is too long to resolve what happens in seconds, and a book that thins with the distance."""
         for name in ("flee", "refill", "cooldown", "horizon", "minute"):
             if getattr(self, name) < self.step_time:
                 raise ParameterError(f"FlashCrash.{name} must be at least step_time ({self.step_time:g} s)")
+        if self.deep < (flat := self.book * BANDS.sum()):
+            raise ParameterError(f"FlashCrash.deep must be at least {flat:g} (book over {BANDS.sum():g} bp)")
 
     @property
     def spec(self) -> Spec:
@@ -130,23 +134,24 @@ class FlashCrash(World[Market]):
 
     def start(self, luck: Luck) -> Market:
         """A calm market; view errors have their stationary law, cooldowns end at random."""
-        shape = (luck.replications, self.traders)
-        price, value, fast, slow, flow, halt, position = (np.zeros(shape[0]) for _ in range(7))
-        depth, pace = np.full(shape[0], self.book), np.full(shape[0], self.noise_volume)
-        error = np.stack([luck.normal(name, shape) for name in ERRORS], axis=1) / math.sqrt(1 - self._keep**2)
-        wait = luck.uniform("wait", shape) * self.cooldown
-        held, due, total = np.zeros(shape), (wait <= 0).astype(np.float64), _nothing(price)
-        return Market(price, value, fast, slow, flow, depth, pace, halt, position, error, held, wait, due, total)
+        r, m = luck.replications, self.traders
+        error = np.stack([self._errors(luck, name, luck.normal(name, (r, m))) for name in ERRORS], axis=1)
+        error /= math.sqrt(1 - self._keep**2)
+        wait, none = luck.uniform("wait", (r, m)) * self._period, np.zeros(r)
+        still = (*(none,) * 5, none + self.noise_volume, none, np.ones((r, 2)), np.zeros((r, 2)))
+        rest = error, np.zeros((r, m)), wait, none + 1, none + 1, none, none, none
+        return Market._make((*still, level(r, round(WINDOW / self.step_time), 4), *rest))
 
     def settle(self, state: Market) -> Market:
-        """Tallies begin anew where the market stands."""
-        return state._replace(total=_nothing(state.price))
+        """What is accumulated begins anew where the market stands."""
+        none = np.zeros(len(state.price))
+        return state._replace(falls=state.falls.anew(), thinnest=none + 1, pauses=none, sold=none, loss=none)
 
     def observe(self, state: Market) -> Floats:
         """`(r, m, 2)`: trend and order flow in their calm standard deviations, plus the view's errors."""
         x = state.error * (self.error * math.sqrt(1 - self._keep**2))
-        x[:, 0] += ((state.price - state.fast) / (self.news * math.sqrt(self.horizon / 2)))[:, None]
-        x[:, 1] += (state.flow / math.sqrt(self._noise / (2 * self.horizon)))[:, None]
+        x[:, 0] += ((state.price - state.fast) / (CALM * math.sqrt(self.horizon / 2)))[:, None]
+        x[:, 1] += (state.flow / math.sqrt(self.trade_size * self.noise_volume / self.horizon))[:, None]
         return x.swapaxes(1, 2)  # rows of models stay contiguous
 
     def act(self, state: Market, said: Array, luck: Luck) -> Action:
@@ -166,67 +171,64 @@ class FlashCrash(World[Market]):
         return self._order(state, guess * self.limit - state.held)
 
     def step(self, state: Market, action: Action, luck: Luck) -> tuple[Market, Feedback]:
-        """One auction; then makers, pace and stop logic follow the price."""
-        s, total, dt = state, state.total, self.step_time
-        r, m = s.held.shape
+        """One auction; then makers, traders' quotes, pace and stop logic follow the price."""
+        s, dt, (r, m) = state, self.step_time, state.held.shape
         far, near, flee, refill = (1 - math.exp(-dt / t) for t in (self.minute, self.horizon, self.flee, self.refill))
         trading = (s.halt <= 0) * 1.0
-        strayed = (s.price - s.slow) * (1 / (self.news * math.sqrt(self.minute / 2)))
-        stress = np.minimum(np.sqrt(1 + strayed * strayed), 1 / self.floor)  # volatility, of the calm one
+        strayed = (s.price - s.slow) * (1 / (CALM * math.sqrt(self.minute / 2)))
+        stress = np.sqrt(1 + strayed * strayed)  # volatility, of the calm one
         rush = stress**self.rush
+
         orders = action.value * trading[:, None]
         net, gross = orders.sum(axis=1), np.abs(orders).sum(axis=1)
-        selling = np.minimum(self.seller * dt * s.pace, np.maximum(self.program - total.sold, 0)) * trading
-        bargain = (self.buyers * dt) * (s.value - s.slow) * trading
-        noise = np.sqrt(self._noise * dt * rush) * luck.normal("noise", (r,)) * trading
-        left = net - selling + bargain + noise
-        volume = (self.noise_volume * dt) * rush * trading + gross + selling + np.abs(bargain)
+        selling = np.minimum(self.seller * dt * s.pace, np.maximum(self.program - s.sold, 0)) * trading
+        now, then = s.value - s.price, s.value - s.slow
+        cheap = np.maximum(np.minimum(now, then), 0) + np.minimum(np.maximum(now, then), 0)
+        bargain = (self.buyers * dt) * cheap
+        noise = np.sqrt((2 * self.trade_size * self.noise_volume * dt) * rush) * luck.normal("noise", (r,))
+        came = s.queue + np.stack([bargain + noise, np.abs(bargain) + (self.noise_volume * dt) * rush], axis=1)
+        entered = came * trading[:, None]
+        left, customers = net - selling + entered[:, 0], gross + selling + entered[:, 1]
+        full = s.falls.sums[:, 3] / max(m * self.limit, 1)
+        room = np.minimum(np.maximum(np.stack([1 - full, 1 + full], axis=1), 0), 1)  # to buy more, to sell more
+        met = meet(left, s.makers, room, growing(BANDS, self.book, self.deep), self.quoted * NEAR, BANDS)
+        made = met.part.mean(axis=1)
+        passed = 2 / math.pi * self.fast * m * self.trade_size / self.passing
+        volume = hot_potato(customers, made, passed * dt) * trading
+        sides = made * volume + (volume - customers) + gross
+        s.makers[:] -= met.taken
+        gap = (1 / stress)[:, None] - s.makers
+        s.makers[:] += gap * (refill + (gap < 0) * (flee - refill))
 
         news = self.news * math.sqrt(dt) * luck.normal("news", (r,))
-        move = left / s.depth + news * trading
-        price, value, position = s.price + move, s.value + news, s.position + net
+        move, gained = met.move + news * trading, net + met.caught
+        price, value = s.price + move, s.value + news
         stop = (price < s.fast - self.stop_move) * trading * (self.stop_pause > 0)
-        gap = self.book / stress - s.depth
-        depth = s.depth + gap * (refill + (gap < 0) * (flee - refill))
-
-        np.add(s.held, orders, out=s.held)
-        np.add(s.wait, (s.due * self.cooldown - dt) * trading[:, None], out=s.wait)
-        np.less_equal(s.wait, 0, out=s.due)
-        np.multiply(s.error, self._keep, out=s.error)
+        s.held[:] += np.add(orders, (met.caught / m)[:, None], out=orders)
+        s.wait[:] += ((s.wait <= 0) * self._period - dt) * trading[:, None]
+        s.error[:] *= self._keep
         for i, name in enumerate(ERRORS):
-            s.error[:, i] += luck.noise(name, (r, m))
-        peak = np.maximum(total.peak, price)
-        then = s._replace(  # what each trader has was changed in place
-            price=price,
-            value=value,
-            fast=s.fast + near * (price - s.fast),
-            slow=s.slow + far * (price - s.slow),
-            flow=s.flow + near * (left / dt - s.flow),
-            depth=depth,
-            pace=s.pace + far * (volume / dt - s.pace),
-            halt=np.maximum(s.halt - dt, 0) + stop * self.stop_pause,
-            position=position,
-            total=Tally(
-                peak=peak,
-                drawdown=np.maximum(total.drawdown, -np.expm1((price - peak) / 1e4)),
-                thinnest=np.minimum(total.thinnest, depth / self.book),
-                widest=np.maximum(total.widest, np.abs(position)),
-                pauses=total.pauses + stop,
-                sold=total.sold + selling,
-                traded=total.traded + volume,
-                orders=total.orders + gross,
-                push=total.push + net / s.depth,
-                loss=total.loss + volume * np.maximum(value - price, 0) * (CONTRACT / 1e10),
-            ),
+            s.error[:, i] += self._errors(luck, name, luck.noise(name, (r, m)))
+        ages = (s.fast, near, price), (s.slow, far, price), (s.flow, near, left / dt), (s.pace, far, volume / dt)
+        averages = [old + part * (new - old) for old, part, new in ages]
+        halt = np.maximum(s.halt - dt, 0) + stop * self.stop_pause
+        falls = s.falls.follow(np.stack([move, volume, sides, gained], axis=1))
+        moved = price, value, *averages, halt, s.makers, came - entered, falls
+        loss = s.loss + volume * np.maximum(value - price, 0) * (4.1e9 / 75_000 / 1e10)  # dollars (SEC-CFTC)
+        total = met.bid, np.minimum(s.thinnest, met.bid), s.pauses + stop, s.sold + selling, loss
+        return Market._make((*moved, s.error, s.held, s.wait, *total)), Feedback(
+            np.zeros((r, m)) + (move / dt)[:, None]
         )
-        return then, Feedback(np.zeros((r, m)) + (move / dt)[:, None])
 
     def measure(self, state: Market) -> dict[str, Floats]:
-        """The measures now; the share is 0 before anything was traded."""
-        t = state.total
-        now = {"price": 100 * np.exp(state.price / 1e4), "depth": state.depth / self.book, "volume": state.pace}
-        now |= {"position": state.position, "share": t.orders / np.maximum(t.traded, 1.0)}
-        return {name: now[name] if name in now else getattr(t, name) for name in self.measures}
+        """The measures now; shares are 0 before anything was traded, and nothing is regained before a fall."""
+        falls, lately = state.falls, state.falls.lately
+        now = {"price": 100 * np.exp(state.price / 1e4), "drawdown": -np.expm1(-falls.deepest / 1e4)}
+        now |= {"plunge": -np.expm1(falls.worst[:, 0] / 1e4), "regained": falls.regained, "depth": state.bid}
+        now |= {"volume": state.pace, "position": falls.sums[:, 3]}
+        now |= {"rush_volume": falls.worst[:, 1] / WINDOW, "rush_net": falls.worst[:, 3]}
+        now["rush_share"], now["share"] = (x[:, 2] / np.maximum(2 * x[:, 1], 1) for x in (falls.worst, lately))
+        return {name: now[name] if name in now else getattr(state, name) for name in self.measures}
 
     @property
     def _keep(self) -> float:
@@ -234,17 +236,15 @@ class FlashCrash(World[Market]):
         return math.exp(-self.step_time / self.horizon)
 
     @property
-    def _noise(self) -> float:
-        """Variance of the calm net flow of noise traders, contracts^2/s (exponential sizes)."""
-        return 2 * self.trade_size * self.noise_volume
+    def _period(self) -> Floats:
+        """Seconds from one order of each trader to its next, `(m,)`."""
+        return self.cooldown + spread(self.traders, self.fast) * (self.step_time - self.cooldown)
+
+    def _errors(self, luck: Luck, name: str, own: Floats) -> Floats:
+        """Errors of all views `(r, m)`, from what each drew of its own."""
+        return one_factor(luck.normal("common " + name, own.shape[:1])[:, None], own, self.alike) if self.alike else own
 
     def _order(self, state: Market, gap: Floats) -> Floats:
-        """What is ordered now of `gap` `(r, m)`, overwritten: a fixed part, by those whose cooldown is over."""
-        gap *= state.due
-        gap *= 1 - 0.5 ** (self.cooldown / self.half_life)
+        """What is ordered now of `gap` `(r, m)`, overwritten: a part, by those whose time has come."""
+        gap *= (state.wait <= 0) * (1 - 0.5 ** (self._period / self.half_life))
         return gap
-
-
-def _nothing(price: Floats) -> Tally:
-    zero = np.zeros(len(price))
-    return Tally(price, zero, zero + 1, zero, zero, zero, zero, zero, zero, zero)

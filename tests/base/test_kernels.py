@@ -17,6 +17,7 @@ from simlab.base.kernels import (
     once,
     one_factor,
     poisson,
+    spread,
     sum_by_choice,
     turned,
 )
@@ -157,3 +158,13 @@ def test_one_factor_gives_normals_of_one_variance_and_that_correlation(share):
     x = one_factor(luck.normal(size=(n, 1)), luck.normal(size=(n, 2)), share)
     assert np.abs(x.var(axis=0) - 1).max() < 4 * np.sqrt(2 / n)
     assert abs(np.corrcoef(x.T)[0, 1] - share) < 4 / np.sqrt(n)
+
+
+@pytest.mark.parametrize(
+    ("m", "share", "count"), [(64, 0.25, 16), (10, 0.25, 2), (4, 0.0, 0), (5, 1.0, 5), (1, 0.5, 0)]
+)
+def test_a_share_of_agents_is_spread_evenly(m, share, count):
+    chosen = spread(m, share)
+    assert (chosen.sum(), set(chosen)) == (count, set(chosen) & {0.0, 1.0})
+    gaps = np.diff(np.flatnonzero(chosen))
+    assert gaps.size == 0 or gaps.max() - gaps.min() <= 1
