@@ -32,7 +32,6 @@ from simlab.lab.trial import Hand, Trial, Trigger
 from simlab.scenario.load import load
 from simlab.studies.runner import COHORT
 from tests.bench.book import Book
-from tests.twins.flash_crash import Exchange
 from tests.twins.policing import City
 from tests.worlds import (
     test_cascade,
@@ -51,22 +50,6 @@ from tests.worlds import (
 ROUNDS = 5
 WATCHED = "kernel, watched"
 AUCTION = "auction"
-
-
-def flash_crash_twin(trial: Trial, ticks: int) -> Callable[[], None]:
-    """The twin of one replication, ready to go."""
-    brain = trial.brains[0]
-    twin = Exchange(
-        asdict(trial.world),
-        test_flash_crash.noise_of(trial.world, 1, 0, ticks),
-        asdict(trial.topology),
-        penalty=brain.penalty,
-        memory=brain.memory,
-        retrain=trial.ticks(trial.schedule.every),
-        sell_from=trial.ticks(trial.shocks[0].start),
-        pace=trial.shocks[0].values["seller"],
-    )
-    return lambda: twin.run(ticks)
 
 
 def policing_twin(trial: Trial, ticks: int) -> Callable[[], None]:
@@ -170,7 +153,7 @@ TWINS = {
         ready(test_collapse), bare_pieces, 100, "piece", lambda trial: trial.world.models * trial.world.pieces
     ),
     "emissions": Case(ready(test_emissions), bare_agents, 240, "agent-step", lambda trial: trial.topology.models),
-    "flash_crash": Case(flash_crash_twin, bare_agents, 2400, "agent-step", lambda trial: trial.topology.models),
+    "flash_crash": Case(ready(test_flash_crash), bare_agents, 2400, "agent-step", lambda trial: trial.topology.models),
     "hiring": Case(ready(test_hiring), bare_agents, 260, "agent-step", lambda trial: trial.topology.models),
     "goodhart": Case(
         ready(test_goodhart),

@@ -8,44 +8,13 @@ the trainer, then the traders, then the exchange.
 from __future__ import annotations
 
 import math
-import random
-from collections.abc import Callable, Generator, Mapping, Sequence
+from collections.abc import Generator, Mapping, Sequence
 from types import SimpleNamespace
 from typing import Any
 
 import simpy
 
 Process = Generator[simpy.Event, Any, None]
-
-
-class Endless:
-    """A list that draws its next entry when it is read."""
-
-    def __init__(self, draw: Callable[[], Any]) -> None:
-        self.draw = draw
-
-    def __getitem__(self, tick: int) -> Any:
-        return self.draw()
-
-
-def dice(seed: int, traders: int) -> dict[str, Any]:
-    """Noise of the twin's own, drawn as it goes: for measuring what a run costs."""
-    luck = random.Random(seed)
-
-    def normal() -> float:
-        return luck.gauss(0.0, 1.0)
-
-    def pairs() -> list[tuple[float, float]]:
-        return [(normal(), normal()) for _ in range(traders)]
-
-    waits = [luck.random() for _ in range(traders)]
-    return {
-        "wait": waits,
-        "start": pairs(),
-        "news": Endless(normal),
-        "noise": Endless(normal),
-        "errors": Endless(pairs),
-    }
 
 
 class Model:
@@ -83,6 +52,51 @@ class Pool:
         self.xy[1] += x[1] * y * share
 
 
+CALM = 0.33 * 1e4 / math.sqrt(252 * 6.5 * 3600)  # bp a root second: 33% a year
+STEP = 2.2  # bp, a price step
+STEPS = (1, 3, 6, 15, 30, 60)  # price steps in each band, from the price outwards
+QUOTED = (True, True, True, False, False, False)  # bands in which traders quote
+
+
+class Side:
+    """The bids or the asks: in each band what makers and traders stand ready with in calm, and how much of it is there."""
+
+    def __init__(self, p: Any) -> None:
+        reach = STEP * sum(STEPS)
+        steeper = (p.deep - p.book * reach) / (reach * reach / 2)
+        self.widths, self.makers, self.traders, begin = [STEP * n for n in STEPS], [], [], 0.0
+        for width, quoted in zip(self.widths, QUOTED, strict=True):
+            end = begin + width
+            held = p.book * width + steeper * (end * end - begin * begin) / 2
+            self.traders.append(p.quoted * held if quoted else 0.0)
+            self.makers.append(held - self.traders[-1])
+            begin = end
+        self.stands, self.room = 1.0, 1.0
+
+    def part(self) -> float:
+        """The traders' part of the nearest band."""
+        return self.traders[0] * self.room / (self.traders[0] * self.room + self.makers[0] * self.stands)
+
+    def offered(self) -> float:
+        """All that is there, of what would be in calm."""
+        there = sum(self.makers) * self.stands + sum(self.traders) * self.room
+        return there / (sum(self.makers) + sum(self.traders))
+
+    def take(self, rest: float) -> tuple[float, float]:
+        """Band by band until `rest` is filled: how far that is, and how much of it traders gave."""
+        far = caught = gone = 0.0
+        for width, makers, traders in zip(self.widths, self.makers, self.traders, strict=True):
+            makers, traders = makers * self.stands, traders * self.room
+            filled = min(rest, makers + traders)
+            far += width * filled / (makers + traders)
+            caught += filled * traders / (makers + traders)
+            gone += filled * makers / (makers + traders)
+            rest -= filled
+        far += width * rest / (makers + traders)
+        self.stands -= gone / sum(self.makers)
+        return far, caught
+
+
 class Exchange:
     """The market, its traders and their models; `noise` holds a list for each purpose, one entry a tick (or a trader)."""
 
@@ -100,22 +114,29 @@ class Exchange:
     ) -> None:
         self.p, self.noise, self.wiring = SimpleNamespace(**parameters), noise, wiring
         self.keep, self.penalty, self.retrain = math.exp(-1 / memory), penalty, retrain
-        self.trend_unit = self.p.news * math.sqrt(self.p.horizon / 2)
-        self.flow_unit = math.sqrt(self.p.trade_size * self.p.noise_volume / self.p.horizon)
         self.sell_from, self.take, self.seller = sell_from, pace, 0.0
         p, traders = self.p, range(self.p.traders)
+        self.trend_unit = CALM * math.sqrt(p.horizon / 2)
+        self.flow_unit = math.sqrt(p.trade_size * p.noise_volume / p.horizon)
         self.price = self.value = self.fast = self.slow = self.flow = self.halt = 0.0
-        self.depth, self.volume = p.book, p.noise_volume
+        self.volume, self.bids, self.asks = p.noise_volume, Side(p), Side(p)
+        self.net_queue = self.gross_queue = 0.0
         self.held = [0.0 for _ in traders]
-        self.wait = [u * p.cooldown for u in noise["wait"]]
-        self.errors = [list(pair) for pair in noise["start"]]
+        self.period = [self.period_of(i) for i in traders]
+        self.wait = [u * period for u, period in zip(noise["wait"], self.period, strict=True)]
+        first = noise["first"]
+        self.errors = [[self.mixed(own[k], first[k]) for k in (0, 1)] for own in noise["start"]]
         self.orders = [0.0 for _ in traders]
         self.asked = [(0.0, 0.0) for _ in traders]
         self.models = [Model() for _ in wiring["taught_by"]]
         self.pools = [Pool() for _ in range(max(wiring["data_of"]) + 1)]
         self.shares = [1 / list(wiring["data_of"]).count(pool) for pool in range(len(self.pools))]
-        self.drawdown = self.peak = self.sold = self.pauses = self.pushed = self.loss = 0.0
-        self.prices: list[float] = []
+        self.peak = self.drawdown = self.low = self.sold = self.pauses = self.loss = 0.0
+        self.thinnest = 1.0
+        self.path: list[tuple[float, float, float, float]] = [
+            (0.0, 0.0, 0.0, 0.0)
+        ]  # price, volume, traders' sides, net
+        self.worst = (0.0, 0.0, 0.0, 0.0)
         self.env = simpy.Environment()
         self.env.process(self.program())
         self.env.process(self.training())
@@ -125,6 +146,15 @@ class Exchange:
 
     def run(self, ticks: int) -> None:
         self.env.run(until=ticks - 0.5)
+
+    def period_of(self, i: int) -> float:
+        """Every so many traders one is fast."""
+        is_fast = math.floor((i + 1) * self.p.fast) > math.floor(i * self.p.fast)
+        return self.p.step_time if is_fast else self.p.cooldown
+
+    def mixed(self, own: float, common: float) -> float:
+        """The error of a view, from its own and from what all views have in common."""
+        return math.sqrt(1 - self.p.alike) * own + math.sqrt(self.p.alike) * common
 
     def program(self) -> Process:
         yield self.env.timeout(self.sell_from)
@@ -139,7 +169,7 @@ class Exchange:
     def trader(self, i: int) -> Process:
         p, env = self.p, self.env
         model, view = self.models[self.wiring["brain_of"][i]], self.wiring["view_of"][i]
-        part = 1 - 0.5 ** (p.cooldown / p.half_life)
+        part = 1 - 0.5 ** (self.period[i] / p.half_life)
         while True:
             x = self.asked[i] = self.features(view)
             self.orders[i] = 0.0
@@ -147,7 +177,7 @@ class Exchange:
                 if self.wait[i] <= 0:
                     worth = model.forecast(x) * p.limit * p.horizon / p.cost
                     self.orders[i] = part * (max(-p.limit, min(p.limit, worth)) - self.held[i])
-                    self.wait[i] += p.cooldown
+                    self.wait[i] += self.period[i]
                 self.wait[i] -= p.step_time
             yield env.timeout(1)
 
@@ -157,67 +187,87 @@ class Exchange:
         return trend, self.flow / self.flow_unit + noise * flow
 
     def auctions(self) -> Process:
-        tick = 0
+        p, tick = self.p, 0
         while True:
-            move = 0.0 if self.halt > 0 else self.auction(tick)
-            self.value += self.p.news * math.sqrt(self.p.step_time) * self.noise["news"][tick]
-            self.settle(move, tick)
+            strayed = (self.price - self.slow) / (CALM * math.sqrt(p.minute / 2))
+            strain = math.sqrt(1 + strayed * strayed)
+            self.enter(strain**p.rush, tick)
+            full = sum(self.held) / (p.traders * p.limit)
+            self.bids.room, self.asks.room = max(0.0, min(1.0, 1 - full)), max(0.0, min(1.0, 1 + full))
+            before = self.path[-1]
+            happened = (0.0, 0.0, 0.0, 0.0) if self.halt > 0 else self.auction(tick)
+            self.value += p.news * math.sqrt(p.step_time) * self.noise["news"][tick]
+            self.thinnest = min(self.thinnest, self.bids.offered())
+            for one in (self.bids, self.asks):
+                aim = 1 / strain
+                one.stands += (aim - one.stands) * self.part(p.flee if aim < one.stands else p.refill)
+            self.path.append(tuple(a + b for a, b in zip(before, happened, strict=True)))
+            self.settle(*happened[:2], tick)
             tick += 1
             yield self.env.timeout(1)
 
-    def auction(self, tick: int) -> float:
-        """Orders meet; returns by how much the price moves."""
+    def enter(self, rush: float, tick: int) -> None:
+        """Orders of noise and value traders come in, whether there is trade or not."""
         p, dt = self.p, self.p.step_time
-        self.stress()
-        rush = self.strain**p.rush
-        selling = min(self.seller * self.volume * dt, max(p.program - self.sold, 0.0))
         crowd = math.sqrt(2 * p.trade_size * p.noise_volume * dt * rush) * self.noise["noise"][tick]
-        bargain = p.buyers * (self.value - self.slow) * dt
-        net = math.fsum(self.orders)
-        self.left = net - selling + crowd + bargain
-        self.traded = p.noise_volume * dt * rush + sum(abs(q) for q in self.orders) + selling + abs(bargain)
+        now, usual = self.value - self.price, self.value - self.slow
+        cheap = 0.0 if now * usual <= 0 else math.copysign(min(abs(now), abs(usual)), now)
+        self.net_queue += crowd + p.buyers * cheap * dt
+        self.gross_queue += p.noise_volume * dt * rush + p.buyers * abs(cheap) * dt
+
+    def auction(self, tick: int) -> tuple[float, float, float, float]:
+        """Orders meet; returns the price move, the volume, the traders' sides of it and what they gained."""
+        p, dt = self.p, self.p.step_time
+        selling = min(self.seller * self.volume * dt, max(p.program - self.sold, 0.0))
+        net, gross = math.fsum(self.orders), sum(abs(q) for q in self.orders)
+        self.left = net - selling + self.net_queue
+        customers = gross + selling + self.gross_queue
+        self.net_queue = self.gross_queue = 0.0
         self.sold += selling
-        self.pushed += net / self.depth
+        made = (self.bids.part() + self.asks.part()) / 2
+        far, caught = (self.asks if self.left > 0 else self.bids).take(abs(self.left))
+        sign = 1 if self.left > 0 else -1
         for i, order in enumerate(self.orders):
-            self.held[i] += order
-        return self.left / self.depth + p.news * math.sqrt(dt) * self.noise["news"][tick]
+            self.held[i] += order - sign * caught / p.traders
+        rate = 2 / math.pi * p.fast * p.traders * p.trade_size / p.passing * dt * made
+        passed = (rate + math.sqrt(rate * rate + 4 * rate * customers)) / 2
+        volume = customers + passed
+        move = sign * far + p.news * math.sqrt(dt) * self.noise["news"][tick]
+        return move, volume, made * volume + passed + gross, net - sign * caught
 
-    def stress(self) -> None:
-        """Volatility as makers see it, of the calm one."""
-        strayed = (self.price - self.slow) / (self.p.news * math.sqrt(self.p.minute / 2))
-        self.strain = min(math.sqrt(1 + strayed * strayed), 1 / self.p.floor)
-
-    def settle(self, move: float, tick: int) -> None:
+    def settle(self, move: float, volume: float, tick: int) -> None:
         """What follows an auction, or a tick of the pause."""
         p, dt = self.p, self.p.step_time
         halted = self.halt > 0
         if halted:
-            self.stress()
-            self.left = self.traded = 0.0
+            self.left = 0.0
         self.price += move
         self.halt = max(self.halt - dt, 0.0)
         if not halted and p.stop_pause > 0 and self.price < self.fast - p.stop_move:
             self.halt += p.stop_pause
             self.pauses += 1
-        aim = p.book / self.strain
-        self.depth += (aim - self.depth) * self.part(p.flee if aim < self.depth else p.refill)
         self.fast += (self.price - self.fast) * self.part(p.horizon)
         self.slow += (self.price - self.slow) * self.part(p.minute)
         self.flow += (self.left / dt - self.flow) * self.part(p.horizon)
-        self.volume += (self.traded / dt - self.volume) * self.part(p.minute)
+        self.volume += (volume / dt - self.volume) * self.part(p.minute)
         for pool in self.pools:
             pool.fade(self.keep)
         for i, pool in enumerate(self.wiring["data_of"]):
             self.pools[pool].add(self.asked[i], move / dt, self.shares[pool])
         fade = math.exp(-dt / p.horizon)
         fresh = math.sqrt(1 - fade * fade)
+        common = self.noise["common"][tick]
         for errors, shocks in zip(self.errors, self.noise["errors"][tick], strict=True):
-            errors[0] = fade * errors[0] + fresh * shocks[0]
-            errors[1] = fade * errors[1] + fresh * shocks[1]
+            for k in (0, 1):
+                errors[k] = fade * errors[k] + fresh * self.mixed(shocks[k], common[k])
         self.peak = max(self.peak, self.price)
-        self.drawdown = max(self.drawdown, 1 - math.exp((self.price - self.peak) / 1e4))
-        self.loss += self.traded * max(self.value - self.price, 0.0) / 1e4 * 4.1e9 / 75e3 / 1e6
-        self.prices.append(self.price)
+        if self.peak - self.price > self.drawdown:
+            self.drawdown, self.low = self.peak - self.price, self.price
+        self.loss += volume * max(self.value - self.price, 0.0) / 1e4 * 4.1e9 / 75e3 / 1e6
+        earlier = self.path[max(len(self.path) - 1 - round(15 / dt), 0)]
+        change = tuple(a - b for a, b in zip(self.path[-1], earlier, strict=True))
+        if change[0] < self.worst[0]:
+            self.worst = change
 
     def part(self, memory: float) -> float:
         """How much of the way an average with this memory goes in one tick."""
