@@ -189,11 +189,11 @@ class FlashCrash(World[Market]):
         came = s.queue + np.stack([bargain + noise, np.abs(bargain) + (self.noise_volume * dt) * rush], axis=1)
         entered = came * trading[:, None]
         left, customers = net - selling + entered[:, 0], gross + selling + entered[:, 1]
-        full = s.falls.sums[:, 3] / max(m * self.limit, 1)
-        room = np.minimum(np.maximum(np.stack([1 - full, 1 + full], axis=1), 0), 1)  # to buy more, to sell more
+        most, holds = m * self.limit, s.falls.sums[:, 3]
+        room = np.stack([most - holds, most + holds], axis=1) / max(most, 1e-9)  # to buy more, to sell more
+        room = np.minimum(np.maximum(room, 0), 1)
         met = meet(left, s.makers, room, growing(BANDS, self.book, self.deep), self.quoted * NEAR, BANDS)
-        made = met.part.mean(axis=1)
-        passed = 2 / math.pi * self.fast * m * self.trade_size / self.passing
+        made, passed = met.part.mean(axis=1), 2 / math.pi * self.fast * m * self.trade_size / self.passing
         volume = hot_potato(customers, made, passed * dt) * trading
         sides = made * volume + (volume - customers) + gross
         s.makers[:] -= met.taken

@@ -158,6 +158,12 @@ def test_traders_catch_their_part_until_they_are_full():
     assert (state.held <= 50.0 + 1e-9).all()
 
 
+def test_traders_without_a_limit_do_nothing():
+    found = play(trial(limit=0.0, horizon=60.0, begins=10.0, traders=4), 1, range(4)).measures
+    assert np.abs(found["share"]).max() < 1e-12
+    assert (found["position"] == 0).all()
+
+
 def test_orders_gather_in_the_pause_and_meet_at_its_end():
     """Value buyers who want 0.3 contracts/s for each bp put in 5 s' worth during a pause of 5 s; the next auction serves them all."""
     world = FlashCrash(traders=1, **QUIET | {"buyers": 0.3})
