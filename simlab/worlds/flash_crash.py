@@ -85,7 +85,7 @@ class FlashCrash(World[Market]):
     seller: Annotated[float, Par("1", "share of volume sold (9%)", low=0, below=1, source=SEC, live=True)] = 0.0
     program: Annotated[float, Par("1", "contracts to be sold in all", low=0, source=SEC)] = 75_000.0
     buyers: Annotated[float, Par("1/s/bp", "value traders' contracts per bp off value: 50,000 in 13 min", low=0)] = 0.3
-    limit: Annotated[float, Par("1", "largest inventory of a trader: 3,000 of all", low=0, source=KKST)] = 47.0
+    limit: Annotated[float, Par("1", "largest inventory of a trader, contracts", low=0, source=KKST)] = 47.0
     half_life: Annotated[float, Par("s", "half-life of inventories", above=0, source=KKST)] = 120.0
     passing: Annotated[float, Par("s", "time a fast trader keeps what came by chance", above=0, source=FIT)] = 2.4
     cooldown: Annotated[float, Par("s", "time from one order of the other traders to its next", above=0)] = 5.0
