@@ -31,7 +31,7 @@ def test_two_arms_and_then_two_runs(folder):
         play(load(folder / "mine.yaml", **changed), jobs=1, out=folder / name)
     both = simlab("compare", str(run), "b", "--arm", "shared", cwd=folder)
     assert both.returncode == 0
-    assert "world.flash_crash.limit: 140.0 -> 100.0" in both.stdout
+    assert "world.flash_crash.limit: 47.0 -> 100.0" in both.stdout
     assert "“shared”: B against A" in both.stdout
     apart = simlab("compare", str(run), "c", cwd=folder)
     assert apart.returncode == 2
