@@ -205,7 +205,8 @@ class FlashCrash(World[Market]):
         price, value = s.price + move, s.value + news
         stop = (price < s.fast - self.stop_move) * trading * (self.stop_pause > 0)
         s.held[:] += np.add(orders, (met.caught / m)[:, None], out=orders)
-        s.wait[:] += ((s.wait <= 0) * self._period - dt) * trading[:, None]
+        np.multiply(s.wait <= 0, self._period, out=orders)
+        s.wait[:] += np.multiply(np.subtract(orders, dt, out=orders), trading[:, None], out=orders)
         s.error[:] *= self._keep
         for i, name in enumerate(ERRORS):
             s.error[:, i] += self._errors(luck, name, luck.noise(name, (r, m)))
@@ -246,5 +247,4 @@ class FlashCrash(World[Market]):
 
     def _order(self, state: Market, gap: Floats) -> Floats:
         """What is ordered now of `gap` `(r, m)`, overwritten: a part, by those whose time has come."""
-        gap *= (state.wait <= 0) * (1 - 0.5 ** (self._period / self.half_life))
-        return gap
+        return np.multiply(gap * (1 - 0.5 ** (self._period / self.half_life)), state.wait <= 0, out=gap)
