@@ -67,7 +67,8 @@ class Loop:
 
     def __init__(self, trial: Trial, luck: Streams, tap: Tap | None = None) -> None:
         self.trial, self.luck, self.tap = trial, luck, tap
-        self.world = trial.world
+        self._traced = {trace.parameter: trace.values[0] for trace in trial.traces}
+        self.world = replace(trial.world, **self._traced) if self._traced else trial.world  # type: ignore[type-var]
         self.r, self.m = luck.replications, trial.topology.models
         self.warmup = trial.ticks(trial.warmup)
         self.tick = -self.warmup
@@ -403,5 +404,13 @@ class Loop:
             shock, self._x, max(self.trial.ticks(shock.size), 1)
         )
         if shock.where == "world":
-            self.world = replace(self.trial.world, **self.disturbances.world_values())  # type: ignore[type-var]
-            self.forget()
+            self._change_world()
+
+    def follow(self, values: dict[str, float]) -> None:
+        """Live parameters of the world take these values from their traces, unless a shock that is on sets them."""
+        self._traced |= values
+        self._change_world()
+
+    def _change_world(self) -> None:
+        self.world = replace(self.trial.world, **{**self._traced, **self.disturbances.world_values()})  # type: ignore[type-var]
+        self.forget()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any, final
 
 from simlab.base.errors import nearest
@@ -19,6 +20,7 @@ from simlab.scenario.scenario import USUAL, Arm, Control, Factorial, Limits, Row
 from simlab.scenario.setup import Common, Setup, usual_stride
 from simlab.scenario.stopping import until
 from simlab.scenario.studying import Around, Studying
+from simlab.scenario.tracing import Tracing
 from simlab.scenario.walker import Walker, show
 
 WITH = "factorial.with"
@@ -108,7 +110,8 @@ class _Builder:
         tick = world.made.tick if world.made is not None else None
         instruments, detectors = self._setup.instruments(top["detectors"], tick)
         self._parts.readings = {name: shown for one in instruments for name, shown in one.readings().items()}
-        common = Common(run.get("horizon"), run.get("stride"), run.get("warmup"), harm, instruments)
+        traces, traced = Tracing(walker, world, Path(path or ".").parent).traces(top["trace"], run.get("horizon"))
+        common = Common(run.get("horizon"), run.get("stride"), run.get("warmup"), harm, instruments, traces)
         shocks = self._shocks(world)
         arms, bodies, arms_shown, design = self._arms(common)
         stat = Claims(walker, self._parts).stat
@@ -130,7 +133,7 @@ class _Builder:
             "schema": keys.SCHEMA, "title": top["title"], "story": top["story"], "record": [dict(r) for r in record],
             "world": world.shown, "brain": several(self._doc["brain"], brains), "schedule": rhythm,
             "run": show(keys.RUN, run) | ({"until": waits_shown} if waits else {}), "harm": harm_shown, "beside": beside,
-            "detectors": detectors, "shocks": shocks, "arms": arms_shown,
+            "detectors": detectors, "shocks": shocks, "trace": traced or None, "arms": arms_shown,
             "controls": controls_shown, "scoreboard": rows_shown, "claims": claims_shown,
             "readiness": limits_shown,
             "factorial": None if design is None else _tidy(plain(top["factorial"])),

@@ -44,6 +44,11 @@ def sections(scenario: Scenario) -> Iterator[Section]:
     if document["shocks"]:
         rows = tuple((name, _flat(shock)) for name, shock in document["shocks"].items())
         yield Section("Shocks", "", ("shock", "what happens"), rows)
+    if "trace" in document:
+        followed = tuple(
+            (name, told["source"], told["unit"], f"{len(told['values']):,}") for name, told in document["trace"].items()
+        )
+        yield Section("Traces", "", ("parameter", "follows", "unit", "values"), followed)
     if scenario.factorial:
         yield from _factorial(scenario.factorial, document["factorial"])
     yield Section("Arms", "", ("arm", "title", "wiring", "own"), tuple(_arm(a, document) for a in scenario.arms))
