@@ -52,8 +52,8 @@ class Question(NamedTuple):
         """Whether that difference is clear of 0 for all of `among` differences together (Bonferroni).
 
         Its 95% interval must leave 0 out, and so must a test at the joint level: Bonett & Price's for probabilities; for means Student's,
-        and his with Hall's correction for skewness, which is monotone (1992, J. R. Stat. Soc. B 54); for quantiles the 95% interval widened as a normal
-        one would be. (So far out in the tails 2,000 resamples say nothing.) Lognormal differences of log-deviation 1 are then
+        and his with Hall's monotone correction for skewness (1992, J. R. Stat. Soc. B 54); for quantiles the 95% interval widened as
+        a normal one would be. (So far out in the tails 2,000 resamples say nothing.) Lognormal differences of log-deviation 1 are then
         falsely clear 4 times as often as stated at 64 replications and 100 comparisons, where Student's test alone gives 27 times.
         """
         from scipy.special import ndtri, stdtrit
