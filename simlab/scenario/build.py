@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any, final
 
 from simlab.base.errors import nearest
+from simlab.base.par import parameters
 from simlab.brains.topology import Schedule
 from simlab.lab.trial import Harm
 from simlab.scenario import factorial, keys
@@ -123,7 +124,7 @@ class _Builder:
         claims, claims_shown = Claims(walker, self._parts).read(top["claims"] if known else None, world, names)
         rows, rows_shown = self._rows(world, names) if known else ([], [])
         limits, limits_shown = self._limits(world, list(bodies)) if known else (USUAL, None)
-        record = self._record()
+        record, yours = self._record(), self._yours(world)
         if not self._part:
             self._refuse_twins(arms)
         if walker.faults > self._before:
@@ -131,7 +132,7 @@ class _Builder:
         self._refuse_the_endless(arms, waits.most if waits else run["replications"], len(controls))
         resolved = {
             "schema": keys.SCHEMA, "title": top["title"], "story": top["story"], "record": [dict(r) for r in record],
-            "world": world.shown, "brain": several(self._doc["brain"], brains), "schedule": rhythm,
+            "yours": yours or None, "world": world.shown, "brain": several(self._doc["brain"], brains), "schedule": rhythm,
             "run": show(keys.RUN, run) | ({"until": waits_shown} if waits else {}), "harm": harm_shown, "beside": beside,
             "detectors": detectors, "shocks": shocks, "trace": traced or None, "arms": arms_shown,
             "controls": controls_shown, "scoreboard": rows_shown, "claims": claims_shown,
@@ -376,6 +377,17 @@ class _Builder:
             given = self._walker.mapping(entry, path, "{retelling: ..., record: ...}")
             found.append({key: self._walker.value(v, join(path, key), str, text) for key, v in given.items()})
         return tuple(found)
+
+    def _yours(self, world: Part) -> dict[str, str]:
+        """From which metric a user sets which parameter of the world."""
+        node, found = self._top["yours"], {}
+        if node is None or world.owner is None:
+            return {}
+        example = "{arrivals: requests per second at the entry}"
+        for name, text in self._walker.mapping(node, "yours", example).items():
+            self._walker.one_of(name, parameters(world.owner), text, join("yours", name), "parameter")
+            found[name] = self._walker.value(text, join("yours", name), str, keys.TOP["story"].par)
+        return found
 
     def _studies(self, resolved: dict[str, Any], world: Part) -> list[Study]:
         """The studies, held against everything else; their documents go into `resolved`."""

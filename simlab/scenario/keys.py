@@ -59,6 +59,9 @@ TOP = _table(
     title=_key(str, "what the scenario shows, in a line"),
     story=_key(str, "what to watch, in a few sentences", ""),
     record=_key(Node, "what really happened, with sources: a list of mappings of texts", None),
+    yours=_key(
+        Node, "make it yours: from which of a system's own metrics to set a parameter of the world, by parameter", None
+    ),
     world=_key(Node, "the world and its parameters"),
     brain=_key(Node, "the learner and its hyper-parameters, or a list of several kinds"),
     schedule=_key(Node, "when brains retrain", None),

@@ -56,6 +56,7 @@ def schema(registry: Registry = HOUSE) -> Json:
     top = _table(
         keys.TOP,
         record=_list({"type": "object", "additionalProperties": {"type": "string"}}),
+        yours={"type": "object", "additionalProperties": {"type": "string"}},
         world=_choice(registry.worlds),
         brain=brains,
         schedule=schedule,
