@@ -103,7 +103,8 @@ def board(record: Record, scenario: Scenario) -> list[str]:
 WALL = """# Gallery
 
 Every shipped scenario: what it asks, the picture and the verdict of its run at default size, and, where figures were published, how
-the model stands to them (only what is marked *hit* or *miss* was predicted). `simlab run NAME` plays it again; `make golden` writes this page.
+the model stands to them (only what is marked *hit* or *miss* was predicted). `simlab run NAME` plays it again; `make golden`
+writes this page.
 """
 
 
