@@ -31,6 +31,7 @@ from simlab.studies.runner import COHORT
 from tests.twins.flash_crash import Exchange
 from tests.twins.policing import City
 from tests.worlds import (
+    test_ab_test,
     test_cascade,
     test_collapse,
     test_emissions,
@@ -112,6 +113,11 @@ def bare_users(trial: Trial, ticks: int) -> None:
     bare_processes(trial.world.cohorts * trial.world.users, ticks)
 
 
+def bare_visitors(trial: Trial, ticks: int) -> None:
+    """The same for segments: one process for each of the visitors of a tick."""
+    bare_processes(trial.world.segments * trial.world.visitors, ticks)
+
+
 def bare_processes(count: int, ticks: int) -> None:
     """So many processes that do nothing but wait for the next tick."""
     env = simpy.Environment()
@@ -159,6 +165,9 @@ class Case(NamedTuple):
 
 
 TWINS = {
+    "ab_test": Case(
+        ready(test_ab_test), bare_visitors, 400, "visitor", lambda trial: trial.world.segments * trial.world.visitors
+    ),
     "cascade": Case(
         ready(test_cascade), bare_items, 80, "item at a stage", lambda trial: trial.world.models * trial.world.items
     ),
