@@ -92,7 +92,7 @@ class TradingRunaway(World[Router]):
     step_time: Annotated[float, Par("s", "time between two reports of the back office", above=0)] = 30.0
 
     measures: ClassVar[Mapping[str, Measure]] = {
-        "loss": Measure("M$", "paid above or had below the undisturbed price so far", "higher", bound=1e12),
+        "loss": Measure("M$", "money lost in trades, against undisturbed prices, so far", "higher", bound=1e12),
         "spread": Measure("M$", "the part of the loss that is the spread", "higher"),
         "gross": Measure("M$", "net positions that nobody ordered, long and short, at undisturbed prices", "higher"),
         "long": Measure("M$", "the long ones of them", "higher"),
@@ -144,10 +144,9 @@ class TradingRunaway(World[Router]):
     def observe(self, state: Router) -> Floats:
         """`(r, v, k + 1, 2)`: size and counted fills, lots, by each build; the last case is one lot, filled."""
         r, k = state.size.shape
-        x = np.ones((2, r, self.servers, k + 1))  # a feature of all models lies together
-        x[0, ..., :k] = state.size[:, None]
-        x[1, ..., :k] = state.filled[:, None]
-        x[1] *= self._counts(state)[..., None]
+        x, counts = np.empty((2, r, self.servers, k + 1)), self._counts(state)  # a feature of all models lies together
+        x[0, ..., :k], x[0, ..., k], x[1, ..., k] = state.size[:, None], 1.0, counts
+        np.multiply(state.filled[:, None], counts[..., None], out=x[1, ..., :k])
         return x.transpose(1, 2, 3, 0)
 
     def act(self, state: Router, said: Array, luck: Luck) -> Action:
