@@ -43,6 +43,7 @@ from tests.worlds import (
     test_policing,
     test_recommender,
     test_retraining,
+    test_trading_runaway,
 )
 
 ROUNDS = 5
@@ -91,6 +92,11 @@ def bare_items(trial: Trial, ticks: int) -> None:
 def bare_pieces(trial: Trial, ticks: int) -> None:
     """The same for publishers: one process for each piece."""
     bare_processes(trial.world.models * trial.world.pieces, ticks)
+
+
+def bare_orders(trial: Trial, ticks: int) -> None:
+    """The same for a router: one process for each parent order at each server."""
+    bare_processes(trial.world.servers * trial.world.parents, ticks)
 
 
 def bare_producers(trial: Trial, ticks: int) -> None:
@@ -194,6 +200,13 @@ TWINS = {
     "retraining": Case(ready(test_retraining), bare_agents, 1000, "agent-step", lambda trial: trial.topology.models),
     "recommender": Case(
         ready(test_recommender), bare_users, 90, "user-day", lambda trial: trial.world.cohorts * trial.world.users
+    ),
+    "trading_runaway": Case(
+        ready(test_trading_runaway),
+        bare_orders,
+        45,
+        "order at a server",
+        lambda trial: trial.world.servers * trial.world.parents,
     ),
 }
 
