@@ -17,6 +17,7 @@ from typing import Annotated, ClassVar, NamedTuple, final
 import numpy as np
 
 from simlab.base.arrays import Array, Floats, Ints
+from simlab.base.kernels import add_at, once
 from simlab.base.luck import Luck
 from simlab.base.par import Par
 from simlab.base.world import Asks, Feedback, Spec
@@ -53,23 +54,31 @@ class Familiar(Brain[Leads]):
 
     def predict(self, mind: Leads, x: Array, luck: Luck) -> Array:
         """The posterior mean of the label of each seat and case, `(r, b, g, *c)`."""
-        lead = np.take_along_axis(mind.lead, x.reshape(*x.shape[:2], -1), axis=2).reshape(x.shape)
-        lead *= math.log(self.right / (1 - self.right)) / 2
-        return np.asarray(np.tanh(lead, out=lead))
+        said = _leads(mind.lead, x)
+        said *= math.log(self.right / (1 - self.right)) / 2
+        return np.broadcast_to(np.tanh(said, out=said), x.shape)
 
     def doubt(self, mind: Leads, x: Array) -> Array:
         """The chance that the sign of what it says of `x` is wrong, `(r, b, g, *c)`."""
-        lead = np.take_along_axis(mind.lead, x.reshape(*x.shape[:2], -1), axis=2).reshape(x.shape)
-        return np.asarray(1 / (1 + (self.right / (1 - self.right)) ** np.abs(lead)))
+        odds = (self.right / (1 - self.right)) ** np.abs(_leads(mind.lead, x))
+        return np.broadcast_to(1 / (1 + odds), x.shape)
 
     def witness(self, mind: Leads, x: Array, action: Array, feedback: Feedback, then: Array) -> None:
         """Add the labels `(r, p, g, *c)` that were seen, by their weights; who was not there saw none."""
         y = feedback.outcome
         weight = np.ones(y.shape) if feedback.weight is None else np.broadcast_to(feedback.weight, y.shape)
-        at = np.nonzero(weight > 0)  # few of many: only one car is at the spot
-        np.add.at(mind.seen, (at[0], at[1], np.broadcast_to(x, y.shape)[at]), y[at] * weight[at])
+        at = np.nonzero(weight > 0)  # few of many, where cases come to one seat only
+        cell = (at[0] * mind.seen.shape[1] + at[1]) * mind.seen.shape[2] + np.broadcast_to(x, y.shape)[at]
+        add_at(mind.seen, cell, y[at] * weight[at])
 
     def retrain(self, mind: Leads, at: tuple[Ints, Ints], taught_by: Ints) -> None:
         """Take over the leads as they are now, for each of the brains `at`."""
         row, brain = at
         mind.lead[at] = mind.seen[row, taught_by[brain]]
+
+
+def _leads(lead: Floats, x: Array) -> Floats:
+    """The lead of each brain in the types `x` `(r, b, g, *c)`; what all seats are asked alike is looked up once, `(r, b, 1, *c)`."""
+    r, b, types = lead.shape
+    row = np.arange(0, r * b * types, types).reshape(r, b, *(1,) * (x.ndim - 2))
+    return np.asarray(lead.reshape(-1).take(once(x) + row))

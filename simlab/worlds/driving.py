@@ -1,8 +1,8 @@
 """A fleet on the long tail: cars meet rare types of situation, and know one only once somebody they learn from has met it.
 
-Every day the roads bring some edge cases, each to one car of the fleet. Their types follow Zipf's law, p_k ~ 1 / k^s for k = 1 .. K. A model
-whose evidence holds a type reacts to it; one that never met it does not know what it sees. After n cases in the evidence a new
-case is of an unmet type with the chance
+Every day the roads bring some edge cases, each to one car of the fleet. Their types follow Zipf's law, p_k ~ 1 / k^s for k = 1 .. K. A
+model whose evidence holds a type reacts to it; one that never met it does not know what it sees. After n cases in the evidence
+a new case is of an unmet type with the chance
 
     E[M] = sum_k p_k (1 - p_k)^n,                                   the missing mass (Good 1953, Biometrika 40)
 
@@ -149,9 +149,11 @@ class Driving(World[Roads]):
             looks = np.full_like(u, self.longest)
         else:
             looks = np.minimum(1 + np.floor(np.log1p(-u) / math.log(q)), self.longest)
-        known, unknown = (self.seen - n * self.look - self.suppression for n in (1.0, looks[:, None]))
-        knows = said > self.sure
-        return Action(np.maximum(known * knows + unknown * ~knows, 0.0))
+        known = self.seen - self.look - self.suppression
+        unknown = np.maximum(self.seen - looks * self.look - self.suppression, 0.0)[:, None]
+        left = (said > self.sure) * (known - unknown)
+        left += unknown
+        return Action(left)
 
     def fallback(self, state: Roads, luck: Luck) -> Floats:
         """The operator brakes, if looking, `(r, m, n)`."""
@@ -163,10 +165,11 @@ class Driving(World[Roads]):
         """Each case comes to one car, which alone is told what it was: label 1, by weight `(r, m, n)`."""
         s, left = state, action.value
         there = np.minimum((luck.uniform("who", s.kind.shape) * self.cars).astype(np.int64), self.cars - 1)[:, None]
-        hit = np.maximum(self.speed**2 - 2 * self.braking * self.speed * left, 0.0)
-        fail = hit > 0
-        square = np.take_along_axis(hit, there, axis=1)[:, 0]
-        missed, failing = (square > 0).sum(axis=1), fail.sum(axis=1)
+        late = self.speed / (2 * self.braking)
+        failing = (left < late).sum(axis=1)
+        mine = np.take_along_axis(left, there, axis=1)[:, 0]
+        missed = (mine < late).sum(axis=1)
+        square = np.maximum(self.speed**2 - 2 * self.braking * self.speed * mine, 0.0)
         today = missed / self.cases
         then = Roads(
             kind=self._types(luck),
@@ -182,7 +185,7 @@ class Driving(World[Roads]):
             energy=s.energy + square.sum(axis=1) / self.speed**2,
         )
         weight = there == np.arange(self.cars)[:, None]
-        return then, Feedback(np.ones(left.shape), weight.astype(np.float64))
+        return then, Feedback(np.broadcast_to(1.0, left.shape), weight.astype(np.float64))
 
     def measure(self, state: Roads) -> dict[str, Floats]:
         """The measures now; there is no speed of impact before the first."""
