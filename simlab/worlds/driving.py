@@ -40,7 +40,7 @@ from simlab.base.par import Par
 from simlab.base.world import Action, Feedback, Measure, Spec, World
 
 DAY = 86_400.0
-NTSB = "NTSB HAR-19/03 (2019), Tempe"
+NTSB = "NTSB HAR-19/03 (2019), as quoted elsewhere"
 
 
 class Roads(NamedTuple):
@@ -71,7 +71,9 @@ class Driving(World[Roads]):
     sure: Annotated[
         float, Par("1", "what a model must say more than, of -1 to 1, to be taken to know a type", low=0, below=1)
     ] = 0.0
-    speed: Annotated[float, Par("m/s", "speed of a car", above=0, source=f"{NTSB}: 43 mph", live=True)] = 19.22
+    speed: Annotated[
+        float, Par("m/s", "speed of a car", above=0, source="NTSB preliminary report 2018: 43 mph", live=True)
+    ] = 19.22
     braking: Annotated[float, Par("m/s^2", "deceleration of full braking on a dry road", above=0, live=True)] = 7.0
     seen: Annotated[float, Par("s", "time to impact at which a case is detected", above=0, source=NTSB)] = 5.6
     look: Annotated[float, Par("s", "time between two classifications", above=0)] = 0.4

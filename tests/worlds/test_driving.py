@@ -339,6 +339,8 @@ def test_the_shipped_claims_are_algebra():
         ("some_fail", "isolated", None): some,
         ("some_fail", "pooled", None): pool,
         ("missed", "federated", "pooled"): 0.0,
+        ("all_fail", "shared", "isolated"): two * known["pool"],
+        ("all_fail", "pooled", "isolated"): 0.0,
         ("all_fail", "median", "isolated"): half - pool,
         ("worst_day", "shared", None): 1.0,
         ("missed", "shared", "pooled"): (two - one) * known["pool"],
