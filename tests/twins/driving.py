@@ -7,9 +7,10 @@ Everything due at one instant happens in the order in which the processes were s
 from __future__ import annotations
 
 import math
+from bisect import bisect_right
 from collections import Counter
 from collections.abc import Generator, Mapping, Sequence
-from itertools import count
+from itertools import accumulate, count
 from statistics import median
 from types import SimpleNamespace
 from typing import Any
@@ -63,7 +64,7 @@ class Fleet:
         self.logs = {pool: Counter[int]() for pool in wiring["data_of"]}
         self.releases = [Release(self.logs[pool], right) for pool in wiring["taught_by"]]
         weights = [k**-self.p.exponent for k in range(1, self.p.types + 1)]
-        self.up_to = [math.fsum(weights[: k + 1]) / math.fsum(weights) for k in range(self.p.types)]
+        self.up_to = [up / math.fsum(weights) for up in accumulate(weights)]
         self.cases = self.missed = self.some = self.half = self.every = 0
         self.today = self.worst = self.blind = self.speed = self.energy = 0.0
         self.env = simpy.Environment()
@@ -93,7 +94,7 @@ class Fleet:
         p = self.p
         for day in count():
             yield self.env.timeout(0.25)
-            self.kinds = [next(k for k, up in enumerate(self.up_to) if u < up) for u in self.noise["types"][day]]
+            self.kinds = [bisect_right(self.up_to, u) for u in self.noise["types"][day]]
             self.who = [int(u * p.cars) for u in self.noise["who"][day]]
             self.looks = [self.settles(u) for u in self.noise["flips"][day]]
             self.looking = [u < p.attention for u in self.noise["attention"][day]]
