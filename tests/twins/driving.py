@@ -23,19 +23,21 @@ Process = Generator[simpy.Event, Any, None]
 
 
 class Release:
-    """What a car runs on: for each type, labels +1 less labels -1, as they were known when it was built."""
+    """What a car runs on: for each type, labels +1 less labels -1, as they were known when it was built, and what it makes of them."""
 
     def __init__(self, log: Counter[int], right: float) -> None:
         self.log, self.right = log, right
         self.leads: Mapping[int, float] = {}
+        self.says: Mapping[int, float] = {}
 
     def learn(self) -> None:
-        self.leads = dict(self.log)
+        self.build(dict(self.log))
 
-    def says(self, kind: int) -> float:
+    def build(self, leads: Mapping[int, float]) -> None:
         """Odds of +1 to -1 are right / (1 - right) to the power of the lead, by Bayes' rule."""
-        odds = (self.right / (1 - self.right)) ** self.leads.get(kind, 0)
-        return (odds - 1) / (odds + 1)
+        self.leads = leads
+        odds = {kind: (self.right / (1 - self.right)) ** lead for kind, lead in leads.items()}
+        self.says = {kind: (o - 1) / (o + 1) for kind, o in odds.items()}
 
 
 class Fleet:
@@ -87,7 +89,7 @@ class Fleet:
             combine = median if by == "median" else lambda a: sum(a) / len(a)
             one = {kind: combine([leads.get(kind, 0) for leads in held]) for kind in set().union(*held)}
             for release in self.releases:
-                release.leads = one
+                release.build(one)
 
     def morning(self) -> Process:
         """What the day brings: types, which cars they come to, and how often the class of an unknown type flips."""
@@ -104,22 +106,32 @@ class Fleet:
     def settles(self, u: float) -> int:
         """The number of looks, at which the class of an unknown type has settled."""
         p = self.p
-        if p.history == "kept":
-            return 1
+        if p.history == "kept" or p.flips == 1:
+            return 1 if p.history == "kept" else p.longest
         looks = 1
         while looks < p.longest and 1 - u <= p.flips**looks:
             looks += 1
         return looks
 
     def driving(self, car: int) -> Process:
-        """At every case ask the release what to do, be it one's own or another car's; and log what came to this car."""
+        """At every case, be it one's own or another car's, ask the release what to do, or an operator; log what came to this car.
+
+        The class settles, action is suppressed, and the car brakes.
+        """
         p = self.p
         release, log = self.releases[self.wiring["brain_of"][car]], self.logs[self.wiring["data_of"][car]]
         yield self.env.timeout(0.5)
         for day in count():
             new = []
+            down, garbled = self.struck(self.down, car, day), self.struck(self.garbled, car, day)
             for case, kind in enumerate(self.kinds):
-                speed = self.hits(car, day, case, release.says(kind))
+                if down:
+                    left = p.sight - p.reaction if self.looking[case] else 0.0
+                else:
+                    said = release.says.get(kind, 0.0)
+                    said = -said if garbled else said
+                    left = p.seen - p.look * (1 if said > p.sure else self.looks[case]) - p.suppression
+                speed = self.hits(left)
                 self.failing[case] += speed > 0
                 if self.who[case] == car:
                     self.missed += speed > 0
@@ -135,16 +147,11 @@ class Fleet:
     def struck(by: tuple[int, int, Sequence[int]], car: int, day: int) -> bool:
         return by[0] <= day < by[1] and car in by[2]
 
-    def hits(self, car: int, day: int, case: int, said: float) -> float:
-        """The speed of impact: the class settles, action is suppressed, the car brakes over what way is left."""
+    def hits(self, left: float) -> float:
+        """The speed of impact of a car that brakes over the way it still has, so many seconds at full speed."""
         p = self.p
-        if self.struck(self.down, car, day):
-            left = p.sight - p.reaction if self.looking[case] else 0.0
-        else:
-            said = -said if self.struck(self.garbled, car, day) else said
-            left = p.seen - p.look * (1 if said > p.sure else self.looks[case]) - p.suppression
-        way = p.speed * max(left, 0.0)
-        return math.sqrt(max(p.speed**2 - 2 * p.braking * way, 0.0))
+        square = p.speed**2 - 2 * p.braking * p.speed * max(left, 0.0)
+        return math.sqrt(square) if square > 0 else 0.0
 
     def evening(self) -> Process:
         """The day is summed up."""
