@@ -34,6 +34,7 @@ from tests.worlds import (
     test_ab_test,
     test_cascade,
     test_collapse,
+    test_driving,
     test_emissions,
     test_flash_crash,
     test_goodhart,
@@ -94,9 +95,15 @@ def bare_pieces(trial: Trial, ticks: int) -> None:
     bare_processes(trial.world.models * trial.world.pieces, ticks)
 
 
+<<<<<<< HEAD
 def bare_orders(trial: Trial, ticks: int) -> None:
     """The same for a router: one process for each parent order at each server."""
     bare_processes(trial.world.servers * trial.world.parents, ticks)
+=======
+def bare_cases(trial: Trial, ticks: int) -> None:
+    """The same for a fleet: one process for each case that a car is asked about."""
+    bare_processes(trial.world.cars * trial.world.cases, ticks)
+>>>>>>> driving
 
 
 def bare_producers(trial: Trial, ticks: int) -> None:
@@ -179,6 +186,9 @@ TWINS = {
     ),
     "collapse": Case(
         ready(test_collapse), bare_pieces, 100, "piece", lambda trial: trial.world.models * trial.world.pieces
+    ),
+    "driving": Case(
+        ready(test_driving), bare_cases, 40, "case at a car", lambda trial: trial.world.cars * trial.world.cases
     ),
     "emissions": Case(ready(test_emissions), bare_agents, 240, "agent-step", lambda trial: trial.topology.models),
     "flash_crash": Case(flash_crash_twin, bare_agents, 2400, "agent-step", lambda trial: trial.topology.models),
