@@ -95,15 +95,14 @@ def bare_pieces(trial: Trial, ticks: int) -> None:
     bare_processes(trial.world.models * trial.world.pieces, ticks)
 
 
-<<<<<<< HEAD
 def bare_orders(trial: Trial, ticks: int) -> None:
     """The same for a router: one process for each parent order at each server."""
     bare_processes(trial.world.servers * trial.world.parents, ticks)
-=======
+
+
 def bare_cases(trial: Trial, ticks: int) -> None:
     """The same for a fleet: one process for each case that a car is asked about."""
     bare_processes(trial.world.cars * trial.world.cases, ticks)
->>>>>>> driving
 
 
 def bare_producers(trial: Trial, ticks: int) -> None:
