@@ -57,7 +57,7 @@ class Lot(NamedTuple):
 class Town:
     """All firms; `noise` holds for each purpose one entry a tick, for homes and errors the first for what is met at tick 0.
 
-    `turn` is (first tick, drift), `pause` the tick from which no offers are made, `cap` the highest offer.
+    `turn` is (first tick, parameters from then on), `pause` the tick from which no offers are made, `cap` the highest offer.
     """
 
     def __init__(
@@ -68,7 +68,7 @@ class Town:
         learner: Mapping[str, float],
         *,
         every: int,
-        turn: tuple[int, float] = (10**9, 0.0),
+        turn: tuple[int, Mapping[str, float]] = (10**9, {}),
         pause: int = 10**9,
         cap: float = math.inf,
     ) -> None:
@@ -175,10 +175,11 @@ class Town:
             added = sum(self.more) / p.homes
             before = self.level + self.premium
             self.premium += self.newer * (p.anchor * (self.premium + added) - self.premium)
-            drift = self.turn[1] if self.tick >= self.turn[0] else p.drift
-            self.level += drift * self.weeks + p.shake * math.sqrt(self.weeks) * self.noise["level"][self.tick]
+            self.level += p.drift * self.weeks + p.shake * math.sqrt(self.weeks) * self.noise["level"][self.tick]
             self.growth += self.newer * (self.level + self.premium - before - self.growth)
             self.tick += 1
+            if self.tick == self.turn[0]:
+                vars(p).update(self.turn[1])
             yield self.env.timeout(1)
 
     def learn_from(self) -> None:
