@@ -201,6 +201,7 @@ class Town:
             "lately": sum(self.lost) / sum(self.resold) if sum(self.resold) > 1e-9 else 0.0,
             "losing": sum(loss > self.p.line for loss in each) / len(each),
             "loss": self.all_lost / self.all_resold if self.all_resold else 0.0,
+            "bill": self.all_lost / self.asked,
             "curse": self.curse / self.bought if self.bought else 0.0,
             "highest": self.highest / self.asked,
             "off": self.off,
