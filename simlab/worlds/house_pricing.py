@@ -94,7 +94,7 @@ class HousePricing(World[Town]):
     line: Annotated[float, Par("%", "loss on homes resold lately above which a firm is losing")] = 5.0
 
     measures: ClassVar[Mapping[str, Measure]] = {
-        "lately": Measure("%", "paid less resale price, mean of homes resold lately", "higher"),
+        "recent_loss": Measure("%", "paid less resale price, mean of homes resold lately", "higher"),
         "losing": Measure("1", "share of the firms whose homes resold lately lost more than the line", "higher"),
         "loss": Measure("%", "paid less resale price, mean of homes resold so far", "higher"),
         "bill": Measure("%", "paid less resale price so far, per home asked about", "higher"),
@@ -201,7 +201,7 @@ class HousePricing(World[Town]):
         s, t = state, state.total
         bought = t.bought / np.maximum(t.asked, 1)
         return {
-            "lately": _mean(s.lost.sum(axis=1), s.resold.sum(axis=1)),
+            "recent_loss": _mean(s.lost.sum(axis=1), s.resold.sum(axis=1)),
             "losing": (_mean(s.lost, s.resold) > self.line).mean(axis=1),
             "loss": _mean(t.lost, t.resold),
             "bill": _mean(t.lost, t.asked),

@@ -198,7 +198,7 @@ class Town:
         """What the world measures, under the same names."""
         each = [lost / sold if sold > 1e-9 else 0.0 for lost, sold in zip(self.lost, self.resold, strict=True)]
         return {
-            "lately": sum(self.lost) / sum(self.resold) if sum(self.resold) > 1e-9 else 0.0,
+            "recent_loss": sum(self.lost) / sum(self.resold) if sum(self.resold) > 1e-9 else 0.0,
             "losing": sum(loss > self.p.line for loss in each) / len(each),
             "loss": self.all_lost / self.all_resold if self.all_resold else 0.0,
             "bill": self.all_lost / self.asked,

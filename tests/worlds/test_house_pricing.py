@@ -230,7 +230,7 @@ def test_edges():
     for set_up in (replace(trial(), closed=False), trial(pause=0), trial(cap=-900.0)):
         found = play(set_up, 11, range(3))
         assert not found.failed
-        for name in ("lately", "losing", "loss", "curse", "bought", "share", "moved"):
+        for name in ("recent_loss", "losing", "loss", "curse", "bought", "share", "moved"):
             np.testing.assert_array_equal(found.measures[name], 0.0, err_msg=name)
     exact = play(calm(error=0.0, firms=3, brain=Ridge(1e-9, 26.0)), 12, range(3)).measures
     np.testing.assert_allclose(exact["curse"], 0.0, atol=1e-6)
