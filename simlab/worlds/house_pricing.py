@@ -1,4 +1,4 @@
-"""House pricing: firms whose models value homes buy them from sellers who know them better, and resell them some weeks later.
+"""House pricing: firms whose models value homes buy them from sellers who know them better, and resell them weeks later.
 
 Every week some sellers ask all firms for an offer. An offer is what a firm's model says the home is worth, plus the growth that the firm
 expects until it resells, less its margin; the best one is taken if it reaches the seller's reservation, that is worth + reserve z.
@@ -78,7 +78,9 @@ class HousePricing(World[Town]):
     firms: Annotated[int, Par("1", "firms that all bid for every home, each with a model", low=1, high=200)] = 10
     homes: Annotated[int, Par("1", "homes in a tick whose sellers ask for offers", low=1)] = 20
     step_time: Annotated[float, Par("s", "time between two rounds of offers", above=0)] = WEEK
-    spread: Annotated[float, Par("%", "standard deviation of what the assessment leaves open", above=0, high=100)] = 30.0
+    spread: Annotated[float, Par("%", "standard deviation of what the assessment leaves open", above=0, high=100)] = (
+        30.0
+    )
     error: Annotated[float, Par("%", "error of a view", low=0)] = 5.0
     alike: Annotated[float, Par("1", "share of the error's variance that views have in common", low=0, high=1)] = 0.0
     reserve: Annotated[float, Par("%", "standard deviation of reservations about what homes are worth", low=0)] = 5.0
@@ -94,7 +96,7 @@ class HousePricing(World[Town]):
     line: Annotated[float, Par("%", "loss on homes resold lately above which a firm is losing")] = 5.0
 
     measures: ClassVar[Mapping[str, Measure]] = {
-        "recent_loss": Measure("%", "paid less resale price, mean of homes resold lately", "higher"),
+        "recent_loss": Measure("%", "loss on homes resold lately, mean", "higher"),
         "losing": Measure("1", "share of the firms whose homes resold lately lost more than the line", "higher"),
         "loss": Measure("%", "paid less resale price, mean of homes resold so far", "higher"),
         "bill": Measure("%", "paid less resale price so far, per home asked about", "higher"),
@@ -103,7 +105,7 @@ class HousePricing(World[Town]):
         "off": Measure("%", "valuation less worth, mean of all homes and firms, now", bound=1e6),
         "bought": Measure("1", "share of the homes asked about so far that were bought"),
         "share": Measure("1", "share of all sales so far that were to a firm"),
-        "moved": Measure("%", "what prices paid by firms have added to the market's, now", "higher", bound=1e6),
+        "prices_moved": Measure("%", "rise of prices that comes of what firms paid, now", "higher", bound=1e6),
         "expected": Measure("%", "growth expected until resale, now", bound=1e6),
     }
 
@@ -126,7 +128,7 @@ class HousePricing(World[Town]):
 
     @property
     def rounds(self) -> int:
-        """Ticks from buying a home to its resale."""
+        """Ticks to resale."""
         return round(self.hold / self.step_time)
 
     def start(self, luck: Luck) -> Town:
@@ -199,7 +201,7 @@ class HousePricing(World[Town]):
     def measure(self, state: Town) -> dict[str, Floats]:
         """The measures now; 0 where there is no home to speak of."""
         s, t = state, state.total
-        bought = t.bought / np.maximum(t.asked, 1)
+        bought = _mean(t.bought, t.asked)
         return {
             "recent_loss": _mean(s.lost.sum(axis=1), s.resold.sum(axis=1)),
             "losing": (_mean(s.lost, s.resold) > self.line).mean(axis=1),
@@ -210,7 +212,7 @@ class HousePricing(World[Town]):
             "off": s.off.copy(),
             "bought": bought,
             "share": self.reach * bought,
-            "moved": s.premium.copy(),
+            "prices_moved": s.premium.copy(),
             "expected": self._expected(s),
         }
 

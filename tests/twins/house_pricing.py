@@ -1,4 +1,4 @@
-"""House pricing once more, slowly: one SimPy process for each firm, for the sellers and for the market, plain Python numbers, one replication.
+"""House pricing once more, slowly: SimPy processes for each firm, the sellers and the market, plain Python numbers, one replication.
 
 Written from the description of the world, not from its code; it shares nothing with it but parameters and noise. At one instant
 brains train first, then firms make their offers, then sellers choose, and then homes are resold and prices are published.
@@ -207,6 +207,6 @@ class Town:
             "off": self.off,
             "bought": self.bought / self.asked,
             "share": self.p.reach * self.bought / self.asked,
-            "moved": self.premium,
+            "prices_moved": self.premium,
             "expected": self.expected(),
         }
