@@ -78,9 +78,7 @@ class HousePricing(World[Town]):
     firms: Annotated[int, Par("1", "firms that all bid for every home, each with a model", low=1, high=200)] = 10
     homes: Annotated[int, Par("1", "homes in a tick whose sellers ask for offers", low=1)] = 20
     step_time: Annotated[float, Par("s", "time between two rounds of offers", above=0)] = WEEK
-    spread: Annotated[float, Par("%", "standard deviation of what the assessment leaves open", above=0, high=100)] = (
-        30.0
-    )
+    spread: Annotated[float, Par("%", "standard deviation of worth above the assessment", above=0, high=100)] = 30.0
     error: Annotated[float, Par("%", "error of a view", low=0)] = 5.0
     alike: Annotated[float, Par("1", "share of the error's variance that views have in common", low=0, high=1)] = 0.0
     reserve: Annotated[float, Par("%", "standard deviation of reservations about what homes are worth", low=0)] = 5.0

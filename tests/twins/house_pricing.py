@@ -32,12 +32,15 @@ class Ridge:
 
     def see(self, cases: Sequence[tuple[Row, float, float]]) -> None:
         """Cases `(question, answer, weight)` of one week, as one average."""
-        for i in (0, 1):
-            new = sum(weight * x[i] * y for x, y, weight in cases) / len(cases)
-            self.products[i] = self.products[i] * self.keep + new
-            for j in (0, 1):
-                new = sum(weight * x[i] * x[j] for x, _, weight in cases) / len(cases)
-                self.squares[i][j] = self.squares[i][j] * self.keep + new
+        for row in (self.products, *self.squares):
+            row[:] = [value * self.keep for value in row]
+        for (one, reading), answer, weight in cases:
+            share = weight / len(cases)
+            self.products[0] += share * one * answer
+            self.products[1] += share * reading * answer
+            self.squares[0][0] += share * one * one
+            self.squares[0][1] += share * one * reading
+            self.squares[1][1] += share * reading * reading
 
     def learn(self) -> None:
         a, b, d = self.squares[0][0] + self.penalty, self.squares[0][1], self.squares[1][1] + self.penalty
@@ -104,9 +107,11 @@ class Town:
         return float(self.p.spread * self.noise["home"][self.tick][home])
 
     def reading(self, view: int, home: int) -> float:
-        common, own = self.noise["common error"][self.tick][home], self.noise["view error"][self.tick][view][home]
-        error = math.sqrt(self.p.alike) * common + math.sqrt(1 - self.p.alike) * own
-        return self.worth(home) + self.p.error * error
+        error = self.noise["view error"][self.tick][view][home]
+        if self.p.alike:
+            common = self.noise["common error"][self.tick][home]
+            error = math.sqrt(self.p.alike) * common + math.sqrt(1 - self.p.alike) * error
+        return self.worth(home) + float(self.p.error * error)
 
     def training(self, brain: Ridge, every: int) -> Process:
         while True:
@@ -189,8 +194,9 @@ class Town:
             for firm, goes in enumerate(data_of):
                 for home in range(self.p.homes) if goes == pool else ():
                     market, mine = 1 - own, own * self.parts[firm][home]
-                    weight, worth = market + mine, self.worth(home)
-                    price = worth if weight == 0 else (market * (worth + self.more[home]) + mine * worth) / weight
+                    weight, price = market + mine, self.worth(home)
+                    if self.more[home] and weight:
+                        price += market * self.more[home] / weight
                     cases.append((self.questions[firm][home], price, weight))
             brain.see(cases)
 
