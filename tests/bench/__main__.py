@@ -39,6 +39,7 @@ from tests.worlds import (
     test_flash_crash,
     test_goodhart,
     test_hiring,
+    test_house_pricing,
     test_load_balancer,
     test_performative,
     test_policing,
@@ -88,6 +89,11 @@ def ready(tests: ModuleType) -> Callable[[Trial, int], Callable[[], None]]:
 def bare_items(trial: Trial, ticks: int) -> None:
     """The same for a chain: one process for each item at each stage."""
     bare_processes(trial.world.models * trial.world.items, ticks)
+
+
+def bare_bids(trial: Trial, ticks: int) -> None:
+    """The same for firms that bid: one process for each firm at each home."""
+    bare_processes(trial.world.firms * trial.world.homes, ticks)
 
 
 def bare_pieces(trial: Trial, ticks: int) -> None:
@@ -198,6 +204,9 @@ TWINS = {
         40,
         "candidate",
         lambda trial: trial.world.slots * trial.world.candidates,
+    ),
+    "house_pricing": Case(
+        ready(test_house_pricing), bare_bids, 80, "bid", lambda trial: trial.world.firms * trial.world.homes
     ),
     "load_balancer": Case(
         ready(test_load_balancer), bare_requests, 240, "request", lambda trial: trial.world.arrivals * trial.world.tick
