@@ -112,6 +112,8 @@ def gallery() -> str:
     """The page of all golden pictures, verdicts and scoreboards."""
     parts = [WALL]
     for name, path in shipped().items():
+        if not (FOLDER / f"{name}.txt").exists():
+            continue
         verdict, _, table = (FOLDER / f"{name}.txt").read_text(encoding="utf-8").partition("\n")
         parts += [
             f"## {title(path)}",
