@@ -1,23 +1,25 @@
 """A supply chain: each stage orders from the next by what its model forecasts, and swings grow on the way to the factory.
 
-Stages take turns, one a tick, from the shop up: a stage orders up to (lead + safety) times its forecast of a period's demand, less what it
-has and what is on its way; the stage above gets the order at once and ships; when the last stage has ordered (from a source without
-limits), customers come to the shop. A period is a round of turns. An order covers `lead` periods of demand until it has arrived, its own
-period included. Chen, Drezner, Ryan & Simchi-Levi (2000, "Quantifying the bullwhip effect in a simple supply chain", Management Science 46(3)):
-where L = lead + safety, the forecast is the mean of p periods, and what is too much may be sent back (`returns`), an order is
+Stages take turns, one a tick, from the shop up: a stage orders up to (lead + safety) times its forecast of a period's demand, less what
+it has and what is on its way; the stage above gets the order at once and ships; when the last stage has ordered (from a source
+without limits), customers come to the shop. A period is a round of turns. An order covers `lead` periods of demand until it has
+arrived, its own included. Chen, Drezner, Ryan & Simchi-Levi (2000, "Quantifying the bullwhip effect in a simple supply chain",
+Management Science 46): where L = lead + safety, the forecast is the mean of p periods, and what is too much may be sent back (`returns`),
 
     q = D + L (forecast now - forecast before) = (1 + L/p) D_{t-1} - (L/p) D_{t-1-p},    Var q / Var D = 1 + 2L/p + 2L^2/p^2,
 
-times (1 - rho^p) what is added, if demand is an autoregression with rho (`lasting`). Where all stages forecast customers' demand the k-th has the same with k L
-in the place of L; where each forecasts the orders it gets, the filter is applied k times: sum over j of (C(k, j) (1 + a)^(k-j) a^j)^2, a = L/p, which is
-more than the product of the single ratios. Orders of a period reach the top in that period; that is why turns, not periods, are the tick.
+what is added being less by rho^p if demand is an autoregression (`lasting`). Where all stages forecast customers' demand, the k-th has
+k L in the place of L. Where each forecasts the orders it gets, the filter is applied k times: the sum over j of
+(C(k, j) (1 + a)^(k-j) a^j)^2 with a = L/p, more than the product of single ratios. Orders of a period reach the top in it: that is why
+turns, not periods, are the tick. One model that learns from the orders of all m stages learns from its own forecasts; it is a contraction
+where (m - 1) L < p, and else may swing ever more (algebra; the test has the root).
 
-Without `returns` orders are not below zero, a stage ships what it has and owes the rest, and what customers do not find is lost and not
-seen: sales are only a bound on demand then. Item records: in a share 1 - accuracy of the items a view reads a conversion that
-is wrong by `factor`, up or down with equal chance. It enters the feature of the model, hence its forecast and the stage's level; goods are
-counted when they come, so that the mean order is right. A shop whose record is too low by f then sells at most c = (lead + safety) f / lead
-times what it forecasts, and forecasts what it sold. If c < 1 sales die out, by z with z^p = (c/p) (z^(p-1) + ... + 1) a period, though demand is there;
-with a record that is put right they grow by the same equation with c > 1 (algebra of this file; without noise).
+Without `returns` orders are not below zero, a stage ships what it has and owes the rest, and what customers do not find is lost and
+not seen: sales are then only a bound on demand. Item records: in a share 1 - accuracy of the items a view reads a conversion that is
+wrong by `factor`, up or down with equal chance. It is the model's feature, so it scales the level; goods are counted when
+they come, so the mean order is right. A shop whose record is too low by f sells at most c = (lead + safety) f / lead times what it
+forecasts, and forecasts what it sold. If c < 1 sales die out, by z a period with z^p = (c/p) (z^(p-1) + ... + 1), though demand is there;
+a record that is put right has them grow by the same equation with its own c (algebra, without noise).
 
 Demand is bulk noise (none beyond 4.3 standard deviations). Nothing is fitted; stages, lead and window of the scenarios are inputs.
 """
@@ -87,6 +89,9 @@ class SupplyChain(World[Chain]):
         "first": Measure("1", "variance of the shop's orders over that of demand", "higher", may_be_undefined=True),
         "second": Measure(
             "1", "variance of the second stage's orders over that of demand", "higher", may_be_undefined=True
+        ),
+        "third": Measure(
+            "1", "variance of the third stage's orders over that of demand", "higher", may_be_undefined=True
         ),
         "last": Measure(
             "1", "variance of the last stage's orders over that of demand", "higher", may_be_undefined=True
@@ -209,6 +214,7 @@ class SupplyChain(World[Chain]):
             "swing": s.swings / periods[:, -1],
             "first": ratio[:, 1],
             "second": ratio[:, min(2, self.stages)],
+            "third": ratio[:, min(3, self.stages)],
             "last": ratio[:, -1],
             "added": ratio[:, -1] - 1,
             "short": (s.unmet > 0).mean(axis=1),
