@@ -84,6 +84,7 @@ class SupplyChain(World[Chain]):
 
     measures: ClassVar[Mapping[str, Measure]] = {
         "factory": Measure("1", "last order from the factory, mean of the items", "higher", bound=1e9),
+        "bought": Measure("1", "demand of customers in the last period, mean of the items"),
         "peak": Measure("1", "largest order from the factory so far, mean of the items", "higher", bound=1e9),
         "swing": Measure("1", "change of an order from the factory from a period to the next, mean so far", "higher"),
         "first": Measure("1", "variance of the shop's orders over that of demand", "higher", may_be_undefined=True),
@@ -210,13 +211,14 @@ class SupplyChain(World[Chain]):
         ratio = np.where(known[:, None], spread, np.nan) / np.where(known, spread[:, 0], 1.0)[:, None]
         return {
             "factory": s.made.mean(axis=1),
+            "bought": s.demand.mean(axis=1),
             "peak": s.peak,
             "swing": s.swings / periods[:, -1],
             "first": ratio[:, 1],
             "second": ratio[:, min(2, self.stages)],
             "third": ratio[:, min(3, self.stages)],
             "last": ratio[:, -1],
-            "added": ratio[:, -1] - 1,
+            "added": np.round(ratio[:, -1] - 1, 9),  # what rounding leaves is no effect
             "short": (s.unmet > 0).mean(axis=1),
             "gone": (s.unmet > s.demand / 2).mean(axis=1),
             "lost": s.lost / np.maximum(s.wanted, 1e-300),

@@ -41,6 +41,7 @@ from tests.worlds import (
     test_policing,
     test_recommender,
     test_retraining,
+    test_supply_chain,
 )
 
 ROUNDS = 5
@@ -83,6 +84,11 @@ def ready(tests: ModuleType) -> Callable[[Trial, int], Callable[[], None]]:
 def bare_items(trial: Trial, ticks: int) -> None:
     """The same for a chain: one process for each item at each stage."""
     bare_processes(trial.world.models * trial.world.items, ticks)
+
+
+def bare_orders(trial: Trial, ticks: int) -> None:
+    """The same for a supply chain: one process for each item of the stage whose turn it is."""
+    bare_processes(trial.world.items, ticks)
 
 
 def bare_pieces(trial: Trial, ticks: int) -> None:
@@ -184,6 +190,7 @@ TWINS = {
     "recommender": Case(
         ready(test_recommender), bare_users, 90, "user-day", lambda trial: trial.world.cohorts * trial.world.users
     ),
+    "supply_chain": Case(ready(test_supply_chain), bare_orders, 200, "order", lambda trial: trial.world.items),
 }
 
 

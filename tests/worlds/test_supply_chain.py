@@ -99,6 +99,7 @@ def test_kernel_equals_its_twin(wiring, given):
         path.append(
             {
                 "factory": sum(twin.made) / n,
+                "bought": sum(twin.demand) / n,
                 "peak": twin.peak,
                 "swing": twin.swings / period,
                 "short": sum(u > 0 for u in unmet) / n,
