@@ -17,6 +17,7 @@ from simlab.lab.cohort import play
 from simlab.lab.shocks import Shock
 from simlab.lab.streams import Streams
 from simlab.lab.trial import Hand, Trial, Trigger
+from simlab.scenario.load import load
 from simlab.worlds.supply_chain import SupplyChain
 from tests.twins.supply_chain import Network
 
@@ -320,3 +321,41 @@ def test_one_model_on_all_orders_hears_itself(safety, p):
     else:
         assert 3 * (1 + safety) / p < 1
         assert later < 2 * late < 200
+
+
+def test_the_shipped_claims_point_at_the_algebra():
+    """Figures of claims are those of filters, read over 100 periods where they are ratios, and of the largest of n normals."""
+    claimed = {
+        (c.arm, c.measure, c.control): c.near
+        for c in load("supply_chain").claims
+        if c.near is not None and not c.versus
+    }
+    largest = {
+        2: 1 / math.sqrt(math.pi),
+        5: 1.16296,
+    }  # means of the largest of n standard normals (David & Nagaraja 2003, Order Statistics)
+    spread = {name: 10 * math.sqrt(ratio / 20) for name, ratio in (("decentral", applied(0.4, 4)), ("central", 9.32))}
+    half = applied(0.2, 4)
+    step, n = [5, 5, 5, 39], 100  # periods at each level after a step, by the sums of the filter's weights
+    levels = np.cumsum([math.comb(4, j) * 1.2 ** (4 - j) * (-0.2) ** j for j in range(5)])[[0, 1, 2, 4]]
+    mean, square = (np.dot(step, levels**power) / n for power in (1, 2))
+    expected = {
+        ("decentral", "last", "no_stressor"): finite(applied(0.4, 4), 100),
+        ("central", "last", "no_stressor"): finite(9.32, 100),
+        ("damped", "last", "no_stressor"): finite(half, 100),
+        ("slow", "last", "no_stressor"): finite(applied(0.1, 4), 100),
+        ("decentral", "peak", None): 100 + 20 * 1.4**4 + largest[5] * spread["decentral"],
+        ("central", "peak", None): 100 + 20 * 2.6 + largest[5] * spread["central"],
+        ("frozen_late", "peak", None): 100 + 20 * 1.4**4 + largest[2] * spread["decentral"],
+        ("decentral", "swing", "no_stressor"): math.sqrt(2 / math.pi * 2 * applied(0.4, 4)) * 10,
+        ("decentral", "last", "less_cover"): (half * 100 + 400 * (square - mean**2)) / (100 + 400 * 0.25),
+    }
+    assert claimed == pytest.approx(expected, rel=0.015)
+    rows = {(row.arm, row.measure): float(row.published) for row in load("supply_chain").scoreboard if row.measure}
+    published = {
+        ("central", name): 1 + 0.8 * k + 0.32 * k * k for k, name in ((2, "second"), (3, "third"), (4, "last"))
+    }
+    published |= {
+        ("decentral", name): applied(0.4, k) for k, name in enumerate(("first", "second", "third", "last"), 1)
+    }
+    assert rows == pytest.approx(published, abs=0.05)
