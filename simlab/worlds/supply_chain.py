@@ -38,8 +38,6 @@ from simlab.base.luck import Luck
 from simlab.base.par import Par
 from simlab.base.world import Action, Feedback, Measure, Spec, World
 
-CHEN = "Chen et al. 2000"
-
 
 class Chain(NamedTuple):
     """The state: of each item at each stage `(r, m, n)` where not said otherwise. Written in place."""
@@ -69,16 +67,21 @@ class Chain(NamedTuple):
 class SupplyChain(World[Chain]):
     """Stages in a row from the shop to the last before the factory, each with a model that forecasts for every item."""
 
-    stages: Annotated[int, Par("1", "stages, each with a model", low=1, high=100, source=f"{CHEN}: a chain")] = 4
+    stages: Annotated[int, Par("1", "stages, each with a model", low=1, high=100)] = 4
     items: Annotated[int, Par("1", "items that every stage orders", low=1)] = 20
     lead: Annotated[int, Par("1", "periods of demand until an order has arrived, its own included", low=1, high=50)] = 1
     safety: Annotated[float, Par("1", "periods of demand held on top of the lead time", low=0)] = 1.0
     mean: Annotated[float, Par("1", "mean demand for an item in a period", low=0, live=True)] = 100.0
     sd: Annotated[float, Par("1", "standard deviation of demand for an item in a period", low=0, live=True)] = 10.0
     lasting: Annotated[float, Par("1", "correlation of demand with that of the period before", above=-1, below=1)] = 0.0
-    returns: Annotated[bool, Par("1", "whether stages send back for free and owe without limit", source=CHEN)] = True
+    returns: Annotated[
+        bool, Par("1", "whether stages send back for free and owe without limit", source="allowed by Chen et al. 2000")
+    ] = True
     accuracy: Annotated[float, Par("1", "share of the item records that are right", low=0, high=1, live=True)] = 1.0
-    factor: Annotated[float, Par("1", "by how much a wrong record is too high or too low", low=1)] = 2.54
+    factor: Annotated[
+        float,
+        Par("1", "by how much a wrong record is too high or too low", low=1, source="inches taken for centimetres"),
+    ] = 2.54
     plan: Annotated[float, Par("1", "demand for an item in a period by the plan", low=0)] = 100.0
     turn_time: Annotated[float, Par("s", "time from one stage's order to the next stage's", above=0)] = 86_400.0
 

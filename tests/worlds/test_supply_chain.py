@@ -169,7 +169,7 @@ def test_with_orders_alone_the_ratios_more_than_multiply(stages, exact):
 
 @pytest.mark.parametrize(("rho", "p"), [(0.8, 5), (-0.5, 5), (0.6, 3)])
 def test_lasting_demand_is_swung_less(rho, p):
-    """Chen et al. 2000, section 2: 1 + (2L/p + 2L^2/p^2)(1 - rho^p), here with two periods of lead time and a half of safety."""
+    """Chen et al. 2000: 1 + (2L/p + 2L^2/p^2)(1 - rho^p), here with two periods of lead time and a half of safety."""
     a = 2.5 / p
     expected = 1 + (2 * a + 2 * a * a) * (1 - rho**p)
     found = forecasting(stages=1, lasting=rho, p=p, lead=2, safety=0.5, periods=400)["first"]
