@@ -45,6 +45,7 @@ from tests.worlds import (
     test_policing,
     test_recommender,
     test_retraining,
+    test_supply_chain,
     test_trading_runaway,
 )
 
@@ -94,6 +95,11 @@ def bare_items(trial: Trial, ticks: int) -> None:
 def bare_bids(trial: Trial, ticks: int) -> None:
     """The same for firms that bid: one process for each firm at each home."""
     bare_processes(trial.world.firms * trial.world.homes, ticks)
+
+
+def bare_orders(trial: Trial, ticks: int) -> None:
+    """The same for a supply chain: one process for each item of the stage whose turn it is."""
+    bare_processes(trial.world.items, ticks)
 
 
 def bare_pieces(trial: Trial, ticks: int) -> None:
@@ -226,6 +232,7 @@ TWINS = {
         "order at a server",
         lambda trial: trial.world.servers * trial.world.parents,
     ),
+    "supply_chain": Case(ready(test_supply_chain), bare_orders, 200, "order", lambda trial: trial.world.items),
 }
 
 
