@@ -97,7 +97,7 @@ def bare_bids(trial: Trial, ticks: int) -> None:
     bare_processes(trial.world.firms * trial.world.homes, ticks)
 
 
-def bare_orders(trial: Trial, ticks: int) -> None:
+def bare_stage(trial: Trial, ticks: int) -> None:
     """The same for a supply chain: one process for each item of the stage whose turn it is."""
     bare_processes(trial.world.items, ticks)
 
@@ -232,7 +232,7 @@ TWINS = {
         "order at a server",
         lambda trial: trial.world.servers * trial.world.parents,
     ),
-    "supply_chain": Case(ready(test_supply_chain), bare_orders, 200, "order", lambda trial: trial.world.items),
+    "supply_chain": Case(ready(test_supply_chain), bare_stage, 200, "order", lambda trial: trial.world.items),
 }
 
 
