@@ -169,12 +169,12 @@ class CreditBubble(World[Books]):
         before, lent = state.equity, state.equity[..., None] * action.value
         z = self._probits(state.condition, lent, luck)
         defaults = lent * ndtr(z)
-        whole, assets = lent.sum(axis=2), lent - self.lgd * defaults
-        credit = whole - assets.sum(axis=2)
-        part, after = self._sales(before, before - credit, assets)
+        whole, bad = (np.einsum("rmk->rm", a) for a in (lent, defaults))
+        credit = self.lgd * bad
+        part, after = self._sales(before, before - credit, lent - self.lgd * defaults, whole - credit)
         failed = after <= 0
         everything = np.maximum(whole.sum(axis=1), TINY)
-        loans, written = (a.sum(axis=1) / everything for a in (defaults.sum(axis=2), before - after))
+        loans, written = (a.sum(axis=1) / everything for a in (bad, before - after))
         lever = everything / before.sum(axis=1)
         year = Year(failed.mean(axis=1), lever, loans, written, written - self.lgd * loans)
         sold = (part * (whole - credit)).sum(axis=1) > self.glut * (whole - credit).sum(axis=1)
@@ -209,7 +209,7 @@ class CreditBubble(World[Books]):
 
     def _capped(self, lever: Floats) -> Floats:
         """Leverage `(r, m, k)` scaled down to the cap."""
-        return np.asarray(lever * np.minimum(1, self.cap / np.maximum(lever.sum(axis=2, keepdims=True), TINY)))
+        return np.asarray(lever * np.minimum(1, self.cap / np.maximum(np.einsum("rmk->rm", lever), TINY))[..., None])
 
     def _probits(self, condition: Floats, lent: Floats, luck: Luck) -> Floats:
         """The probit of every bank's loss rate in every class, `(r, m, k)`."""
@@ -223,9 +223,9 @@ class CreditBubble(World[Books]):
         z += level[:, None]
         return z * slope
 
-    def _sales(self, before: Floats, first: Floats, assets: Floats) -> tuple[Floats, Floats]:
+    def _sales(self, before: Floats, first: Floats, assets: Floats, left: Floats) -> tuple[Floats, Floats]:
         """The part of its assets that each bank sells and its equity then, `(r, m)`; `first` is its equity before any sales."""
-        left, size = assets.sum(axis=2), np.maximum(assets.sum(axis=1), TINY)
+        size = np.maximum(assets.sum(axis=1), TINY)
         equity, per = first, (left + before - first) / before / np.maximum(left, TINY)
         for _ in range(self.rounds):  # what is sold and how far prices fall only grow
             part = np.minimum(np.maximum(1 - per * equity, 0), 1) * (equity < (1 - self.buffer) * before)
