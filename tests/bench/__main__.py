@@ -32,6 +32,7 @@ from tests.twins.policing import City
 from tests.worlds import (
     test_cascade,
     test_collapse,
+    test_credit_bubble,
     test_emissions,
     test_flash_crash,
     test_goodhart,
@@ -83,6 +84,11 @@ def ready(tests: ModuleType) -> Callable[[Trial, int], Callable[[], None]]:
 def bare_items(trial: Trial, ticks: int) -> None:
     """The same for a chain: one process for each item at each stage."""
     bare_processes(trial.world.models * trial.world.items, ticks)
+
+
+def bare_classes(trial: Trial, ticks: int) -> None:
+    """The same for banks: one process for each class at each bank."""
+    bare_processes(trial.world.models * trial.world.classes, ticks)
 
 
 def bare_pieces(trial: Trial, ticks: int) -> None:
@@ -162,6 +168,13 @@ TWINS = {
     ),
     "collapse": Case(
         ready(test_collapse), bare_pieces, 100, "piece", lambda trial: trial.world.models * trial.world.pieces
+    ),
+    "credit_bubble": Case(
+        ready(test_credit_bubble),
+        bare_classes,
+        40,
+        "class at a bank",
+        lambda trial: trial.world.models * trial.world.classes,
     ),
     "emissions": Case(ready(test_emissions), bare_agents, 240, "agent-step", lambda trial: trial.topology.models),
     "flash_crash": Case(flash_crash_twin, bare_agents, 2400, "agent-step", lambda trial: trial.topology.models),

@@ -272,7 +272,7 @@ def test_contradictions_are_refused():
 
 
 def drawn(shared, n=4000, turn=3.0, world=None, seed=12):
-    """One year of `n` systems with models that know everything, and neither sales nor credit that move anything: the share that failed, `(n,)`.
+    """The share that failed in each of `n` years, `(n,)`: models know everything, and neither sales nor credit move anything.
 
     Written from the formulas of the world's docstring, for the numbers of the shipped claims.
     """
