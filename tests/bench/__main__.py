@@ -35,6 +35,7 @@ from tests.worlds import (
     test_cascade,
     test_collapse,
     test_driving,
+    test_credit_bubble,
     test_emissions,
     test_flash_crash,
     test_goodhart,
@@ -100,6 +101,9 @@ def bare_bids(trial: Trial, ticks: int) -> None:
 def bare_stage(trial: Trial, ticks: int) -> None:
     """The same for a supply chain: one process for each item of the stage whose turn it is."""
     bare_processes(trial.world.items, ticks)
+def bare_classes(trial: Trial, ticks: int) -> None:
+    """The same for banks: one process for each class at each bank."""
+    bare_processes(trial.world.models * trial.world.classes, ticks)
 
 
 def bare_pieces(trial: Trial, ticks: int) -> None:
@@ -200,6 +204,12 @@ TWINS = {
     ),
     "driving": Case(
         ready(test_driving), bare_cases, 40, "case at a car", lambda trial: trial.world.cars * trial.world.cases
+    "credit_bubble": Case(
+        ready(test_credit_bubble),
+        bare_classes,
+        40,
+        "class at a bank",
+        lambda trial: trial.world.models * trial.world.classes,
     ),
     "emissions": Case(ready(test_emissions), bare_agents, 240, "agent-step", lambda trial: trial.topology.models),
     "flash_crash": Case(flash_crash_twin, bare_agents, 2400, "agent-step", lambda trial: trial.topology.models),
