@@ -34,8 +34,8 @@ from tests.worlds import (
     test_ab_test,
     test_cascade,
     test_collapse,
-    test_driving,
     test_credit_bubble,
+    test_driving,
     test_emissions,
     test_flash_crash,
     test_goodhart,
@@ -101,6 +101,8 @@ def bare_bids(trial: Trial, ticks: int) -> None:
 def bare_stage(trial: Trial, ticks: int) -> None:
     """The same for a supply chain: one process for each item of the stage whose turn it is."""
     bare_processes(trial.world.items, ticks)
+
+
 def bare_classes(trial: Trial, ticks: int) -> None:
     """The same for banks: one process for each class at each bank."""
     bare_processes(trial.world.models * trial.world.classes, ticks)
@@ -204,6 +206,7 @@ TWINS = {
     ),
     "driving": Case(
         ready(test_driving), bare_cases, 40, "case at a car", lambda trial: trial.world.cars * trial.world.cases
+    ),
     "credit_bubble": Case(
         ready(test_credit_bubble),
         bare_classes,
