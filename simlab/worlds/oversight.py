@@ -32,7 +32,7 @@ from typing import Annotated, ClassVar, NamedTuple, final
 
 import numpy as np
 
-from simlab.base.arrays import Array, Floats, Ints
+from simlab.base.arrays import Array, Bools, Floats, Ints
 from simlab.base.errors import ParameterError
 from simlab.base.luck import Luck
 from simlab.base.par import Par
@@ -170,31 +170,33 @@ class Oversight(World[Desks]):
         """Cases are decided; what people decided `(r, m, n)` is learnt from; skill and staff follow what was done by hand."""
         s, done = state, action.value
         hands = done != s.said  # also where nobody asked a model
-        share = hands.mean(axis=2)
+        share = _share(hands)
         load = share.mean(axis=1)
-        chance = np.minimum(s.staff / np.maximum(load, 1e-300), 1.0)
-        reached = hands & (luck.uniform("reached", done.shape) < chance[:, None, None])
-        miss = done - (s.item[:, None] + self.shift)
-        np.abs(miss, out=miss)
-        missed = hands & ~reached
-        wrong = ((miss > self.tolerance) | missed).mean(axis=2)
-        whole, lately = share == 1, s.lately + (1 - math.exp(-self.tick / WEEK)) * (wrong - s.lately)
+        off = done - (s.item[:, None] + self.shift)
+        wrong = np.abs(off, out=off) > self.tolerance
+        reached, practice, short = hands, share, load > s.staff
+        if short.any():  # else everybody is reached, and the numbers of this tick are not needed
+            chance = s.staff / np.where(short, load, s.staff)
+            reached = hands & (luck.uniform("reached", done.shape) < chance[:, None, None])
+            practice, wrong = _share(reached), wrong | (hands & ~reached)
+        amiss = _share(wrong)
+        whole, lately = share == 1, s.lately + (1 - math.exp(-self.tick / WEEK)) * (amiss - s.lately)
         wanted = np.minimum(self.reserve * load, 1.0)
         then = Desks(
             *self._news(luck),
             dark=self._darkened(s.dark, luck),
             said=np.full_like(s.said, np.nan),
-            skill=self._practised(s.skill, reached.mean(axis=2)),
+            skill=self._practised(s.skill, practice),
             lately=lately,
             staff=s.staff + (1 - math.exp(-self.tick / self.turnover)) * (wanted - s.staff),
             by_hand=load,
             worst=np.maximum(s.worst, (lately > self.line).mean(axis=1)),
             ticks=s.ticks + 1,
-            wrong=s.wrong + wrong.mean(axis=1),
+            wrong=s.wrong + amiss.mean(axis=1),
             left=s.left + load,
-            missed=s.missed + missed.mean(axis=(1, 2)),
+            missed=s.missed + load - practice.mean(axis=1),
             over=s.over + whole.mean(axis=1),
-            failed=s.failed + (whole * wrong).mean(axis=1),
+            failed=s.failed + (whole * amiss).mean(axis=1),
         )
         return then, Feedback(done, reached.astype(np.float64))
 
@@ -230,3 +232,8 @@ class Oversight(World[Desks]):
         shape = luck.replications, self.desks, self.cases
         item = luck.noise("item", (shape[0], shape[2]))
         return item.copy(), luck.noise("reading", shape).copy(), luck.noise("slip", shape).copy()
+
+
+def _share(flags: Bools) -> Floats:
+    """The share of the cases that are marked, `(r, m, n)` to `(r, m)`: whole numbers are added, so in any order to the same bits."""
+    return np.asarray(np.einsum("rmn->rm", flags.astype(np.float64)) / flags.shape[2])

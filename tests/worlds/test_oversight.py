@@ -29,7 +29,7 @@ def trial(
     wiring="isolated", *, ticks=80, every=7, failing=None, moves=None, killed=None, down=(), held=0.0, stride=1, **given
 ):
     """Desks with views that go dark at (tick, rate), items that move at (tick, shift), models switched off at a tick or down."""
-    world = Oversight(**given)
+    world = Oversight(**{"automation": 0.9} | given)
     day = world.tick
     shocks = [
         Shock(name, "world", "set", start=what[0] * day, values={name: what[1]})
