@@ -1,26 +1,28 @@
 """Desks where a model does most of the cases and a person the rest, or all of them on the day the model falls silent.
 
-A person keeps a skill K, from 0 to 1, by using it. With u the share of the desk's cases that are done by hand, and rates from two half-lives,
+A person keeps a skill K, from 0 to 1, by using it. With u the share of the desk's cases that are done by hand,
 
     dK/dt = g u (1 - K) - l (1 - u) K,   K* = g u / (g u + l (1 - u)),   g = ln 2 / relearning,   l = ln 2 / forgetting,
 
-which is followed exactly from tick to tick. A person's judgement misses by a normal error of standard deviation s = K expert + (1 - K) novice, so
-a case done by hand goes wrong with chance 2 Phi(-tolerance / s). People work for all desks: there are hands for a share of all cases, which
-follows the need as reserve times what is done by hand, with time constant `turnover`. When more is handed over than there are hands for,
-each case is reached with the same chance, and one that is not reached has gone wrong. At rest, a desk that is handed over alone fails in
+which is followed exactly from tick to tick. A person's judgement misses by a normal error of standard deviation
+s = K expert + (1 - K) novice, so a case done by hand goes wrong with chance 2 Phi(-tolerance / s). People work for all desks: there are
+hands for a share of all cases, which follows `reserve` times what is done by hand, with time constant `turnover`. When more is handed
+over than there are hands for, each case is reached with the same chance, and one that is not reached has gone wrong. At rest a desk
+that is handed over alone fails in h of its cases, and one that is handed over with all others in more,
 
-    h(u) = 2 Phi(-tolerance / s(K*)) of its cases, and one that is handed over with all others in 1 - a + a h(u), a = min(1, reserve u).
+    h = 2 Phi(-tolerance / s(K*)),   1 - a + a h,   a = min(1, reserve u).
 
-That automation takes away the practice on which its supervision rests is Bainbridge (1983), "Ironies of automation", Automatica 19(6); use and
-disuse are weighed in Parasuraman & Riley (1997), Human Factors 39(2). That skill fades with disuse, and accuracy and thinking sooner than the hands,
-are Arthur, Bennett, Stanush & McNelly (1998), Human Performance 11(1), and Casner, Geven, Recker & Schooler (2014), Human
-Factors 56(8); half of what was gained is lost in about 6.5 months where accuracy counts (Tatel & Ackerman 2025, Psychological
-Bulletin). The form of the equation, all else in it and the staffing rule are chosen for the mechanism; nothing is fitted.
+That automation takes away the practice on which its supervision rests is Bainbridge (1983), "Ironies of automation", Automatica
+19(6); use, misuse and disuse are Parasuraman & Riley (1997), Human Factors 39(2). That skill fades with disuse, and sooner where thinking
+and accuracy count, are Arthur, Bennett, Stanush & McNelly (1998), Human Performance 11(1), and Casner, Geven, Recker & Schooler
+(2014), Human Factors 56(8); half of what was gained is lost in about 6.5 months where accuracy counts (Tatel & Ackerman 2025,
+Psychological Bulletin). The form of the equation, all else in it and the staffing are chosen for the mechanism; nothing is fitted.
 
-The same items come to all desks, each decides for itself. A model sees an item as its view reads it; its best is an error of variance error^2 / (1 + error^2).
-A view goes dark at a rate and shows nothing but zeros for as long as it lasts; a model that says exactly 0 is taken to say nothing, as
-before its first training, and its desk is handed over. Models learn from what people decided, and from nothing else: the more they do, the less they learn.
-Items, readings and slips are bulk noise (none beyond 4.3 standard deviations). A tick is a day; halving it changes nothing but luck.
+The same items come to all desks, and each decides for itself. A model sees an item as its view reads it; at best it errs with variance
+error^2 / (1 + error^2). A view goes dark at a rate and then shows nothing but zeros for a while; a model that says exactly 0 is taken
+to say nothing, as before its first training, and its desk is handed over. Models learn from what people decided and from
+nothing else: the more they do, the less they learn. Items, readings and slips are bulk noise (none beyond 4.3 standard
+deviations). A tick is a day; halving it changes nothing but luck.
 """
 
 from __future__ import annotations

@@ -48,8 +48,9 @@ class Line:
 class Office:
     """All desks; `noise` holds for each purpose one entry a tick.
 
-    `item`, `reading` and `slip` begin with what is met at tick 0; `reached` and `outage` are of the tick itself. `failing` is (first tick, rate) of
-    views that go dark, `moves` (first tick, shift) of the items, `killed` the tick from which models are switched off, `down` the desks without one.
+    `item`, `reading` and `slip` begin with what is met at tick 0; `reached` and `outage` are of the tick itself. `failing` is
+    (first tick, rate) of views that go dark, `moves` (first tick, shift) of the items, `killed` the tick from which models are
+    switched off, `down` the desks without one.
     """
 
     def __init__(
