@@ -37,6 +37,7 @@ from tests.worlds import (
     test_goodhart,
     test_hiring,
     test_load_balancer,
+    test_oversight,
     test_performative,
     test_policing,
     test_recommender,
@@ -88,6 +89,11 @@ def bare_items(trial: Trial, ticks: int) -> None:
 def bare_pieces(trial: Trial, ticks: int) -> None:
     """The same for publishers: one process for each piece."""
     bare_processes(trial.world.models * trial.world.pieces, ticks)
+
+
+def bare_cases(trial: Trial, ticks: int) -> None:
+    """The same for desks: one process for each case."""
+    bare_processes(trial.world.desks * trial.world.cases, ticks)
 
 
 def bare_producers(trial: Trial, ticks: int) -> None:
@@ -175,6 +181,9 @@ TWINS = {
     ),
     "load_balancer": Case(
         ready(test_load_balancer), bare_requests, 240, "request", lambda trial: trial.world.arrivals * trial.world.tick
+    ),
+    "oversight": Case(
+        ready(test_oversight), bare_cases, 100, "case", lambda trial: trial.world.desks * trial.world.cases
     ),
     "performative": Case(
         ready(test_performative), bare_markets, 240, "agent-step", lambda trial: trial.world.models * trial.world.agents
