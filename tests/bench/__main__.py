@@ -42,6 +42,7 @@ from tests.worlds import (
     test_hiring,
     test_house_pricing,
     test_load_balancer,
+    test_oversight,
     test_performative,
     test_policing,
     test_recommender,
@@ -121,6 +122,11 @@ def bare_orders(trial: Trial, ticks: int) -> None:
 def bare_cases(trial: Trial, ticks: int) -> None:
     """The same for a fleet: one process for each case that a car is asked about."""
     bare_processes(trial.world.cars * trial.world.cases, ticks)
+
+
+def bare_cases(trial: Trial, ticks: int) -> None:
+    """The same for desks: one process for each case."""
+    bare_processes(trial.world.desks * trial.world.cases, ticks)
 
 
 def bare_producers(trial: Trial, ticks: int) -> None:
@@ -229,6 +235,9 @@ TWINS = {
     ),
     "load_balancer": Case(
         ready(test_load_balancer), bare_requests, 240, "request", lambda trial: trial.world.arrivals * trial.world.tick
+    ),
+    "oversight": Case(
+        ready(test_oversight), bare_cases, 100, "case", lambda trial: trial.world.desks * trial.world.cases
     ),
     "performative": Case(
         ready(test_performative), bare_markets, 240, "agent-step", lambda trial: trial.world.models * trial.world.agents
