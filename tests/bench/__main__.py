@@ -89,71 +89,6 @@ def ready(tests: ModuleType) -> Callable[[Trial, int], Callable[[], None]]:
     return make
 
 
-def bare_items(trial: Trial, ticks: int) -> None:
-    """The same for a chain: one process for each item at each stage."""
-    bare_processes(trial.world.models * trial.world.items, ticks)
-
-
-def bare_bids(trial: Trial, ticks: int) -> None:
-    """The same for firms that bid: one process for each firm at each home."""
-    bare_processes(trial.world.firms * trial.world.homes, ticks)
-
-
-def bare_stage(trial: Trial, ticks: int) -> None:
-    """The same for a supply chain: one process for each item of the stage whose turn it is."""
-    bare_processes(trial.world.items, ticks)
-
-
-def bare_classes(trial: Trial, ticks: int) -> None:
-    """The same for banks: one process for each class at each bank."""
-    bare_processes(trial.world.models * trial.world.classes, ticks)
-
-
-def bare_pieces(trial: Trial, ticks: int) -> None:
-    """The same for publishers: one process for each piece."""
-    bare_processes(trial.world.models * trial.world.pieces, ticks)
-
-
-def bare_orders(trial: Trial, ticks: int) -> None:
-    """The same for a router: one process for each parent order at each server."""
-    bare_processes(trial.world.servers * trial.world.parents, ticks)
-
-
-def bare_cases(trial: Trial, ticks: int) -> None:
-    """The same for a fleet: one process for each case that a car is asked about."""
-    bare_processes(trial.world.cars * trial.world.cases, ticks)
-
-
-def bare_cases(trial: Trial, ticks: int) -> None:
-    """The same for desks: one process for each case."""
-    bare_processes(trial.world.desks * trial.world.cases, ticks)
-
-
-def bare_producers(trial: Trial, ticks: int) -> None:
-    """One process per candidate that does nothing but wait for the next round."""
-    bare_processes(trial.world.slots * trial.world.candidates, ticks)
-
-
-def bare_agents(trial: Trial, ticks: int) -> None:
-    """One process per agent that does nothing but wait for the next tick."""
-    bare_processes(trial.topology.models, ticks)
-
-
-def bare_markets(trial: Trial, ticks: int) -> None:
-    """The same for a world whose models serve many agents each."""
-    bare_processes(trial.world.models * trial.world.agents, ticks)
-
-
-def bare_users(trial: Trial, ticks: int) -> None:
-    """The same for a world whose models serve many users each."""
-    bare_processes(trial.world.cohorts * trial.world.users, ticks)
-
-
-def bare_visitors(trial: Trial, ticks: int) -> None:
-    """The same for segments: one process for each of the visitors of a tick."""
-    bare_processes(trial.world.segments * trial.world.visitors, ticks)
-
-
 def bare_processes(count: int, ticks: int) -> None:
     """So many processes that do nothing but wait for the next tick."""
     env = simpy.Environment()
@@ -194,67 +129,52 @@ class Case(NamedTuple):
     """How a world is measured: its twin, bare SimPy, over how many ticks, and how many units of what a tick holds."""
 
     twin: Callable[[Trial, int], Callable[[], None]]
-    bare: Callable[[Trial, int], None]
     ticks: int
     unit: str
     units: Callable[[Trial], float]
+    bare: Callable[[Trial, int], None] | None = (
+        None  # by default one process for each unit, which does nothing but wait
+    )
 
 
 TWINS = {
-    "ab_test": Case(
-        ready(test_ab_test), bare_visitors, 400, "visitor", lambda trial: trial.world.segments * trial.world.visitors
-    ),
-    "cascade": Case(
-        ready(test_cascade), bare_items, 80, "item at a stage", lambda trial: trial.world.models * trial.world.items
-    ),
-    "collapse": Case(
-        ready(test_collapse), bare_pieces, 100, "piece", lambda trial: trial.world.models * trial.world.pieces
-    ),
-    "driving": Case(
-        ready(test_driving), bare_cases, 40, "case at a car", lambda trial: trial.world.cars * trial.world.cases
-    ),
+    "ab_test": Case(ready(test_ab_test), 400, "visitor", lambda trial: trial.world.segments * trial.world.visitors),
+    "cascade": Case(ready(test_cascade), 80, "item at a stage", lambda trial: trial.world.models * trial.world.items),
+    "collapse": Case(ready(test_collapse), 100, "piece", lambda trial: trial.world.models * trial.world.pieces),
+    "driving": Case(ready(test_driving), 40, "case at a car", lambda trial: trial.world.cars * trial.world.cases),
     "credit_bubble": Case(
         ready(test_credit_bubble),
-        bare_classes,
         40,
         "class at a bank",
         lambda trial: trial.world.models * trial.world.classes,
     ),
-    "emissions": Case(ready(test_emissions), bare_agents, 240, "agent-step", lambda trial: trial.topology.models),
-    "flash_crash": Case(flash_crash_twin, bare_agents, 2400, "agent-step", lambda trial: trial.topology.models),
-    "hiring": Case(ready(test_hiring), bare_agents, 260, "agent-step", lambda trial: trial.topology.models),
+    "emissions": Case(ready(test_emissions), 240, "agent-step", lambda trial: trial.topology.models),
+    "flash_crash": Case(flash_crash_twin, 2400, "agent-step", lambda trial: trial.topology.models),
+    "hiring": Case(ready(test_hiring), 260, "agent-step", lambda trial: trial.topology.models),
     "goodhart": Case(
         ready(test_goodhart),
-        bare_producers,
         40,
         "candidate",
         lambda trial: trial.world.slots * trial.world.candidates,
     ),
-    "house_pricing": Case(
-        ready(test_house_pricing), bare_bids, 80, "bid", lambda trial: trial.world.firms * trial.world.homes
-    ),
+    "house_pricing": Case(ready(test_house_pricing), 80, "bid", lambda trial: trial.world.firms * trial.world.homes),
     "load_balancer": Case(
-        ready(test_load_balancer), bare_requests, 240, "request", lambda trial: trial.world.arrivals * trial.world.tick
+        ready(test_load_balancer), 240, "request", lambda trial: trial.world.arrivals * trial.world.tick, bare_requests
     ),
-    "oversight": Case(
-        ready(test_oversight), bare_cases, 100, "case", lambda trial: trial.world.desks * trial.world.cases
-    ),
+    "oversight": Case(ready(test_oversight), 100, "case", lambda trial: trial.world.desks * trial.world.cases),
     "performative": Case(
-        ready(test_performative), bare_markets, 240, "agent-step", lambda trial: trial.world.models * trial.world.agents
+        ready(test_performative), 240, "agent-step", lambda trial: trial.world.models * trial.world.agents
     ),
-    "policing": Case(policing_twin, bare_agents, 1000, "agent-step", lambda trial: trial.topology.models),
-    "retraining": Case(ready(test_retraining), bare_agents, 1000, "agent-step", lambda trial: trial.topology.models),
-    "recommender": Case(
-        ready(test_recommender), bare_users, 90, "user-day", lambda trial: trial.world.cohorts * trial.world.users
-    ),
+    "policing": Case(policing_twin, 1000, "agent-step", lambda trial: trial.topology.models),
+    "retraining": Case(ready(test_retraining), 1000, "agent-step", lambda trial: trial.topology.models),
+    "recommender": Case(ready(test_recommender), 90, "user-day", lambda trial: trial.world.cohorts * trial.world.users),
     "trading_runaway": Case(
         ready(test_trading_runaway),
-        bare_orders,
         45,
         "order at a server",
         lambda trial: trial.world.servers * trial.world.parents,
     ),
-    "supply_chain": Case(ready(test_supply_chain), bare_stage, 200, "order", lambda trial: trial.world.items),
+    "supply_chain": Case(ready(test_supply_chain), 200, "order", lambda trial: trial.world.items),
 }
 
 
@@ -281,6 +201,7 @@ def measure(name: str) -> dict[str, float]:
     idle = Hand(
         "idle", KillSwitch(), Trigger(measure=next(iter(trial.world.measures)), above=1e300, scrape=trial.stride)
     )
+    plain = case.bare or (lambda trial, ticks: bare_processes(round(case.units(trial)), ticks))
     bare, watched = replace(trial, instruments=(), hands=()), replace(trial, hands=(idle,))
     for _ in range(ROUNDS):
         twin = case.twin(trial, case.ticks)
@@ -288,7 +209,7 @@ def measure(name: str) -> dict[str, float]:
             f"kernel, {COHORT} replications": (lambda: play(bare, 1, range(COHORT)), COHORT),
             "one replication at a time": (lambda: [play(bare, 1, [i]) for i in range(2)], 2),
             "twin": (twin, 1),
-            "bare SimPy": (lambda: case.bare(trial, case.ticks), 1),
+            "bare SimPy": (lambda: plain(trial, case.ticks), 1),
         }
         for what, (work, replications) in works.items():
             found.setdefault(what, []).append(nanoseconds(work, units * replications))
