@@ -1,0 +1,154 @@
+"""Q-learning on a table: what each choice in each state is worth, now and for ever after.
+
+Watkins & Dayan (1992), "Q-learning", Machine Learning 8: after a choice a in state s that brought y and led to state s',
+
+    Q(s, a) <- (1 - rate) Q(s, a) + rate (y + discount max_b Q(s', b)).
+
+The choice is the first of the best, but with probability exp(-decay t) at the t-th answer any one, evenly (Calvano, Calzolari, Denicolo
+& Pastorello 2020, AER 110(10), section II). Nothing else is known to the learner: no model of the others, nor that there are any.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Annotated, ClassVar, NamedTuple, final
+
+import numpy as np
+
+from simlab.base.arrays import Array, Floats, Ints
+from simlab.base.luck import Luck
+from simlab.base.par import Par
+from simlab.base.world import Asks, Feedback, Measure, Spec
+from simlab.brains.brain import Brain
+
+
+class Table(NamedTuple):
+    """One table for each brain, `s` states by `k` choices, and what is read off it again and again."""
+
+    q: Floats  # (r, b, s, k)
+    worth: Floats  # (r, b, s) the highest of each state
+    best: Ints  # (r, b, s) the first choice that has it: the greedy strategy
+    first: Ints  # (r, b) where each table's states begin in the flat arrays
+    answers: Ints  # (r,) ticks with answers so far, the same everywhere
+    moved: Ints  # (r, b) the tick at which the greedy strategy last changed
+    settled: Floats  # (r,) when all strategies had first stood still for `patience`; NaN if not known yet
+
+
+@final
+@dataclass(frozen=True)
+class QTable(Brain[Table]):
+    """An integer state in, a choice out. Seats of one brain learn one after the other, each from what the one before left.
+
+    Tables begin at `initial` (a number for each choice, or one for all), plus up to `spread` at random, cell by cell. An answer that
+    nobody saw (weight 0) teaches nothing; other weights make no difference. Federated rounds have nothing to average.
+    """
+
+    answers: ClassVar[frozenset[Asks]] = frozenset({"choice"})
+    online: ClassVar[bool] = True
+    tells: ClassVar[Mapping[str, Measure]] = {
+        "settled": Measure(
+            "1", "ticks until no greedy strategy had changed for `patience` ticks", bound=math.inf, may_be_undefined=True
+        )
+    }
+
+    rate: Annotated[float, Par("1", "weight of a new answer", above=0, high=1, source="Calvano 2020")] = 0.15
+    discount: Annotated[float, Par("1", "worth of the next tick, of this one's", low=0, below=1, source="Calvano 2020")] = (
+        0.95
+    )
+    decay: Annotated[float, Par("1", "rate at which exploring dies out, a tick", low=0, source="Calvano 2020")] = 4e-6
+    initial: Annotated[tuple[float, ...], Par("1", "values at the start, one or one a choice")] = (0.0,)
+    spread: Annotated[float, Par("1", "width of a random part of the values at the start", low=0)] = 0.0
+    patience: Annotated[
+        int, Par("1", "ticks without a change after which strategies count as settled", low=1, source="Calvano 2020")
+    ] = 100_000
+
+    def lacks(self, spec: Spec) -> str | None:
+        """States to look up, one question at a time, and a value for each choice."""
+        if not spec.states or spec.case:
+            return "needs a world that shows each model one of a number of states"
+        if len(self.initial) not in (1, spec.choices):
+            return f"has {len(self.initial)} initial values; expected one, or one for each of {spec.choices} choices"
+        return None
+
+    def start(self, r: int, b: int, p: int, spec: Spec, luck: Luck) -> Table:
+        """Nothing learnt yet."""
+        shape = r, b, spec.states, spec.choices
+        q = np.empty(shape)
+        q[:] = self.initial
+        if self.spread:
+            q += self.spread * luck.uniform("initial", shape)
+        first = np.arange(r * b).reshape(r, b) * spec.states
+        nothing = np.zeros((2, r, b), dtype=np.int64)
+        return Table(q, q.max(axis=3), q.argmax(axis=3), first, nothing[0, :, 0].copy(), nothing[1], np.full(r, np.nan))
+
+    def predict(self, mind: Table, x: Array, luck: Luck) -> Ints:
+        """One choice for each seat, `(r, b, g)`, of its state `x`; one number decides whether and what to explore."""
+        said: Ints = mind.best.take(x + mind.first[:, :, None])
+        chance = math.exp(-self.decay * int(mind.answers[0]))
+        u = luck.uniform("explore", x.shape)
+        explored = np.flatnonzero(u < chance)
+        if len(explored):
+            k = mind.q.shape[3]
+            said.reshape(-1)[explored] = np.minimum(u.take(explored) * (k / chance), k - 1)
+        return said
+
+    def fade(self, mind: Table) -> None:
+        """One more tick with answers."""
+        mind.answers[:] += 1
+
+    def witness(self, mind: Table, x: Array, action: Array, feedback: Feedback, then: Array) -> None:
+        """Learn from what each seat's choice brought and led to."""
+        outcome, weight = feedback.outcome, feedback.weight
+        for seat in range(outcome.shape[2]):
+            cell, ahead = (seen[:, :, seat] + mind.first for seen in (x, then))
+            seen = None if weight is None else weight[:, :, seat].ravel() > 0
+            self._learn(mind, cell.ravel(), action[:, :, seat].ravel(), outcome[:, :, seat].ravel(), ahead.ravel(), seen)
+
+    def _learn(self, mind: Table, cell: Ints, action: Ints, y: Floats, ahead: Ints, seen: Array | None) -> None:
+        """One step for each table, all flat `(r * b,)`; the best of a row is looked for anew only where the best one fell."""
+        k = mind.q.shape[3]
+        q, worth, best = mind.q.reshape(-1, k), mind.worth.reshape(-1), mind.best.reshape(-1)
+        at = cell * k
+        at += action
+        old = mind.q.take(at)
+        new = worth.take(ahead)
+        new *= self.discount
+        new += y
+        new -= old
+        new *= self.rate
+        new += old
+        if seen is not None:
+            new = np.where(seen, new, old)
+        mind.q.reshape(-1)[at] = new
+        top, was = worth.take(cell), best.take(cell)
+        greedy = action == was
+        fell = np.flatnonzero(greedy & (new < top))
+        rose = (new > top) | ((new == top) & (action < was))
+        now = np.where(rose, action, was)
+        worth[cell] = np.where(rose, new, top)
+        if len(fell):
+            where = cell.take(fell)
+            row = q.take(where, axis=0)
+            now[fell] = row.argmax(axis=1)
+            worth[where] = row.max(axis=1)
+        turned = np.flatnonzero(now != was)
+        if len(turned):
+            best[cell.take(turned)] = now.take(turned)
+            self._note(mind, turned)
+
+    def _note(self, mind: Table, turned: Ints) -> None:
+        """The greedy strategies of the tables `turned` have changed; who stood still long enough before had settled."""
+        tick = int(mind.answers[0])
+        if tick >= self.patience:
+            row = turned // mind.moved.shape[1]
+            quiet = mind.moved[row].max(axis=1) + self.patience
+            row, quiet = row[quiet <= tick], quiet[quiet <= tick]
+            mind.settled[row] = np.fmin(mind.settled[row], quiet)
+        mind.moved.reshape(-1)[turned] = tick
+
+    def tell(self, mind: Table) -> dict[str, Floats]:
+        """When strategies settled, `(r,)`: NaN for those that have not."""
+        quiet = mind.moved.max(axis=1) + float(self.patience)
+        return {"settled": np.fmin(mind.settled, np.where(quiet <= mind.answers, quiet, np.nan))}
