@@ -107,7 +107,8 @@ class _Builder:
         beside = self._beside(world, harm)
         tick = world.made.tick if world.made is not None else None
         instruments, detectors = self._setup.instruments(top["detectors"], tick)
-        self._parts.readings = {name: shown for one in instruments for name, shown in one.readings().items()}
+        told = {name: measure for brain in brains if brain.owner for name, measure in brain.owner.tells.items()}
+        self._parts.readings = told | {name: shown for one in instruments for name, shown in one.readings().items()}
         common = Common(run.get("horizon"), run.get("stride"), run.get("warmup"), harm, instruments)
         shocks = self._shocks(world)
         arms, bodies, arms_shown, design = self._arms(common)
