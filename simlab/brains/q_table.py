@@ -29,6 +29,7 @@ class Table(NamedTuple):
 
     q: Floats  # (r, b, s, k)
     worth: Floats  # (r, b, s) the highest of each state
+    rest: Floats  # (r, b, s) none of the others is above this
     best: Ints  # (r, b, s) the first choice that has it: the greedy strategy
     first: Ints  # (r, b) where each table's states begin in the flat arrays
     answers: Ints  # (r,) ticks with answers so far, the same everywhere
@@ -81,14 +82,17 @@ class QTable(Brain[Table]):
             q += self.spread * luck.uniform("initial", shape)
         first = np.arange(r * b).reshape(r, b) * spec.states
         nothing = np.zeros((2, r, b), dtype=np.int64)
-        return Table(q, q.max(axis=3), q.argmax(axis=3), first, nothing[0, :, 0].copy(), nothing[1], np.full(r, np.nan))
+        worth = q.max(axis=3)
+        return Table(
+            q, worth, worth.copy(), q.argmax(axis=3), first, nothing[0, :, 0].copy(), nothing[1], np.full(r, np.nan)
+        )
 
     def predict(self, mind: Table, x: Array, luck: Luck) -> Ints:
         """One choice for each seat, `(r, b, g)`, of its state `x`; one number decides whether and what to explore."""
         said: Ints = mind.best.take(x + mind.first[:, :, None])
         chance = math.exp(-self.decay * int(mind.answers[0]))
         u = luck.uniform("explore", x.shape)
-        explored = np.flatnonzero(u < chance)
+        explored = (u < chance).ravel().nonzero()[0]
         if len(explored):
             k = mind.q.shape[3]
             said.reshape(-1)[explored] = np.minimum(u.take(explored) * (k / chance), k - 1)
@@ -107,12 +111,12 @@ class QTable(Brain[Table]):
             self._learn(mind, cell.ravel(), action[:, :, seat].ravel(), outcome[:, :, seat].ravel(), ahead.ravel(), seen)
 
     def _learn(self, mind: Table, cell: Ints, action: Ints, y: Floats, ahead: Ints, seen: Array | None) -> None:
-        """One step for each table, all flat `(r * b,)`; the best of a row is looked for anew only where the best one fell."""
+        """One step for each table, all flat `(r * b,)`; a row is searched anew only where its best may no longer be the best."""
         k = mind.q.shape[3]
-        q, worth, best = mind.q.reshape(-1, k), mind.worth.reshape(-1), mind.best.reshape(-1)
+        q, worth, rest, best = (leaf.reshape(-1) for leaf in mind[:4])
         at = cell * k
         at += action
-        old = mind.q.take(at)
+        old = q.take(at)
         new = worth.take(ahead)
         new *= self.discount
         new += y
@@ -121,32 +125,43 @@ class QTable(Brain[Table]):
         new += old
         if seen is not None:
             new = np.where(seen, new, old)
-        mind.q.reshape(-1)[at] = new
-        top, was = worth.take(cell), best.take(cell)
-        greedy = action == was
-        fell = np.flatnonzero(greedy & (new < top))
-        rose = (new > top) | ((new == top) & (action < was))
-        now = np.where(rose, action, was)
-        worth[cell] = np.where(rose, new, top)
-        if len(fell):
-            where = cell.take(fell)
-            row = q.take(where, axis=0)
-            now[fell] = row.argmax(axis=1)
-            worth[where] = row.max(axis=1)
-        turned = np.flatnonzero(now != was)
-        if len(turned):
-            best[cell.take(turned)] = now.take(turned)
-            self._note(mind, turned)
+        q[at] = new
+        top, others, was = worth.take(cell), rest.take(cell), best.take(cell)
+        other = action != was
+        tried = other.nonzero()[0]  # early in a run nearly all, later nearly none
+        if len(tried):
+            here, high, value = cell.take(tried), top.take(tried), new.take(tried)
+            rest[here] = np.minimum(np.maximum(others.take(tried), value), high)
+            rose = (value > high) | ((value == high) & (action.take(tried) < was.take(tried)))
+            new[tried] = np.maximum(high, value)
+            self._turn(mind, here[rose], action.take(tried[rose]))
+            others[tried] = -np.inf
+        worth[cell] = new
+        unsure = (new <= others).nonzero()[0]
+        if len(unsure):
+            here = cell.take(unsure)
+            rows = q.reshape(-1, k).take(here, axis=0)
+            first = rows.argmax(axis=1)
+            flat, where = rows.reshape(-1), first + np.arange(0, rows.size, k)
+            worth[here] = flat.take(where)
+            flat[where] = -np.inf
+            rest[here] = flat.take(rows.argmax(axis=1) + np.arange(0, rows.size, k))
+            moved = first != was.take(unsure)
+            self._turn(mind, here[moved], first[moved])
 
-    def _note(self, mind: Table, turned: Ints) -> None:
-        """The greedy strategies of the tables `turned` have changed; who stood still long enough before had settled."""
-        tick = int(mind.answers[0])
+    def _turn(self, mind: Table, cell: Ints, choice: Ints) -> None:
+        """The greedy choice in the states `cell` is another one now; who had stood still long enough before had settled."""
+        if not len(cell):
+            return
+        mind.best.reshape(-1)[cell] = choice
+        tick, b = int(mind.answers[0]), mind.moved.shape[1]
+        table = cell // mind.q.shape[2]
         if tick >= self.patience:
-            row = turned // mind.moved.shape[1]
-            quiet = mind.moved[row].max(axis=1) + self.patience
-            row, quiet = row[quiet <= tick], quiet[quiet <= tick]
+            row = table // b
+            quiet = mind.moved[row].max(axis=1) + float(self.patience)
+            quiet[quiet > tick] = np.nan
             mind.settled[row] = np.fmin(mind.settled[row], quiet)
-        mind.moved.reshape(-1)[turned] = tick
+        mind.moved.reshape(-1)[table] = tick
 
     def tell(self, mind: Table) -> dict[str, Floats]:
         """When strategies settled, `(r,)`: NaN for those that have not."""

@@ -54,8 +54,7 @@ class Tables(NamedTuple):
 
     price: Floats  # (k,) the list
     profit: Floats  # of the seller whose situation it is
-    gain: Floats  # of all sellers, the mean
-    mean: Floats  # of the prices
+    recent: Floats  # (3, k^n) gain, mean price and the second seller's price
     loss: Floats  # of consumers
     reply: Ints  # (k^(n-1),) the best one-shot reply to the others' prices
     capped: int  # the highest price on the list that may be charged
@@ -120,8 +119,7 @@ class PricingCollusion(World[Market]):
         r = luck.replications
         charged = (luck.uniform("first prices", (r, self.sellers)) * self.prices).astype(np.int64)
         last = self._situations(charged)
-        table, nothing = _tables(self), np.zeros(r)
-        recent = np.stack([table.gain.take(last[:, 0]), table.mean.take(last[:, 0]), self._second(last)])
+        nothing, recent = np.zeros(r), _tables(self).recent.take(last[:, 0], axis=1)
         return Market(np.zeros(r, np.int64), last, recent, nothing, nothing * np.nan, nothing * np.nan)
 
     def settle(self, state: Market) -> Market:
@@ -150,12 +148,13 @@ class PricingCollusion(World[Market]):
         s, table = state, _tables(self)
         charged = action.value if table.capped == self.prices - 1 else np.minimum(action.value, table.capped)
         last = self._situations(charged)
-        of_all, second = last[:, 0].copy(), self._second(last)
-        s.recent[0] += (table.gain.take(of_all) - s.recent[0]) / self.window
-        s.recent[1] += (table.mean.take(of_all) - s.recent[1]) / self.window
-        s.recent[2] += (second - s.recent[2]) / self.window
-        lost, lowest = s.lost + table.loss.take(of_all), np.fmin(s.lowest, second)
-        return s._replace(tick=s.tick + 1, last=last, lost=lost, lowest=lowest), Feedback(table.profit.take(last))
+        of_all = last[:, 0]
+        now = table.recent.take(of_all, axis=1)
+        lowest, lost = np.fmin(s.lowest, now[2]), s.lost + table.loss.take(of_all)
+        now -= s.recent
+        now /= self.window
+        now += s.recent
+        return Market(s.tick + 1, last, now, lost, s.usual, lowest), Feedback(table.profit.take(last))
 
     def measure(self, state: Market) -> dict[str, Floats]:
         """The measures now."""
@@ -176,12 +175,13 @@ class PricingCollusion(World[Market]):
 
     def _situations(self, charged: Ints) -> Ints:
         """The number of each seller's situation `(r, m)`, from the listed prices `(r, m)`: its own first, then those after it in turn."""
-        k, n = self.prices, self.sellers
-        found = np.zeros_like(charged)
+        n, found = self.sellers, np.empty_like(charged)
+        own = [charged[:, i] for i in range(n)]  # column by column: rows are short
         for i in range(n):
-            for j in range(n):
-                found[:, i] *= k
-                found[:, i] += charged[:, (i + j) % n]
+            number = own[i] * self.prices
+            for j in range(i + 1, i + n - 1):
+                number = (number + own[j % n]) * self.prices
+            np.add(number, own[i - 1], out=found[:, i])
         return found
 
 
@@ -223,8 +223,9 @@ def _tables(world: PricingCollusion) -> Tables:
     ends = [[p, math.exp((w.quality - p) / w.mu)] for p in benchmarks(n, w.quality, w.outside, w.mu, w.cost)]
     competition, cartel = ((p - w.cost) * e / (nothing + n * e) for p, e in ends)
     gain = (sum(profits) / n - competition) / (cartel - competition)
-    mean = sum(np.broadcast_to(price.reshape(a), total.shape) for a in axes) / n
+    each = [np.broadcast_to(price.reshape(a), total.shape) for a in axes]
+    recent = np.stack([gain.ravel(), (sum(each) / n).ravel(), each[1].ravel()])
     loss = w.mu * (math.log(nothing + n * ends[0][1]) - np.log(total))
     capped = int(np.searchsorted(price, w.cap * (1 + 1e-12), side="right")) - 1
     reply = profits[0].reshape(k, -1)[: capped + 1].argmax(axis=0)
-    return Tables(price, *(a.ravel() for a in (profits[0], gain, mean, loss)), reply, capped)
+    return Tables(price, profits[0].ravel(), recent, loss.ravel(), reply, capped)
