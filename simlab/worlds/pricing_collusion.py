@@ -11,7 +11,8 @@ period's prices, its own first (`memory` 1), or nothing (0). The gain is (profit
 for a cartel. What consumers lose is the fall of mu ln(sum_j exp((a - p_j) / mu) + exp(a_0 / mu)) below its value at p_N.
 
 The paper's session ends once strategies have stood still for 100,000 periods. Here it goes on to the horizon, and the gain is a fading
-average over `window` periods: what little is still explored by then belongs to it. First prices are drawn evenly from the list.
+average over `window` periods: what little is still explored by then belongs to it. First prices are drawn evenly from the list, and
+the averages begin at what such prices bring.
 
 Under a `cap` a seller is paid for the highest listed price that the law allows where it asked for more. While `deviates` is 1 the first
 seller is made to charge the best one-shot reply to what the others charged last. A period is the paper's; how long it
@@ -119,7 +120,7 @@ class PricingCollusion(World[Market]):
         r = luck.replications
         charged = (luck.uniform("first prices", (r, self.sellers)) * self.prices).astype(np.int64)
         last = self._situations(charged)
-        nothing, recent = np.zeros(r), _tables(self).recent.take(last[:, 0], axis=1)
+        nothing, recent = np.zeros(r), np.tile(_tables(self).recent.mean(axis=1)[:, None], r)
         return Market(np.zeros(r, np.int64), last, recent, nothing, nothing * np.nan, nothing * np.nan)
 
     def settle(self, state: Market) -> Market:
