@@ -159,7 +159,7 @@ class QTable(Brain[Table]):
         if tick >= self.patience:
             row = table // b
             quiet = mind.moved[row].max(axis=1) + float(self.patience)
-            quiet[quiet > tick] = np.nan
+            quiet[quiet >= tick] = np.nan
             mind.settled[row] = np.fmin(mind.settled[row], quiet)
         mind.moved.reshape(-1)[table] = tick
 
