@@ -24,17 +24,22 @@ from simlab.base.world import Asks, Feedback, Measure, Spec
 from simlab.brains.brain import Brain
 
 
-class Table(NamedTuple):
-    """One table for each brain, `s` states by `k` choices, and what is read off it again and again."""
+WORTH, REST, BEST = range(3)  # behind the k values of a row: the highest, what none of the others exceeds, and the first choice that has it
 
-    q: Floats  # (r, b, s, k)
-    worth: Floats  # (r, b, s) the highest of each state
-    rest: Floats  # (r, b, s) none of the others is above this
-    best: Ints  # (r, b, s) the first choice that has it: the greedy strategy
-    first: Ints  # (r, b) where each table's states begin in the flat arrays
+
+class Table(NamedTuple):
+    """One table for each brain, `s` states by `k` choices. What is looked up together lies together, since tables do not fit the cache."""
+
+    rows: Floats  # (r, b, s, k + 3) values, and what is read off them again and again
+    first: Ints  # (r, b) where each table begins, flat
     answers: Ints  # (r,) ticks with answers so far, the same everywhere
     moved: Ints  # (r, b) the tick at which the greedy strategy last changed
     settled: Floats  # (r,) when all strategies had first stood still for `patience`; NaN if not known yet
+
+    @property
+    def q(self) -> Floats:
+        """The values, `(r, b, s, k)`."""
+        return self.rows[..., :-3]
 
 
 @final
@@ -75,26 +80,27 @@ class QTable(Brain[Table]):
 
     def start(self, r: int, b: int, p: int, spec: Spec, luck: Luck) -> Table:
         """Nothing learnt yet."""
-        shape = r, b, spec.states, spec.choices
-        q = np.empty(shape)
+        k = spec.choices
+        rows = np.empty((r, b, spec.states, k + 3))
+        q = rows[..., :k]
         q[:] = self.initial
         if self.spread:
-            q += self.spread * luck.uniform("initial", shape)
-        first = np.arange(r * b).reshape(r, b) * spec.states
-        nothing = np.zeros((2, r, b), dtype=np.int64)
-        worth = q.max(axis=3)
-        return Table(
-            q, worth, worth.copy(), q.argmax(axis=3), first, nothing[0, :, 0].copy(), nothing[1], np.full(r, np.nan)
-        )
+            q += self.spread * luck.uniform("initial", q.shape)
+        rows[..., k + WORTH] = rows[..., k + REST] = q.max(axis=3)
+        rows[..., k + BEST] = q.argmax(axis=3)
+        first = np.arange(r * b).reshape(r, b) * rows[0, 0].size
+        return Table(rows, first, np.zeros(r, np.int64), np.zeros((r, b), np.int64), np.full(r, np.nan))
 
     def predict(self, mind: Table, x: Array, luck: Luck) -> Ints:
         """One choice for each seat, `(r, b, g)`, of its state `x`; one number decides whether and what to explore."""
-        said: Ints = mind.best.take(x + mind.first[:, :, None])
+        k = mind.rows.shape[3] - 3
+        row = x * (k + 3)
+        row += mind.first[:, :, None]
+        said: Ints = mind.rows.reshape(-1)[k + BEST :].take(row).astype(np.int64)
         chance = math.exp(-self.decay * int(mind.answers[0]))
         u = luck.uniform("explore", x.shape)
         explored = (u < chance).ravel().nonzero()[0]
         if len(explored):
-            k = mind.q.shape[3]
             said.reshape(-1)[explored] = np.minimum(u.take(explored) * (k / chance), k - 1)
         return said
 
@@ -104,18 +110,17 @@ class QTable(Brain[Table]):
 
     def witness(self, mind: Table, x: Array, action: Array, feedback: Feedback, then: Array) -> None:
         """Learn from what each seat's choice brought and led to."""
-        outcome, weight = feedback.outcome, feedback.weight
+        outcome, weight, wide = feedback.outcome, feedback.weight, mind.rows.shape[3]
         for seat in range(outcome.shape[2]):
-            cell, ahead = (seen[:, :, seat] + mind.first for seen in (x, then))
+            row, ahead = ((state[:, :, seat] * wide + mind.first).ravel() for state in (x, then))
             seen = None if weight is None else weight[:, :, seat].ravel() > 0
-            self._learn(mind, cell.ravel(), action[:, :, seat].ravel(), outcome[:, :, seat].ravel(), ahead.ravel(), seen)
+            self._learn(mind, row, action[:, :, seat].ravel(), outcome[:, :, seat].ravel(), ahead, seen)
 
-    def _learn(self, mind: Table, cell: Ints, action: Ints, y: Floats, ahead: Ints, seen: Array | None) -> None:
+    def _learn(self, mind: Table, row: Ints, action: Ints, y: Floats, ahead: Ints, seen: Array | None) -> None:
         """One step for each table, all flat `(r * b,)`; a row is searched anew only where its best may no longer be the best."""
-        k = mind.q.shape[3]
-        q, worth, rest, best = (leaf.reshape(-1) for leaf in mind[:4])
-        at = cell * k
-        at += action
+        q, k = mind.rows.reshape(-1), mind.rows.shape[3] - 3
+        worth, rest, best = q[k + WORTH :], q[k + REST :], q[k + BEST :]  # at the same places as the row
+        at = row + action
         old = q.take(at)
         new = worth.take(ahead)
         new *= self.discount
@@ -126,41 +131,40 @@ class QTable(Brain[Table]):
         if seen is not None:
             new = np.where(seen, new, old)
         q[at] = new
-        top, others, was = worth.take(cell), rest.take(cell), best.take(cell)
-        other = action != was
-        tried = other.nonzero()[0]  # early in a run nearly all, later nearly none
+        top, others, was = worth.take(row), rest.take(row), best.take(row)
+        tried = (action != was).nonzero()[0]  # early in a run nearly all, later nearly none
         if len(tried):
-            here, high, value = cell.take(tried), top.take(tried), new.take(tried)
+            here, high, value = row.take(tried), top.take(tried), new.take(tried)
             rest[here] = np.minimum(np.maximum(others.take(tried), value), high)
             rose = (value > high) | ((value == high) & (action.take(tried) < was.take(tried)))
             new[tried] = np.maximum(high, value)
             self._turn(mind, here[rose], action.take(tried[rose]))
             others[tried] = -np.inf
-        worth[cell] = new
+        worth[row] = new
         unsure = (new <= others).nonzero()[0]
         if len(unsure):
-            here = cell.take(unsure)
-            rows = q.reshape(-1, k).take(here, axis=0)
-            first = rows.argmax(axis=1)
-            flat, where = rows.reshape(-1), first + np.arange(0, rows.size, k)
-            worth[here] = flat.take(where)
-            flat[where] = -np.inf
-            rest[here] = flat.take(rows.argmax(axis=1) + np.arange(0, rows.size, k))
+            here = row.take(unsure)
+            values = mind.rows.reshape(-1, k + 3).take(here // (k + 3), axis=0)[:, :k].copy()
+            flat, edge = values.reshape(-1), np.arange(0, values.size, k)
+            first = values.argmax(axis=1)
+            worth[here] = flat.take(first + edge)
+            flat[first + edge] = -np.inf
+            rest[here] = flat.take(values.argmax(axis=1) + edge)
             moved = first != was.take(unsure)
             self._turn(mind, here[moved], first[moved])
 
-    def _turn(self, mind: Table, cell: Ints, choice: Ints) -> None:
-        """The greedy choice in the states `cell` is another one now; who had stood still long enough before had settled."""
-        if not len(cell):
+    def _turn(self, mind: Table, row: Ints, choice: Ints) -> None:
+        """The greedy choice of the rows is another one now; who had stood still long enough before had settled."""
+        if not len(row):
             return
-        mind.best.reshape(-1)[cell] = choice
+        mind.rows.reshape(-1)[row + (mind.rows.shape[3] - 3 + BEST)] = choice
         tick, b = int(mind.answers[0]), mind.moved.shape[1]
-        table = cell // mind.q.shape[2]
+        table = row // mind.rows[0, 0].size
         if tick >= self.patience:
-            row = table // b
-            quiet = mind.moved[row].max(axis=1) + float(self.patience)
+            whose = table // b
+            quiet = mind.moved[whose].max(axis=1) + float(self.patience)
             quiet[quiet >= tick] = np.nan
-            mind.settled[row] = np.fmin(mind.settled[row], quiet)
+            mind.settled[whose] = np.fmin(mind.settled[whose], quiet)
         mind.moved.reshape(-1)[table] = tick
 
     def tell(self, mind: Table) -> dict[str, Floats]:
