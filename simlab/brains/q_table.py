@@ -23,8 +23,9 @@ from simlab.base.par import Par
 from simlab.base.world import Asks, Feedback, Measure, Spec
 from simlab.brains.brain import Brain
 
-
-WORTH, REST, BEST = range(3)  # behind the k values of a row: the highest, what none of the others exceeds, and the first choice that has it
+WORTH, REST, BEST = range(
+    3
+)  # behind the k values of a row: the highest, what none of the others exceeds, and the first choice that has it
 
 
 class Table(NamedTuple):
@@ -55,14 +56,17 @@ class QTable(Brain[Table]):
     online: ClassVar[bool] = True
     tells: ClassVar[Mapping[str, Measure]] = {
         "settled": Measure(
-            "1", "ticks until no greedy strategy had changed for `patience` ticks", bound=math.inf, may_be_undefined=True
+            "1",
+            "ticks until no greedy strategy had changed for `patience` ticks",
+            bound=math.inf,
+            may_be_undefined=True,
         )
     }
 
     rate: Annotated[float, Par("1", "weight of a new answer", above=0, high=1, source="Calvano 2020")] = 0.15
-    discount: Annotated[float, Par("1", "worth of the next tick, of this one's", low=0, below=1, source="Calvano 2020")] = (
-        0.95
-    )
+    discount: Annotated[
+        float, Par("1", "worth of the next tick, of this one's", low=0, below=1, source="Calvano 2020")
+    ] = 0.95
     decay: Annotated[float, Par("1", "rate at which exploring dies out, a tick", low=0, source="Calvano 2020")] = 4e-6
     initial: Annotated[tuple[float, ...], Par("1", "values at the start, one or one a choice")] = (0.0,)
     spread: Annotated[float, Par("1", "width of a random part of the values at the start", low=0)] = 0.0

@@ -87,9 +87,13 @@ class PricingCollusion(World[Market]):
         "first": Measure("1", "the first seller's price, now"),
         "second": Measure("1", "the second seller's price, now"),
         "dip": Measure(
-            "1", "lowest price of the second seller since time 0, less what it was on average before", may_be_undefined=True
+            "1",
+            "lowest price of the second seller since time 0, less what it was on average before",
+            may_be_undefined=True,
         ),
-        "away": Measure("1", "the second seller's price now, less what it was on average before time 0", may_be_undefined=True),
+        "away": Measure(
+            "1", "the second seller's price now, less what it was on average before time 0", may_be_undefined=True
+        ),
     }
 
     def check(self) -> None:
@@ -102,7 +106,9 @@ class PricingCollusion(World[Market]):
             raise ParameterError("PricingCollusion.quality must be higher: at this cost nobody buys")
         lowest = _listed(self)[0]
         if self.cap < lowest:
-            raise ParameterError(f"PricingCollusion.cap must be at least the lowest price, {lowest:.3f}, not {self.cap:g}")
+            raise ParameterError(
+                f"PricingCollusion.cap must be at least the lowest price, {lowest:.3f}, not {self.cap:g}"
+            )
 
     @property
     def spec(self) -> Spec:
@@ -127,7 +133,9 @@ class PricingCollusion(World[Market]):
         """Consumers' losses begin anew; what the second seller charged until now is kept to be held against."""
         s = state
         usual = s.recent[2].copy() if s.tick[0] else s.usual
-        return s._replace(tick=np.zeros_like(s.tick), lost=np.zeros_like(s.lost), usual=usual, lowest=self._second(s.last))
+        return s._replace(
+            tick=np.zeros_like(s.tick), lost=np.zeros_like(s.lost), usual=usual, lowest=self._second(s.last)
+        )
 
     def observe(self, state: Market) -> Ints:
         """`(r, m)`: each seller's situation, or 0 without memory."""
@@ -142,7 +150,7 @@ class PricingCollusion(World[Market]):
 
     def fallback(self, state: Market, luck: Luck) -> Ints:
         """The best one-shot reply to what the others charged last, `(r, m)`: all together, competition within some periods."""
-        return _tables(self).reply.take(state.last % self.prices ** (self.sellers - 1))
+        return np.asarray(_tables(self).reply.take(state.last % self.prices ** (self.sellers - 1)))
 
     def step(self, state: Market, action: Action, luck: Luck) -> tuple[Market, Feedback]:
         """Buyers choose, and each seller learns its profit `(r, m)`."""
@@ -172,7 +180,7 @@ class PricingCollusion(World[Market]):
 
     def _second(self, last: Ints) -> Floats:
         """The second seller's price `(r,)`."""
-        return _tables(self).price.take(last[:, 1] // self.prices ** (self.sellers - 1))
+        return np.asarray(_tables(self).price.take(last[:, 1] // self.prices ** (self.sellers - 1)))
 
     def _situations(self, charged: Ints) -> Ints:
         """The number of each seller's situation `(r, m)`, from the listed prices `(r, m)`: its own first, then those after it in turn."""
@@ -219,13 +227,13 @@ def _tables(world: PricingCollusion) -> Tables:
     pull = np.exp((w.quality - price) / w.mu)
     nothing = math.exp(w.outside / w.mu)
     axes = [tuple(-1 if i == j else 1 for j in range(n)) for i in range(n)]  # seller i's prices along axis i
-    total = nothing + sum(pull.reshape(a) for a in axes)
+    total = np.asarray(nothing + sum(pull.reshape(a) for a in axes))
     profits = [((price - w.cost) * pull).reshape(a) / total for a in axes]
     ends = [[p, math.exp((w.quality - p) / w.mu)] for p in benchmarks(n, w.quality, w.outside, w.mu, w.cost)]
     competition, cartel = ((p - w.cost) * e / (nothing + n * e) for p, e in ends)
-    gain = (sum(profits) / n - competition) / (cartel - competition)
+    gain = (np.asarray(sum(profits)) / n - competition) / (cartel - competition)
     each = [np.broadcast_to(price.reshape(a), total.shape) for a in axes]
-    recent = np.stack([gain.ravel(), (sum(each) / n).ravel(), each[1].ravel()])
+    recent = np.stack([gain.ravel(), (np.asarray(sum(each)) / n).ravel(), each[1].ravel()])
     loss = w.mu * (math.log(nothing + n * ends[0][1]) - np.log(total))
     capped = int(np.searchsorted(price, w.cap * (1 + 1e-12), side="right")) - 1
     reply = profits[0].reshape(k, -1)[: capped + 1].argmax(axis=0)

@@ -109,13 +109,16 @@ def test_it_explores_as_often_as_it_should_and_evenly():
 
 
 def test_settled_once_nothing_has_changed_for_long_enough():
-    """Changes at ticks 1 and 6 with a patience of 5, then none: 11; and a gap of 5 ticks between changes is long enough only if no change ends it."""
+    """Changes at ticks 1, 6 and 25 with a patience of 5: at 11. What stood still for the 4 ticks between 1 and 6 had not settled."""
     brain = QTable(rate=1.0, discount=0.0, initial=(0.0,), patience=5)
     mind, _ = begun(brain, 2, 1)
     x = np.zeros((2, 1, 1), dtype=np.int64)
     for tick in range(1, 30):
         better = tick in (1, 6) or tick == 25
-        action, outcome = np.full_like(x, min(tick // 5 + 1, 3) if better else 0), np.full(x.shape, float(tick) if better else -1.0)
+        action, outcome = (
+            np.full_like(x, min(tick // 5 + 1, 3) if better else 0),
+            np.full(x.shape, float(tick) if better else -1.0),
+        )
         turn(brain, mind, x, action, outcome, x)
         expected = 11.0 if tick >= 11 else np.nan
         np.testing.assert_array_equal(brain.tell(mind)["settled"], expected, err_msg=str(tick))

@@ -127,7 +127,7 @@ def test_nobody_gains_by_moving_alone_from_one_benchmark_or_together_from_the_ot
 
 @pytest.mark.parametrize("prices", [7, 15])
 def test_best_one_shot_replies_end_in_equilibria_of_the_list(prices):
-    """Nobody listens: from then on each charges what is best against the other, in turns at most, and prices above the highest such pair are gone."""
+    """Nobody listens, so each charges what is best against what the other charged: soon only prices that are best against themselves."""
     found = play(trial(ticks=40, prices=prices, closed=False), 1, range(60)).series
     world = PricingCollusion(prices=prices)
     nash, monopoly = benchmarks(2, 2.0, 0.0, 0.25, 1.0)
@@ -168,7 +168,10 @@ def test_what_consumers_lose_is_the_fall_of_their_surplus():
 def test_a_table_of_ones_own_does_not_care_how_states_are_named():
     """One view for both renames the second seller's states one to one, so with tables of their own nothing changes, to the bit."""
     brain = QTable(decay=0.005, initial=(5.0,))
-    own, one = (play(trial(wiring, brain=brain, ticks=400, prices=7, stride=4), 5, range(4)) for wiring in ("isolated", "feature_store"))
+    own, one = (
+        play(trial(wiring, brain=brain, ticks=400, prices=7, stride=4), 5, range(4))
+        for wiring in ("isolated", "feature_store")
+    )
     for name in ("gain", "first", "second", "settled"):
         np.testing.assert_array_equal(own.series[name], one.series[name], err_msg=name)
 
@@ -181,8 +184,10 @@ def test_sellers_are_alike():
 
 
 def test_prices_at_random_bring_what_they_should():
-    """While all is tried, each of the k^2 pairs of prices is as likely: the mean gain and price are plain averages, within 4 standard errors."""
-    found = play(trial(brain=QTable(decay=0.0, initial=(5.0,)), ticks=400, window=400, prices=15), 8, range(100)).measures
+    """While all is tried, each pair of prices is as likely: mean gain and price are plain averages, within 4 standard errors."""
+    found = play(
+        trial(brain=QTable(decay=0.0, initial=(5.0,)), ticks=400, window=400, prices=15), 8, range(100)
+    ).measures
     nash, monopoly = benchmarks(2, 2.0, 0.0, 0.25, 1.0)
     listed = np.linspace(nash - 0.1 * (monopoly - nash), monopoly + 0.1 * (monopoly - nash), 15)
     n, m = (profits([p, p])[0] for p in (nash, monopoly))
