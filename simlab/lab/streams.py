@@ -149,9 +149,7 @@ class _Source:
         self._ticks = max(1, min(self._kind.block // wide, 256)) if buffered else 1
         self._keep = [(a * rest, min(b, n) * rest) for a, b in edges]
         self._streams = [[generator(seed, i, key, part) for i in numbers] for part in range(len(edges))]
-        self._drawn: list[Array] = [
-            _apart(shape[0], (self._ticks, (b - a) * rest), self._kind.dtype) for a, b in edges
-        ]
+        self._drawn: list[Array] = [_apart(shape[0], (self._ticks, (b - a) * rest), self._kind.dtype) for a, b in edges]
         self._out = np.empty((shape[0], n * rest))
         self._seen = self._out.reshape(shape)
         self._seen.flags.writeable = False

@@ -165,7 +165,9 @@ class _Builder:
         elif not tick <= run["stride"] <= run["horizon"]:
             message = f"must lie between one tick, {tick:g} s, and the horizon, not {run['stride']:g} s"
             self._walker.fault(inside.get("stride", node), "run.stride", message)
-        if run["warmup"] and run["warmup"] / tick > keys.MOST_TICKS:  # longer than the horizon it may be: learn long, look closely
+        if (
+            run["warmup"] and run["warmup"] / tick > keys.MOST_TICKS
+        ):  # longer than the horizon it may be: learn long, look closely
             message = f"{run['warmup'] / tick:.3g} ticks of {tick:g} s; at most {keys.MOST_TICKS:.0e}"
             self._walker.fault(inside["warmup"], "run.warmup", message, "shorten the warm-up")
         return run
