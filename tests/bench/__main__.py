@@ -39,6 +39,7 @@ from tests.worlds import (
     test_load_balancer,
     test_performative,
     test_policing,
+    test_pricing_collusion,
     test_recommender,
     test_retraining,
 )
@@ -180,6 +181,9 @@ TWINS = {
         ready(test_performative), bare_markets, 240, "agent-step", lambda trial: trial.world.models * trial.world.agents
     ),
     "policing": Case(policing_twin, bare_agents, 1000, "agent-step", lambda trial: trial.topology.models),
+    "pricing_collusion": Case(
+        ready(test_pricing_collusion), bare_agents, 2000, "seller-period", lambda trial: trial.world.sellers
+    ),
     "retraining": Case(ready(test_retraining), bare_agents, 1000, "agent-step", lambda trial: trial.topology.models),
     "recommender": Case(
         ready(test_recommender), bare_users, 90, "user-day", lambda trial: trial.world.cohorts * trial.world.users
