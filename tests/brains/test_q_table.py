@@ -9,7 +9,11 @@ import pytest
 
 from simlab.base.world import Feedback, Spec
 from simlab.brains.q_table import BEST, REST, WORTH, QTable
+from simlab.brains.topology import wire
+from simlab.lab.loop import Loop
 from simlab.lab.streams import Streams
+from simlab.lab.trial import Trial
+from simlab.worlds.pricing_collusion import PricingCollusion
 
 SPEC = Spec(models=2, asks="choice", states=3, choices=4)
 
@@ -151,6 +155,19 @@ def test_the_bits_do_not_depend_on_how_many_are_batched():
     whole, one = (mind for mind, _ in minds.values())
     np.testing.assert_array_equal(whole.q[4:5], one.q)
     np.testing.assert_array_equal(brain.tell(whole)["settled"][4:5], brain.tell(one)["settled"])
+
+
+def test_what_brains_of_two_kinds_tell_is_the_later():
+    """Settled are all strategies once the last is; each kind on its own tells what is recorded for its part."""
+    kinds = QTable(decay=0.05, initial=(5.0,), patience=20), QTable(decay=0.02, initial=(5.0,), patience=30)
+    world = PricingCollusion(prices=4)
+    mixed = wire("isolated", 2, kinds=2).canonical(world.spec)
+    loop = Loop(Trial(world, kinds, mixed, horizon=600.0, stride=100.0), Streams(6, range(8)))
+    loop.run(600)
+    each = [cast.brain.tell(cast.mind)["settled"] for cast in loop.casts]
+    assert len(each) == 2
+    np.testing.assert_array_equal(loop.measures()["settled"], np.maximum(*each))
+    assert np.isfinite(each).any()
 
 
 def test_says_which_worlds_it_cannot_serve():

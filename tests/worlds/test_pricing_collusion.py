@@ -15,7 +15,7 @@ from simlab.lab.cohort import play
 from simlab.lab.shocks import Shock
 from simlab.lab.streams import Streams
 from simlab.lab.trial import Trial
-from simlab.scenario.load import load
+from simlab.scenario.load import load, shipped
 from simlab.worlds.pricing_collusion import PricingCollusion, benchmarks
 from tests.twins.pricing_collusion import Shops
 
@@ -225,7 +225,10 @@ def test_refuses_what_makes_no_market(given, match):
         PricingCollusion(**given)
 
 
-@pytest.mark.parametrize("name", ["pricing_collusion", "pricing_collusion_deviation", "pricing_collusion_baseline"])
+@pytest.mark.parametrize(
+    "name",
+    ["pricing_collusion", "pricing_collusion_deviation", "pricing_collusion_baseline", "pricing_collusion_seams"],
+)
 def test_shipped_tables_begin_where_the_paper_says(name):
     """sum_j profit(i, j) / k / (1 - discount), in every arm, to the digits written down."""
     for arm in load(name).arms:
