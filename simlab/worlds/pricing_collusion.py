@@ -44,10 +44,12 @@ class Market(NamedTuple):
 
     tick: Ints  # (r,) the same everywhere
     last: Ints  # (r, m) the situation of the last period, as each seller sees it
-    recent: Floats  # (3, r) gain, mean price and the second seller's price, fading averages
+    recent: Floats  # (4, r) gain, mean price, and the first and second seller's, fading averages
     lost: Floats  # (r,) what consumers lost so far
-    usual: Floats  # (r,) the second seller's recent price at the end of the warm-up; NaN where there was none
-    lowest: Floats  # (r,) its lowest since
+    usual: (
+        Floats  # (2, r) the first and second seller's recent price at the end of the warm-up; NaN where there was none
+    )
+    lowest: Floats  # (r,) the second seller's lowest since
 
 
 class Tables(NamedTuple):
@@ -55,7 +57,7 @@ class Tables(NamedTuple):
 
     price: Floats  # (k,) the list
     profit: Floats  # of the seller whose situation it is
-    recent: Floats  # (3, k^n) gain, mean price and the second seller's price
+    recent: Floats  # (4, k^n) gain, mean price, and the first and second seller's
     loss: Floats  # of consumers
     reply: Ints  # (k^(n-1),) the best one-shot reply to the others' prices
     capped: int  # the highest price on the list that may be charged
@@ -84,15 +86,16 @@ class PricingCollusion(World[Market]):
         "gain": Measure("1", "profit above competition, of a cartel's, fading average", "higher"),
         "price": Measure("1", "mean price of all sellers, fading average", "higher"),
         "loss": Measure("1", "what consumers lose against competition, mean of the periods so far", "higher"),
-        "first": Measure("1", "the first seller's price, now"),
-        "second": Measure("1", "the second seller's price, now"),
-        "dip": Measure(
-            "1",
-            "lowest price of the second seller since time 0, less what it was on average before",
-            may_be_undefined=True,
+        "first_price": Measure("1", "price of the first seller, now"),
+        "second_price": Measure("1", "price of the second seller, now"),
+        "first_away": Measure(
+            "1", "price of the first seller now, less its average before time 0", may_be_undefined=True
         ),
-        "away": Measure(
-            "1", "the second seller's price now, less what it was on average before time 0", may_be_undefined=True
+        "second_away": Measure(
+            "1", "price of the second seller now, less its average before time 0", may_be_undefined=True
+        ),
+        "dip": Measure(
+            "1", "lowest price of the second seller since time 0, less its average before", may_be_undefined=True
         ),
     }
 
@@ -127,15 +130,13 @@ class PricingCollusion(World[Market]):
         charged = (luck.uniform("first prices", (r, self.sellers)) * self.prices).astype(np.int64)
         last = self._situations(charged)
         nothing, recent = np.zeros(r), np.tile(_tables(self).recent.mean(axis=1)[:, None], r)
-        return Market(np.zeros(r, np.int64), last, recent, nothing, nothing * np.nan, nothing * np.nan)
+        return Market(np.zeros(r, np.int64), last, recent, nothing, np.full((2, r), np.nan), np.full(r, np.nan))
 
     def settle(self, state: Market) -> Market:
-        """Consumers' losses begin anew; what the second seller charged until now is kept to be held against."""
-        s = state
-        usual = s.recent[2].copy() if s.tick[0] else s.usual
-        return s._replace(
-            tick=np.zeros_like(s.tick), lost=np.zeros_like(s.lost), usual=usual, lowest=self._second(s.last)
-        )
+        """Consumers' losses begin anew; what the first two sellers charged until now is kept to be held against."""
+        s, nothing = state, np.zeros_like(state.lost)
+        usual = s.recent[2:] if s.tick[0] else s.usual
+        return s._replace(tick=np.zeros_like(s.tick), lost=nothing, usual=usual, lowest=self._charged(s.last)[1])
 
     def observe(self, state: Market) -> Ints:
         """`(r, m)`: each seller's situation, or 0 without memory."""
@@ -159,7 +160,7 @@ class PricingCollusion(World[Market]):
         last = self._situations(charged)
         of_all = last[:, 0]
         now = table.recent.take(of_all, axis=1)
-        lowest, lost = np.fmin(s.lowest, now[2]), s.lost + table.loss.take(of_all)
+        lowest, lost = np.fmin(s.lowest, now[3]), s.lost + table.loss.take(of_all)
         now -= s.recent
         now /= self.window
         now += s.recent
@@ -167,20 +168,21 @@ class PricingCollusion(World[Market]):
 
     def measure(self, state: Market) -> dict[str, Floats]:
         """The measures now."""
-        s, second = state, self._second(state.last)
+        s, (first, second) = state, self._charged(state.last)
         return {
-            "gain": s.recent[0].copy(),
-            "price": s.recent[1].copy(),
+            "gain": s.recent[0],
+            "price": s.recent[1],
             "loss": s.lost / np.maximum(s.tick, 1),
-            "first": _tables(self).price.take(s.last[:, 0] // self.prices ** (self.sellers - 1)),
-            "second": second,
-            "dip": s.lowest - s.usual,
-            "away": second - s.usual,
+            "first_price": first,
+            "second_price": second,
+            "first_away": first - s.usual[0],
+            "second_away": second - s.usual[1],
+            "dip": s.lowest - s.usual[1],
         }
 
-    def _second(self, last: Ints) -> Floats:
-        """The second seller's price `(r,)`."""
-        return np.asarray(_tables(self).price.take(last[:, 1] // self.prices ** (self.sellers - 1)))
+    def _charged(self, last: Ints) -> Floats:
+        """The first and the second seller's price, `(2, r)`."""
+        return np.asarray(_tables(self).recent[2:].take(last[:, 0], axis=1))
 
     def _situations(self, charged: Ints) -> Ints:
         """The number of each seller's situation `(r, m)`, from the listed prices `(r, m)`: its own first, then those after it in turn."""
@@ -233,7 +235,7 @@ def _tables(world: PricingCollusion) -> Tables:
     competition, cartel = ((p - w.cost) * e / (nothing + n * e) for p, e in ends)
     gain = (np.asarray(sum(profits)) / n - competition) / (cartel - competition)
     each = [np.broadcast_to(price.reshape(a), total.shape) for a in axes]
-    recent = np.stack([gain.ravel(), (np.asarray(sum(each)) / n).ravel(), each[1].ravel()])
+    recent = np.stack([gain.ravel(), (np.asarray(sum(each)) / n).ravel(), each[0].ravel(), each[1].ravel()])
     loss = w.mu * (math.log(nothing + n * ends[0][1]) - np.log(total))
     capped = int(np.searchsorted(price, w.cap * (1 + 1e-12), side="right")) - 1
     reply = profits[0].reshape(k, -1)[: capped + 1].argmax(axis=0)

@@ -74,8 +74,8 @@ class Shops:
         self.charged = [int(u * k) for u in noise["first prices"]]
         situations = [self.worth(list(charged)) for charged in product(range(k), repeat=n)]
         self.gain = sum(gain for gain, _ in situations) / len(situations)
-        self.price = self.second = sum(self.list) / k
-        self.lost, self.usually, self.lowest = 0.0, math.nan, self.list[self.charged[1]]
+        self.price = self.first = self.second = sum(self.list) / k
+        self.lost, self.usually, self.lowest = 0.0, (math.nan, math.nan), self.list[self.charged[1]]
         self.settled, self.tick = math.nan, 0
         self.env = simpy.Environment()
         self.cleared = self.env.event()
@@ -113,6 +113,7 @@ class Shops:
             prices = [self.list[i] for i in self.charged]
             self.gain += (gain - self.gain) / self.p.window
             self.price += (sum(prices) / len(prices) - self.price) / self.p.window
+            self.first += (prices[0] - self.first) / self.p.window
             self.second += (prices[1] - self.second) / self.p.window
             self.lost += lost
             self.lowest = min(self.lowest, prices[1])
@@ -127,7 +128,7 @@ class Shops:
         """The law, costs and orders of a tick."""
         self.tick, self.wants = tick, [0] * self.p.sellers
         if tick == self.begins + 1 and self.begins:
-            self.lost, self.usually, self.lowest = 0.0, self.second, self.list[self.charged[1]]
+            self.lost, self.usually, self.lowest = 0.0, (self.first, self.second), self.list[self.charged[1]]
         now = dict(self.usual)
         for first, stop, values in self.changes:
             if first < tick <= stop:
