@@ -77,7 +77,7 @@ class PricingCollusion(World[Market]):
     listed_cost: Annotated[float, Par("1", "the cost for which the list was drawn up", low=0, source=PAPER)] = 1.0
     xi: Annotated[float, Par("1", "how far the list reaches beyond p_N and p_M", low=0, high=1, source=PAPER)] = 0.1
     memory: Annotated[int, Par("1", "past periods that a seller sees", low=0, high=1, source=PAPER)] = 1
-    cap: Annotated[float, Par("1", "highest price that the law allows", above=0, live=True)] = 1e300
+    cap: Annotated[float, Par("1", "highest price that the law allows", above=0, live=True)] = 1e9
     deviates: Annotated[float, Par("1", "1 while the first seller is made to undercut", low=0, high=1, live=True)] = 0.0
     window: Annotated[int, Par("1", "periods over which gain and price fade", low=1)] = 10_000
     step_time: Annotated[float, Par("s", "length of a period", above=0)] = 1.0
