@@ -58,6 +58,7 @@ class Shops:
     ) -> None:
         self.usual, self.noise, self.learner = dict(parameters), noise, SimpleNamespace(**learner)
         self.p = SimpleNamespace(**parameters)
+        self.known: dict[float, tuple[float, float]] = {}
         self.brain_of, self.view_of = wiring["brain_of"], wiring["view_of"]
         self.changes, self.begins = changes, begins
         n, k = self.p.sellers, self.p.prices
@@ -169,6 +170,8 @@ class Shops:
 
     def benchmarks(self, cost: float) -> tuple[float, float]:
         """One-shot competition and monopoly: where (p - c)(1 - k q) has risen to mu, for k = 1 and n; Newton's method in short steps."""
+        if cost in self.known:
+            return self.known[cost]
         found = []
         for k in (1, self.p.sellers):
             price = cost + self.p.mu
@@ -180,4 +183,5 @@ class Shops:
                 step = wrong / ((1 - k * q) - (price - cost) * k * slope)
                 price -= max(step, -self.p.mu / 4)  # a long step up would come back
             found.append(price)
-        return found[0], found[1]
+        self.known[cost] = found[0], found[1]
+        return self.known[cost]
