@@ -293,7 +293,7 @@ class Loop:
 
     def _record(self, measures: dict[str, Floats]) -> None:
         row = self.tick // self.stride
-        for name, value in {**measures, **self.score.measures(), **self.readings()}.items():
+        for name, value in {**measures, **self.score.measures(), **self.told(), **self.readings()}.items():
             self.series[name][row] = value
             self._check_finite(name, value)
 
@@ -310,7 +310,7 @@ class Loop:
 
     def measures(self) -> dict[str, Floats]:
         """Each measure now, `(r,)`; NaN where a replication has diverged."""
-        now = {**self.measured(), **self.score.measures(), **self.readings()}
+        now = {**self.measured(), **self.score.measures(), **self.told(), **self.readings()}
         for name, value in now.items():
             self._check_finite(name, value)
         fine = np.isnan(self.diverged)
@@ -325,6 +325,14 @@ class Loop:
     def forget(self) -> None:
         """The state, or the world, is no longer what was measured."""
         self._measured = None
+
+    def told(self) -> dict[str, Floats]:
+        """What the brains tell now, `(r,)` each: the highest over casts, and undefined where it is in one of them."""
+        found: dict[str, Floats] = {}
+        for cast in self.casts:
+            for name, value in cast.brain.tell(cast.mind).items():
+                found[name] = np.maximum(found[name], value) if name in found else value
+        return found
 
     def readings(self) -> dict[str, Floats]:
         """What the detectors show now, `(r,)` each."""

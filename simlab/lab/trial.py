@@ -167,8 +167,13 @@ class Trial:
 
     @property
     def measures(self) -> dict[str, Measure]:
-        """Everything that is recorded: the world's measures, the models' scores, the detectors' readings."""
-        return {**self.world.measures, **SCORES, **self.readings}
+        """Everything that is recorded: the world's measures, the models' scores, what brains tell, the detectors' readings."""
+        return {**self.world.measures, **SCORES, **self.told, **self.readings}
+
+    @property
+    def told(self) -> dict[str, Measure]:
+        """What the brains tell of their learning, by name."""
+        return {name: measure for brain in self.brains for name, measure in brain.tells.items()}
 
     def _suits(self, hand: Hand) -> None:
         """Raise InputError where a hand cannot act."""

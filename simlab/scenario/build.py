@@ -110,7 +110,8 @@ class _Builder:
         beside = self._beside(world, harm)
         tick = world.made.tick if world.made is not None else None
         instruments, detectors = self._setup.instruments(top["detectors"], tick)
-        self._parts.readings = {name: shown for one in instruments for name, shown in one.readings().items()}
+        told = {name: measure for brain in brains if brain.owner for name, measure in brain.owner.tells.items()}
+        self._parts.readings = told | {name: shown for one in instruments for name, shown in one.readings().items()}
         traces, traced = Tracing(walker, world, Path(path or ".").parent).traces(top["trace"], run.get("horizon"))
         common = Common(run.get("horizon"), run.get("stride"), run.get("warmup"), harm, instruments, traces)
         shocks = self._shocks(world)
@@ -168,8 +169,11 @@ class _Builder:
         elif not tick <= run["stride"] <= run["horizon"]:
             message = f"must lie between one tick, {tick:g} s, and the horizon, not {run['stride']:g} s"
             self._walker.fault(inside.get("stride", node), "run.stride", message)
-        if run["warmup"] and run["warmup"] >= run["horizon"]:
-            self._walker.fault(inside["warmup"], "run.warmup", "must be shorter than the horizon")
+        if (
+            run["warmup"] and run["warmup"] / tick > keys.MOST_TICKS
+        ):  # longer than the horizon it may be: learn long, look closely
+            message = f"{run['warmup'] / tick:.3g} ticks of {tick:g} s; at most {keys.MOST_TICKS:.0e}"
+            self._walker.fault(inside["warmup"], "run.warmup", message, "shorten the warm-up")
         return run
 
     def _harm(self, world: Part) -> tuple[Harm | None, dict[str, Any] | None]:
@@ -420,7 +424,8 @@ class _Builder:
 
     def _refuse_the_endless(self, arms: list[Arm], replications: int, controls: int) -> None:
         """Refuse a plan that nobody could wait for."""
-        steps = sum(a.trial.horizon / a.trial.world.tick * a.trial.world.spec.models for a in arms) * replications
+        times = [(a.trial.horizon + a.trial.warmup) / a.trial.world.tick for a in arms]
+        steps = sum(time * a.trial.world.spec.models for time, a in zip(times, arms, strict=True)) * replications
         steps *= 1 + controls
         if steps > keys.MOST_STEPS:
             message = f"{steps:.3g} steps of agents in all; at most {keys.MOST_STEPS:.0e} are run"

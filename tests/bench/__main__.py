@@ -45,6 +45,7 @@ from tests.worlds import (
     test_oversight,
     test_performative,
     test_policing,
+    test_pricing_collusion,
     test_recommender,
     test_retraining,
     test_supply_chain,
@@ -166,6 +167,7 @@ TWINS = {
         ready(test_performative), 240, "agent-step", lambda trial: trial.world.models * trial.world.agents
     ),
     "policing": Case(policing_twin, 1000, "agent-step", lambda trial: trial.topology.models),
+    "pricing_collusion": Case(ready(test_pricing_collusion), 2000, "seller-period", lambda trial: trial.world.sellers),
     "retraining": Case(ready(test_retraining), 1000, "agent-step", lambda trial: trial.topology.models),
     "recommender": Case(ready(test_recommender), 90, "user-day", lambda trial: trial.world.cohorts * trial.world.users),
     "trading_runaway": Case(
