@@ -1,6 +1,7 @@
 # make demo    set up, play the flash crash, print a verdict and the path of the report
 # make test    set up, then lint, format, types, imports and the test suite
 # make bench   speed: kernel, twin, and one replication at a time, in one run
+# make nightly every scenario and study at default size, and the tests that take too long for each commit; resumes
 # make format  rewrite the sources as `make test` wants them
 # make golden  accept today's results as the expected ones (look at the difference before you commit it)
 # make lock    resolve the dependencies anew (needs the network)
@@ -13,7 +14,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check -qq --no-input
 LOCK := $(BIN)/uv pip compile pyproject.toml --group build --universal --python-version 3.11 --generate-hashes \
 	--no-emit-index-url --no-annotate --no-header --quiet --upgrade
 
-.PHONY: demo test bench format golden lock clean
+.PHONY: demo test bench nightly format golden lock clean
 .DELETE_ON_ERROR:
 
 demo: $(VENV)/.ready
@@ -28,6 +29,10 @@ test: $(VENV)/.ready-test
 
 bench: $(VENV)/.ready-test
 	@$(BIN)/python -m tests.bench
+
+nightly: $(VENV)/.ready-test
+	@$(BIN)/python -m tests.nightly
+	@$(BIN)/pytest -n auto --dist worksteal -m nightly
 
 format: $(VENV)/.ready-test
 	@$(BIN)/ruff check --quiet --fix .

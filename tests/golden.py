@@ -13,21 +13,27 @@ import json
 import math
 import re
 import sys
+from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
 import simlab
 from simlab.lab.cohort import play
-from simlab.scenario.load import shipped
+from simlab.results.record import Record
+from simlab.scenario.load import shipped, title
+from simlab.scenario.scenario import Scenario
 from simlab.studies.score import of_all
 from simlab.studies.statistics import mean
+from simlab.views.facts import score
+from simlab.views.pictures import unit_of
 from simlab.views.scorecard import RULES
-from simlab.views.words import number, percent, span
+from simlab.views.words import number, percent, quantity, span
 
 ROOT = Path(__file__).parents[1]
 FOLDER = ROOT / "results" / "golden"
 REPLICATIONS = 8
+TICKS = 5_000  # the most that are played; longer scenarios are cut
 TOLERANCE = 1e-6  # other processors round exp and log differently, and markets are not forgiving
 
 
@@ -41,7 +47,11 @@ def small(name: str) -> dict[str, dict[str, float | None]]:
     if scenario.factorial is None:
         cells |= {f"{control.name}:{arm.name}": arm.trial for control in scenario.controls for arm in control.arms[:1]}
     found = {}
-    for cell, trial in cells.items():
+    for cell, whole in cells.items():
+        most = TICKS * whole.world.tick
+        trial = replace(
+            whole, horizon=min(whole.horizon, most), stride=min(whole.stride, most), warmup=min(whole.warmup, most)
+        )
         outcome = play(trial, scenario.seed, range(REPLICATIONS))
         assert not outcome.failed, next(iter(outcome.failed.values()))
         means = {measure: mean(x).value for measure, x in outcome.measures.items()}
@@ -74,12 +84,51 @@ def accept(name: str) -> list[str]:
     (FOLDER / f"{name}.json").write_text(json.dumps(small(name), indent=1) + "\n", encoding="utf-8")
     with TemporaryDirectory() as folder:
         results = simlab.run(simlab.load(name), out=Path(folder) / name)
-        (FOLDER / f"{name}.txt").write_text(results.verdict + "\n", encoding="utf-8")
+        told = "\n".join([results.verdict, *board(results.record, results.scenario)])
+        (FOLDER / f"{name}.txt").write_text(told + "\n", encoding="utf-8")
         results.report(Path(folder) / "report")
         (FOLDER / f"{name}.svg").write_bytes((Path(folder) / "report" / "figures" / "main.svg").read_bytes())
     readme = ROOT / "README.md"
     readme.write_text(described(readme.read_text(encoding="utf-8"), name, results.verdict), encoding="utf-8")
     return scored(name, results.summary["scorecard"])
+
+
+def board(record: Record, scenario: Scenario) -> list[str]:
+    """The rows of a scoreboard as a table: published figures beside the model's; none where nothing is predicted."""
+    rows = []
+    for row in scenario.scoreboard:
+        figure, mark = score(row, record)
+        unit = unit_of(scenario, record, row.measure or "")
+        said = percent(figure) if "%" in row.published and unit == "1" else quantity(figure, unit)
+        rows.append(f"| {row.what} | {row.published} | {said} | {mark} | {row.source} |")
+    if not any(row.mark == "predicted" for row in scenario.scoreboard):
+        return []
+    return ["", "| figure | published | model | | source |", "|---|---|---|---|---|", *rows]
+
+
+WALL = """# Gallery
+
+Every shipped scenario: what it asks, the picture and the verdict of its run at default size, and, where figures were published, how
+the model stands to them (only what is marked *hit* or *miss* was predicted). `simlab run NAME` plays it again; `make golden`
+writes this page.
+"""
+
+
+def gallery() -> str:
+    """The page of all golden pictures, verdicts and scoreboards."""
+    parts = [WALL]
+    for name, path in shipped().items():
+        if not (FOLDER / f"{name}.txt").exists():
+            continue
+        verdict, _, table = (FOLDER / f"{name}.txt").read_text(encoding="utf-8").partition("\n")
+        parts += [
+            f"## {title(path)}",
+            f"`simlab run {name}`",
+            f"![{_bare(verdict)}]({name}.svg)",
+            verdict,
+            table.strip(),
+        ]
+    return "\n\n".join(part for part in parts if part) + "\n"
 
 
 HEAD = """# How early would you have known?
@@ -123,9 +172,14 @@ def _interval(ci: list[float] | None) -> str:
     return "" if ci is None else f" ({percent(ci[0])} to {percent(ci[1])})"
 
 
+def _bare(text: str) -> str:
+    """Text that may stand between brackets."""
+    return re.sub(r"([\[\]\\])", r"\\\1", text)
+
+
 def described(text: str, name: str, verdict: str) -> str:
     """A text in which the golden picture `name`, if it is there, has the verdict as its alt text."""
-    spoken = re.sub(r"([\[\]\\])", r"\\\1", verdict)
+    spoken = _bare(verdict)
     picture = re.compile(rf"!\[[^\n]*\]\((results/golden/{re.escape(name)}\.svg)\)")
     return picture.sub(lambda found: f"![{spoken}]({found[1]})", text)
 
@@ -135,6 +189,7 @@ if __name__ == "__main__":
         for scenario in sys.argv[2:] or shipped():
             enter(scenario, accept(scenario))
             print(f"accepted {FOLDER / scenario}.json, .txt and .svg", flush=True)
+        (FOLDER / "gallery.md").write_text(gallery(), encoding="utf-8")
     else:
         found = [line for scenario in shipped() for line in differences(scenario)]
         print("\n".join(found) or "as expected")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from simlab.scenario.load import load, shipped
-from tests.golden import FOLDER, differences
+from tests.golden import FOLDER, differences, gallery
 
 
 @pytest.mark.parametrize("name", shipped())
@@ -26,3 +26,7 @@ def test_the_table_of_scorecards_has_every_scenario_and_detector():
         rows = [line for line in lines if line.startswith(f"| {name} |")]
         scenario = load(name)
         assert len(rows) == (2 * len(scenario.arms[0].trial.instruments) if scenario.harm else 0)
+
+
+def test_the_gallery_is_that_of_the_golden_files():
+    assert (FOLDER / "gallery.md").read_text(encoding="utf-8") == gallery()

@@ -38,6 +38,7 @@ ENTERS = {
     "xarray": "results",
 }
 CONFINED = {
+    "sklearn": "brains",
     "simpy": "lab",
     "pydantic": "scenario",
     "pydantic_core": "scenario",

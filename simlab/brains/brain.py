@@ -7,14 +7,15 @@ Shapes: `r` replications, `b` brains, `p` evidence pools, `g` seats (the models 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Mapping
 from typing import Any, ClassVar, Generic, NamedTuple, TypeVar
 
 import numpy as np
 
-from simlab.base.arrays import Array, Ints
+from simlab.base.arrays import Array, Floats, Ints
 from simlab.base.luck import Luck
 from simlab.base.par import check_parameters
-from simlab.base.world import Asks, Feedback, Spec
+from simlab.base.world import Asks, Feedback, Measure, Spec
 
 M = TypeVar("M")
 
@@ -35,7 +36,7 @@ class Brain(ABC, Generic[M]):
     An `online` brain learns from each answer at once and keeps no separate evidence: its pools are its brains.
     `blend` names the leaves that federated averaging averages, and `beside` those that are in service with them and stay
     each brain's own. `doubts` is the unit in which it says how
-    unsure it is, or None for one that cannot tell.
+    unsure it is, or None for one that cannot tell. What it `tells` of its learning is recorded beside the world's measures.
     """
 
     answers: ClassVar[frozenset[Asks]]
@@ -43,6 +44,7 @@ class Brain(ABC, Generic[M]):
     blend: ClassVar[tuple[str, ...]] = ()
     beside: ClassVar[tuple[str, ...]] = ()
     doubts: ClassVar[str | None] = None
+    tells: ClassVar[Mapping[str, Measure]] = {}
 
     def __post_init__(self) -> None:
         check_parameters(self)
@@ -75,6 +77,10 @@ class Brain(ABC, Generic[M]):
 
         `x` was asked, `action` was done, and `then` is what is observed next (for bootstrapping).
         """
+
+    def tell(self, mind: M) -> dict[str, Floats]:
+        """Each measure that it `tells` now, `(r,)`, the highest over its brains."""
+        return {}
 
     def fade(self, mind: M) -> None:
         """Let evidence age by a tick, in place; called once at every tick with answers, before they are witnessed."""

@@ -16,7 +16,7 @@ from simlab.base.par import Par
 from simlab.base.world import Action
 from simlab.interventions.intervention import Intervention, Moment, Seam, Setting, handed, over
 
-CAN = ("ridge", "thompson")
+CAN = ("familiar", "ridge", "thompson")
 
 
 @final

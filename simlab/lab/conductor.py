@@ -67,6 +67,8 @@ class Conductor:
         self.env = simpy.Environment(initial_time=loop.tick)
         self._latest = "nobody"
         name = type(trial.world).__name__
+        if trial.traces:
+            self._add("traces", self._follow)
         for i, happening in enumerate(trial.world.happenings()):
             self._add(f"{name}.happenings[{i}]", self._happen, happening)
         for brains, turns in self._retrainings(luck):
@@ -210,6 +212,16 @@ class Conductor:
         since = diary.now
         yield diary.wait(busy)
         self.loop.install(pending, since)
+
+    def _follow(self, diary: Diary) -> Generator[Any, Any, None]:
+        """Live parameters take the values of their traces; those that change at one tick do so together."""
+        due: dict[int, dict[str, float]] = {}
+        for trace in self.trial.traces:
+            for time, value in trace.changes(self.trial.horizon)[1:]:  # the first holds from before the warm-up on
+                due.setdefault(round(time / self.trial.world.tick), {})[trace.parameter] = value
+        for tick in sorted(due):
+            yield diary.wait(tick - diary.now)
+            self.loop.follow(due[tick])
 
     def _shock(self, diary: Diary, shock: Shock) -> Generator[Any, Any, None]:
         yield diary.wait(self.trial.ticks(shock.start) - diary.now)

@@ -67,7 +67,8 @@ class Loop:
 
     def __init__(self, trial: Trial, luck: Streams, tap: Tap | None = None) -> None:
         self.trial, self.luck, self.tap = trial, luck, tap
-        self.world = trial.world
+        self._traced = {trace.parameter: trace.values[0] for trace in trial.traces}
+        self.world = replace(trial.world, **self._traced) if self._traced else trial.world  # type: ignore[type-var]
         self.r, self.m = luck.replications, trial.topology.models
         self.warmup = trial.ticks(trial.warmup)
         self.tick = -self.warmup
@@ -292,7 +293,7 @@ class Loop:
 
     def _record(self, measures: dict[str, Floats]) -> None:
         row = self.tick // self.stride
-        for name, value in {**measures, **self.score.measures(), **self.readings()}.items():
+        for name, value in {**measures, **self.score.measures(), **self.told(), **self.readings()}.items():
             self.series[name][row] = value
             self._check_finite(name, value)
 
@@ -309,7 +310,7 @@ class Loop:
 
     def measures(self) -> dict[str, Floats]:
         """Each measure now, `(r,)`; NaN where a replication has diverged."""
-        now = {**self.measured(), **self.score.measures(), **self.readings()}
+        now = {**self.measured(), **self.score.measures(), **self.told(), **self.readings()}
         for name, value in now.items():
             self._check_finite(name, value)
         fine = np.isnan(self.diverged)
@@ -324,6 +325,14 @@ class Loop:
     def forget(self) -> None:
         """The state, or the world, is no longer what was measured."""
         self._measured = None
+
+    def told(self) -> dict[str, Floats]:
+        """What the brains tell now, `(r,)` each: the highest over casts, and undefined where it is in one of them."""
+        found: dict[str, Floats] = {}
+        for cast in self.casts:
+            for name, value in cast.brain.tell(cast.mind).items():
+                found[name] = np.maximum(found[name], value) if name in found else value
+        return found
 
     def readings(self) -> dict[str, Floats]:
         """What the detectors show now, `(r,)` each."""
@@ -403,5 +412,13 @@ class Loop:
             shock, self._x, max(self.trial.ticks(shock.size), 1)
         )
         if shock.where == "world":
-            self.world = replace(self.trial.world, **self.disturbances.world_values())  # type: ignore[type-var]
-            self.forget()
+            self._change_world()
+
+    def follow(self, values: dict[str, float]) -> None:
+        """Live parameters of the world take these values from their traces, unless a shock that is on sets them."""
+        self._traced |= values
+        self._change_world()
+
+    def _change_world(self) -> None:
+        self.world = replace(self.trial.world, **{**self._traced, **self.disturbances.world_values()})  # type: ignore[type-var]
+        self.forget()

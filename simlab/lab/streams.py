@@ -129,6 +129,12 @@ class Streams(Luck):
         return source.row(max(self.clock.row, 0), shape, self.again)
 
 
+def _apart(r: int, shape: tuple[int, int], dtype: type) -> Array:
+    """An array `(r, *shape)` whose replications lie a cache line further apart: at a power of two one tick of all meets few cache sets."""
+    size = prod(shape)
+    return np.empty((r, size + 64 // np.dtype(dtype).itemsize), dtype)[:, :size].reshape(r, *shape)
+
+
 @final
 class _Source:
     """The streams behind one purpose: blocks of ticks, filled as the clock reaches them."""
@@ -143,9 +149,7 @@ class _Source:
         self._ticks = max(1, min(self._kind.block // wide, 256)) if buffered else 1
         self._keep = [(a * rest, min(b, n) * rest) for a, b in edges]
         self._streams = [[generator(seed, i, key, part) for i in numbers] for part in range(len(edges))]
-        self._drawn: list[Array] = [
-            np.empty((shape[0], self._ticks, (b - a) * rest), self._kind.dtype) for a, b in edges
-        ]
+        self._drawn: list[Array] = [_apart(shape[0], (self._ticks, (b - a) * rest), self._kind.dtype) for a, b in edges]
         self._out = np.empty((shape[0], n * rest))
         self._seen = self._out.reshape(shape)
         self._seen.flags.writeable = False

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, NamedTuple, final
 
 import numpy as np
 
 from simlab.base.arrays import Floats
 from simlab.base.errors import InputError, ParameterError, did_you_mean
+from simlab.base.par import parameters
 from simlab.base.world import Measure, World
 from simlab.brains.brain import Brain
 from simlab.brains.topology import Schedule, Topology
@@ -17,6 +18,7 @@ from simlab.detectors.detector import Detector
 from simlab.interventions.intervention import Intervention, Setting
 from simlab.lab.score import SCORES
 from simlab.lab.shocks import Shock
+from simlab.lab.traces import Trace
 
 NEVER = Schedule()
 
@@ -91,7 +93,8 @@ class Trial:
     """Everything one arm needs to be played; times in seconds.
 
     `brains` are the kinds that `topology.kind_of` refers to. `stride` is the time between recorded values.
-    `closed` False opens the loop: agents do `world.open_loop`, while brains still learn and are scored.
+    `closed` False opens the loop: agents do `world.open_loop`, while brains still learn and are scored. `traces` are followed by
+    live parameters of the world; what a shock sets goes before.
     """
 
     world: World[Any]
@@ -106,6 +109,7 @@ class Trial:
     instruments: tuple[Instrument, ...] = ()
     harm: Harm | None = None
     closed: bool = True
+    traces: tuple[Trace, ...] = ()
 
     def __post_init__(self) -> None:
         spec, measures = self.world.spec, self.world.measures
@@ -140,6 +144,7 @@ class Trial:
         for shock in self.shocks:  # a choice is a name, and shares are several numbers: neither can be shifted as one
             if spec.asks != "number" and shock.effect == "biased":
                 raise InputError(f"shock `{shock.name}` shifts numbers, and this world asks for {spec.asks}")
+        self._follows()
         watched = {**measures, **self.readings}
         for used, known in [
             *((used, measures) for used in (self.harm and self.harm.measure, self.harm and self.harm.cost)),
@@ -162,8 +167,13 @@ class Trial:
 
     @property
     def measures(self) -> dict[str, Measure]:
-        """Everything that is recorded: the world's measures, the models' scores, the detectors' readings."""
-        return {**self.world.measures, **SCORES, **self.readings}
+        """Everything that is recorded: the world's measures, the models' scores, what brains tell, the detectors' readings."""
+        return {**self.world.measures, **SCORES, **self.told, **self.readings}
+
+    @property
+    def told(self) -> dict[str, Measure]:
+        """What the brains tell of their learning, by name."""
+        return {name: measure for brain in self.brains for name, measure in brain.tells.items()}
 
     def _suits(self, hand: Hand) -> None:
         """Raise InputError where a hand cannot act."""
@@ -174,6 +184,16 @@ class Trial:
         )
         if wrong:
             raise InputError(f"hand `{hand.name}` {wrong}")
+
+    def _follows(self) -> None:
+        """Raise InputError where a trace cannot be followed by the world."""
+        live = [name for name, known in parameters(type(self.world)).items() if known.par.live]
+        for trace in self.traces:
+            if trace.parameter not in live:
+                hint = did_you_mean(trace.parameter, live) if live else "this world has none"
+                raise InputError(f"trace of `{trace.parameter}`: not a live parameter; {hint}")
+            for value in {min(trace.values), max(trace.values), trace.values[0]}:
+                replace(self.world, **{trace.parameter: value})  # type: ignore[type-var]
 
     def times(self) -> Floats:
         """The recorded instants, `(t,)` seconds: 0, stride, 2 stride, ... up to the horizon."""

@@ -67,9 +67,9 @@ def read(path: str | Path, wanted: Columns, *, sort: bool = False, average: bool
     notes = (*table.notes, *notes, *said)
     values = np.empty((len(times), len(series) - 1))
     for i, name in enumerate(_all(columns)[1:]):
-        values[:, i], said = _numbers(series[i + 1], name, table)
+        values[:, i], said = numbers(series[i + 1], name, table)
         notes += said
-    times, values, stamp, said = _in_order(times, values, stamp, columns.time, table.place, sort=sort, average=average)
+    times, values, stamp, said = in_order(times, values, stamp, columns.time, table.place, sort=sort, average=average)
     notes += said
     if len(times) < 2:
         raise InputError(f"{table.name}: only one instant; a detector compares instants")
@@ -133,7 +133,7 @@ def _all(columns: Columns) -> tuple[str, ...]:
     return (columns.time, *(name for group in columns[1:] for name in group))
 
 
-def _numbers(series: pd.Series[Any], name: str, table: Table) -> tuple[Floats, tuple[str, ...]]:
+def numbers(series: pd.Series[Any], name: str, table: Table) -> tuple[Floats, tuple[str, ...]]:
     """A column as numbers, with what there was to say. Raises InputError for a cell that is none."""
     import pandas as pd
 
@@ -201,7 +201,7 @@ def _line(where: str) -> str:
     return where if where.startswith("row") else f"line {where}"
 
 
-def _in_order(
+def in_order(
     times: Floats, values: Floats, stamp: Stamp, column: str, place: Callable[[int], str], *, sort: bool, average: bool
 ) -> tuple[Floats, Floats, Stamp, tuple[str, ...]]:
     """Rows in the order of strictly increasing times, or InputError at the first that is not and may not be put there."""

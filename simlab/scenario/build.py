@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any, final
 
 from simlab.base.errors import nearest
+from simlab.base.par import parameters
 from simlab.brains.topology import Schedule
 from simlab.lab.trial import Harm
 from simlab.scenario import factorial, keys
@@ -19,6 +21,7 @@ from simlab.scenario.scenario import USUAL, Arm, Control, Factorial, Limits, Row
 from simlab.scenario.setup import Common, Setup, usual_stride
 from simlab.scenario.stopping import until
 from simlab.scenario.studying import Around, Studying
+from simlab.scenario.tracing import Tracing
 from simlab.scenario.walker import Walker, show
 
 WITH = "factorial.with"
@@ -107,8 +110,10 @@ class _Builder:
         beside = self._beside(world, harm)
         tick = world.made.tick if world.made is not None else None
         instruments, detectors = self._setup.instruments(top["detectors"], tick)
-        self._parts.readings = {name: shown for one in instruments for name, shown in one.readings().items()}
-        common = Common(run.get("horizon"), run.get("stride"), run.get("warmup"), harm, instruments)
+        told = {name: measure for brain in brains if brain.owner for name, measure in brain.owner.tells.items()}
+        self._parts.readings = told | {name: shown for one in instruments for name, shown in one.readings().items()}
+        traces, traced = Tracing(walker, world, Path(path or ".").parent).traces(top["trace"], run.get("horizon"))
+        common = Common(run.get("horizon"), run.get("stride"), run.get("warmup"), harm, instruments, traces)
         shocks = self._shocks(world)
         arms, bodies, arms_shown, design = self._arms(common)
         stat = Claims(walker, self._parts).stat
@@ -120,7 +125,7 @@ class _Builder:
         claims, claims_shown = Claims(walker, self._parts).read(top["claims"] if known else None, world, names)
         rows, rows_shown = self._rows(world, names) if known else ([], [])
         limits, limits_shown = self._limits(world, list(bodies)) if known else (USUAL, None)
-        record = self._record()
+        record, yours = self._record(), self._yours(world)
         if not self._part:
             self._refuse_twins(arms)
         if walker.faults > self._before:
@@ -128,9 +133,9 @@ class _Builder:
         self._refuse_the_endless(arms, waits.most if waits else run["replications"], len(controls))
         resolved = {
             "schema": keys.SCHEMA, "title": top["title"], "story": top["story"], "record": [dict(r) for r in record],
-            "world": world.shown, "brain": several(self._doc["brain"], brains), "schedule": rhythm,
+            "yours": yours or None, "world": world.shown, "brain": several(self._doc["brain"], brains), "schedule": rhythm,
             "run": show(keys.RUN, run) | ({"until": waits_shown} if waits else {}), "harm": harm_shown, "beside": beside,
-            "detectors": detectors, "shocks": shocks, "arms": arms_shown,
+            "detectors": detectors, "shocks": shocks, "trace": traced or None, "arms": arms_shown,
             "controls": controls_shown, "scoreboard": rows_shown, "claims": claims_shown,
             "readiness": limits_shown,
             "factorial": None if design is None else _tidy(plain(top["factorial"])),
@@ -164,8 +169,11 @@ class _Builder:
         elif not tick <= run["stride"] <= run["horizon"]:
             message = f"must lie between one tick, {tick:g} s, and the horizon, not {run['stride']:g} s"
             self._walker.fault(inside.get("stride", node), "run.stride", message)
-        if run["warmup"] and run["warmup"] >= run["horizon"]:
-            self._walker.fault(inside["warmup"], "run.warmup", "must be shorter than the horizon")
+        if (
+            run["warmup"] and run["warmup"] / tick > keys.MOST_TICKS
+        ):  # longer than the horizon it may be: learn long, look closely
+            message = f"{run['warmup'] / tick:.3g} ticks of {tick:g} s; at most {keys.MOST_TICKS:.0e}"
+            self._walker.fault(inside["warmup"], "run.warmup", message, "shorten the warm-up")
         return run
 
     def _harm(self, world: Part) -> tuple[Harm | None, dict[str, Any] | None]:
@@ -374,6 +382,17 @@ class _Builder:
             found.append({key: self._walker.value(v, join(path, key), str, text) for key, v in given.items()})
         return tuple(found)
 
+    def _yours(self, world: Part) -> dict[str, str]:
+        """From which metric a user sets which parameter of the world."""
+        node, found = self._top["yours"], {}
+        if node is None or world.owner is None:
+            return {}
+        example = "{arrivals: requests per second at the entry}"
+        for name, text in self._walker.mapping(node, "yours", example).items():
+            self._walker.one_of(name, parameters(world.owner), text, join("yours", name), "parameter")
+            found[name] = self._walker.value(text, join("yours", name), str, keys.TOP["story"].par)
+        return found
+
     def _studies(self, resolved: dict[str, Any], world: Part) -> list[Study]:
         """The studies, held against everything else; their documents go into `resolved`."""
         node = self._top["studies"]
@@ -405,7 +424,8 @@ class _Builder:
 
     def _refuse_the_endless(self, arms: list[Arm], replications: int, controls: int) -> None:
         """Refuse a plan that nobody could wait for."""
-        steps = sum(a.trial.horizon / a.trial.world.tick * a.trial.world.spec.models for a in arms) * replications
+        times = [(a.trial.horizon + a.trial.warmup) / a.trial.world.tick for a in arms]
+        steps = sum(time * a.trial.world.spec.models for time, a in zip(times, arms, strict=True)) * replications
         steps *= 1 + controls
         if steps > keys.MOST_STEPS:
             message = f"{steps:.3g} steps of agents in all; at most {keys.MOST_STEPS:.0e} are run"

@@ -35,6 +35,11 @@ def sections(scenario: Scenario) -> Iterator[Section]:
     yield _parameters("World", document["world"], type(trial.world))
     for kind, brain in zip(kinds, scenario.arms[0].trial.brains, strict=False):
         yield _parameters("Brain", kind, type(brain))
+    if "yours" in document:
+        known = parameters(type(trial.world))
+        live = {True: "yes, with `trace:`", False: "no"}
+        mine = tuple((n, known[n].par.unit, text, live[known[n].par.live]) for n, text in document["yours"].items())
+        yield Section("Make it yours", "", ("parameter", "unit", "set it from", "may follow a record"), mine)
     rhythm = {key: value for key, value in document["schedule"].items() if value is not False}
     yield Section("Retraining", ", ".join(key if value is True else f"{key} {value}" for key, value in rhythm.items()))
     measures = trial.world.measures.items()
@@ -44,6 +49,11 @@ def sections(scenario: Scenario) -> Iterator[Section]:
     if document["shocks"]:
         rows = tuple((name, _flat(shock)) for name, shock in document["shocks"].items())
         yield Section("Shocks", "", ("shock", "what happens"), rows)
+    if "trace" in document:
+        followed = tuple(
+            (name, told["source"], told["unit"], f"{len(told['values']):,}") for name, told in document["trace"].items()
+        )
+        yield Section("Traces", "", ("parameter", "follows", "unit", "values"), followed)
     if scenario.factorial:
         yield from _factorial(scenario.factorial, document["factorial"])
     yield Section("Arms", "", ("arm", "title", "wiring", "own"), tuple(_arm(a, document) for a in scenario.arms))

@@ -59,6 +59,9 @@ TOP = _table(
     title=_key(str, "what the scenario shows, in a line"),
     story=_key(str, "what to watch, in a few sentences", ""),
     record=_key(Node, "what really happened, with sources: a list of mappings of texts", None),
+    yours=_key(
+        Node, "make it yours: from which of a system's own metrics to set a parameter of the world, by parameter", None
+    ),
     world=_key(Node, "the world and its parameters"),
     brain=_key(Node, "the learner and its hyper-parameters, or a list of several kinds"),
     schedule=_key(Node, "when brains retrain", None),
@@ -67,6 +70,7 @@ TOP = _table(
     beside=_key(str, "a measure drawn beside the headline in the first picture, in the same unit", None),
     detectors=_key(Node, "the detectors that watch, by name; by default all of them", None),
     shocks=_key(Node, "what reality or operations throw at the run, by name", None),
+    trace=_key(Node, "recorded values that live parameters of the world follow, by parameter", None),
     arms=_key(Node, "the set-ups that are compared, by name; the first is the baseline", None),
     factorial=_key(Node, "arms that are all combinations of how the seams are wired", None),
     controls=_key(Node, "runs in which the effect must vanish, by name"),
@@ -122,6 +126,19 @@ SHOCK = _table(
     duration=_key(float, "how long it lasts; to the end by default", None, unit="s", above=0),
     size=_key(Node, "how large it is: a number, or a duration for `feedback: delayed`", None),
     models=_key(tuple[int, ...], "the models it concerns; all by default", None, low=0),
+)
+
+TRACE = _table(
+    file=_key(str, "a CSV or Parquet file, beside the scenario's own", None),
+    column=_key(str, "the column that holds the values; by default the parameter's name", None),
+    time=_key(str, "the column of times: seconds, a Unix epoch, or ISO 8601; the first row is time 0", None),
+    every=_key(float, "the time from row to row, where there is no column of times", None, unit="s", above=0),
+    gap=_key(float, "the longest time between two rows; by default ten times the usual", None, unit="s", above=0),
+    values=_key(tuple[float, ...], "the values themselves, in the place of a file", None),
+    times=_key(tuple[float, ...], "with `values`: seconds from the start, where not evenly spaced", None, low=0),
+    unit=_key(str, "the unit of the values, as that of the parameter; or another of time, rate or share"),
+    repeat=_key(bool, "whether the record begins anew when it is over", False),
+    source=_key(str, "where the values come from", None),
 )
 
 ARM = _table(

@@ -31,7 +31,7 @@ class Parts:
 
     def __init__(self, walker: Walker, registry: Registry) -> None:
         self._walker, self._registry = walker, registry
-        self.readings: Mapping[str, Measure] = {}  # what the detectors show, once they have been read
+        self.readings: Mapping[str, Measure] = {}  # what brains tell and detectors show, once they have been read
 
     def world(self, node: Node) -> Part:
         """The world of a document."""
@@ -123,7 +123,8 @@ class Parts:
     ) -> None:
         """Check that a measure exists; `node` is the entry that names it, or the mapping that holds it.
 
-        What is read `at_the_end` may also be one of the scores that the loop keeps in every world, or what a detector shows.
+        What is read `at_the_end` may also be one of the scores that the loop keeps in every world, or what a brain or a detector
+        shows.
         """
         inside = node.value.get("measure", node) if isinstance(node.value, dict) else node
         if world is not None:

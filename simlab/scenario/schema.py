@@ -56,6 +56,7 @@ def schema(registry: Registry = HOUSE) -> Json:
     top = _table(
         keys.TOP,
         record=_list({"type": "object", "additionalProperties": {"type": "string"}}),
+        yours={"type": "object", "additionalProperties": {"type": "string"}},
         world=_choice(registry.worlds),
         brain=brains,
         schedule=schedule,
@@ -63,6 +64,7 @@ def schema(registry: Registry = HOUSE) -> Json:
         harm=_table(keys.HARM),
         detectors=_detectors(registry.detectors),
         shocks=_named(_shock(registry.worlds)),
+        trace={"type": "object", "additionalProperties": _table(keys.TRACE)},
         arms={**_named(arm), "minProperties": 1},
         factorial={**_table(keys.FACTORIAL, **_seams(), **{"with": _table(keys.WITH, **inside)}), "minProperties": 1},
         controls={**_named(control), "required": list(keys.CONTROLS)},

@@ -14,6 +14,7 @@ from simlab.base.world import Spec
 from simlab.brains.brain import Brain
 from simlab.brains.topology import Schedule, Topology, groups, schedule, wire
 from simlab.lab.shocks import EFFECTS, Shock
+from simlab.lab.traces import Trace
 from simlab.lab.trial import Hand, Harm, Instrument, Trial, Trigger, seed
 from simlab.scenario import keys
 from simlab.scenario.parts import Part, Parts, several, sides
@@ -31,6 +32,7 @@ class Common(NamedTuple):
     warmup: float | None
     harm: Harm | None
     instruments: tuple[Instrument, ...] = ()
+    traces: tuple[Trace, ...] = ()
 
 
 class Wired(NamedTuple):
@@ -93,6 +95,7 @@ class Setup:
             "topology": wired.topology, "schedule": wired.schedule,
             "horizon": common.horizon, "stride": common.stride, "warmup": common.warmup or 0.0,
             "shocks": chosen, "hands": hands, "instruments": common.instruments, "harm": common.harm, "closed": closed,
+            "traces": common.traces,
         }  # fmt: skip
         try:
             return Trial(**fields), shown, wired.wiring

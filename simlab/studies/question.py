@@ -52,8 +52,8 @@ class Question(NamedTuple):
         """Whether that difference is clear of 0 for all of `among` differences together (Bonferroni).
 
         Its 95% interval must leave 0 out, and so must a test at the joint level: Bonett & Price's for probabilities; for means Student's,
-        and his with Johnson's correction for skewness (1978, J. Am. Stat. Assoc. 73); for quantiles the 95% interval widened as a normal
-        one would be. (So far out in the tails 2,000 resamples say nothing.) Lognormal differences of log-deviation 1 are then
+        and his with Hall's monotone correction for skewness (1992, J. R. Stat. Soc. B 54); for quantiles the 95% interval widened as
+        a normal one would be. (So far out in the tails 2,000 resamples say nothing.) Lognormal differences of log-deviation 1 are then
         falsely clear 4 times as often as stated at 64 replications and 100 comparisons, where Student's test alone gives 27 times.
         """
         from scipy.special import ndtri, stdtrit
@@ -67,13 +67,12 @@ class Question(NamedTuple):
             return wide.low > 0 or wide.high < 0
         if self.stat == "mean":
             apart = (x - y)[np.isfinite(x - y)]
-            spread, skew = float(apart.std(ddof=1)), float(((apart - found.value) ** 3).mean())
-            error, edge = spread / math.sqrt(found.n), float(stdtrit(found.n - 1, 1 - level / 2))
+            spread, edge = float(apart.std(ddof=1)), float(stdtrit(found.n - 1, 1 - level / 2))
             if not spread > 0:
                 return True
-            moved = skew / (6 * spread**2 * found.n) + skew / (3 * spread**4) * found.value**2
-            one, other = found.value / error, (found.value + moved) / error
-            return min(abs(one), abs(other)) > edge and one * other > 0
+            skew, one = float(((apart - found.value) ** 3).mean()) / spread**3, found.value / spread
+            cubed = one + skew * one**2 / 3 + skew**2 * one**3 / 27 + skew / (6 * found.n)
+            return min(abs(one), abs(cubed)) * math.sqrt(found.n) > edge and one * cubed > 0
         half = found.value - found.low if found.value > 0 else found.high - found.value
         return abs(found.value) > half * float(ndtri(1 - level / 2) / ndtri(0.975))
 

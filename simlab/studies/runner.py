@@ -122,7 +122,7 @@ def play_all(
             for index, answer in found:
                 unit = run.units[index]
                 run.keep(unit, answer)
-                done += unit.stop - unit.first
+                done += run.replications(unit)
                 steps += run.steps(unit)
                 if progress:
                     progress(Progress(done, total, unit.cell, time.perf_counter() - began, steps))
@@ -153,19 +153,39 @@ def cohort_of(left: int, jobs: int) -> int:
 
 @final
 class Begun:
-    """What an open store is missing, cut into `units` of at most `size` replications; keeps what became of them."""
+    """What an open store is missing, cut into `units` of at most `size` replications; keeps what became of them.
+
+    A cell that plays as an earlier one does (an arm without shocks, under `no_stressor`) gets its outcome, and is not played again.
+    """
 
     def __init__(
         self, scenario: Scenario, store: Store, size: int, play: Play, replications: int | None = None
     ) -> None:
         self.cells = trials(scenario)
-        self.units = [
+        units = [
             Stretch(cell, first, min(first + size, stop))
             for cell, start, stop in store.missing(replications)
             for first in range(start, stop, size)
         ]
+        there = set(units)
+        self.units: list[Stretch] = []
+        self._alike: dict[Stretch, list[Stretch]] = {}
+        for unit in units:
+            first = unit._replace(cell=self._first(unit.cell))
+            if first == unit or first not in there:
+                self.units.append(unit)
+            else:
+                self._alike.setdefault(first, []).append(unit)
         self.lost: dict[Stretch, str] = {}
         self._seed, self._store, self._play = scenario.seed, store, play
+
+    def _first(self, cell: str) -> str:
+        """The first cell that plays exactly as this one does."""
+        return next(name for name, trial in self.cells.items() if trial == self.cells[cell])
+
+    def replications(self, unit: Stretch) -> int:
+        """How many replications are known when a unit is, over all cells that play alike."""
+        return (unit.stop - unit.first) * (1 + len(self._alike.get(unit, ())))
 
     def task(self, unit: Stretch) -> Task:
         """What a worker does for a unit."""
@@ -179,10 +199,11 @@ class Begun:
         """Store what a worker found, or note why there is nothing. Raises the SimlabError by which a trial was refused."""
         if answer.refused is not None:
             raise answer.refused
-        if answer.why is not None:
-            self.lost[unit] = answer.why
-        else:
-            self._store.keep(unit.cell, answer.value)
+        for each in (unit, *self._alike.get(unit, ())):
+            if answer.why is not None:
+                self.lost[each] = answer.why
+            else:
+                self._store.keep(each.cell, answer.value)
 
     def steps(self, unit: Stretch) -> int:
         """Agents x ticks x replications of a unit."""

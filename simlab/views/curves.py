@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from textwrap import fill
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -93,22 +94,25 @@ def lines(
 
 
 def _name(axes: Axes, ends: list[tuple[float, Panel]], tail: float) -> None:
-    """The names of the arms at the right, each as near to the end of its line as the others let it."""
+    """The names of the arms at the right, in two lines if need be, each as near to the end of its line as the others let it."""
     bottom, top = axes.get_ylim()
     high = axes.get_window_extent().height
-    least = 15 / high
     spots: list[float] = []
     ordered = sorted(ends, key=lambda end: end[0])
-    for value, _ in ordered:
+    wide = int((tail - 12) / 5.9)
+    names = [fill(panel.arm.title, wide, max_lines=2, placeholder=" …") for _, panel in ordered]
+    lines = [1 + name.count("\n") for name in names]
+    for i, (value, _) in enumerate(ordered):
         want = (value - bottom) / ((top - bottom) or 1.0)
-        spots.append(max(want, spots[-1] + least) if spots else want)
+        spots.append(max(want, spots[-1] + 7.5 * (lines[i - 1] + lines[i]) / high) if spots else want)
     over = max(spots[-1] - 1.0, 0.0) if spots else 0.0
-    for spot, (value, panel) in zip(spots, ordered, strict=True):
+    for spot, name, (value, panel) in zip(spots, names, ordered, strict=True):
         y = spot - over
         start = (value - bottom) / ((top - bottom) or 1.0)
         colour = COLOURS[panel.i % len(COLOURS)]
         line = {"arrowstyle": "-", "color": colour, "linewidth": 0.8}
         axes.annotate(
-            short(panel.arm.title, int((tail - 12) / 5.9)), (1.0, start), (1.0 + 14 / axes.get_window_extent().width, y),
-            xycoords="axes fraction", textcoords="axes fraction", fontsize=10.5, va="center", arrowprops=line, annotation_clip=False,
+            name, (1.0, start), (1.0 + 14 / axes.get_window_extent().width, y),
+            xycoords="axes fraction", textcoords="axes fraction", fontsize=10.5, va="center", linespacing=1.05, arrowprops=line,
+            annotation_clip=False,
         )  # fmt: skip

@@ -185,6 +185,8 @@ def run_facts(record: Record, scenario: Scenario) -> list[tuple[str, str]]:
         ("retraining", retrain),
         ("shocks", "; ".join(disturbance(s) for s in trial.shocks) or "none"),
     ]
+    for name, told in scenario.resolved.get("trace", {}).items():
+        pairs.append((f"{name} follows", f"{told['source']} ({len(told['values']):,} values)"))
     for arm in scenario.arms:
         if arm.trial.hands:
             pairs.append((f"hands in {arm.title}", "; ".join(reaction(h) for h in arm.trial.hands)))

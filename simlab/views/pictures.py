@@ -115,7 +115,8 @@ def note(trial: Trial) -> str:
     one = [
         part
         for part, of in (("brain", topology.brain_of), ("features", topology.view_of), ("data", topology.data_of))
-        if len(set(of)) < topology.models and not (part == "features" and trial.world.spec.views == 1)
+        if (len(set(of)) < topology.models or (part == "data" and len(set(topology.taught_by)) < topology.brains))
+        and not (part == "features" and trial.world.spec.views == 1)
     ]
     averaged = ", weights averaged" if topology.average_every else ""
     return (f"shared: {', '.join(one)}" if one else "nothing shared") + averaged

@@ -55,6 +55,9 @@ class Collapse(World[Press]):
     measures: ClassVar[Mapping[str, Measure]] = {
         "wrong": Measure("1", "share of the publishers whose variance is below the line", "higher"),
         "lost": Measure("1", "1 less the variance of what is published, mean of the publishers", "higher"),
+        "narrowed": Measure(
+            "1", "less the logarithm of the variance of what is published, mean of the publishers", "higher"
+        ),
         "drift": Measure("1", "mean square distance of the publishers' means from reality's", "higher"),
         "rare": Measure(
             "1", "share of what is published that is further than 2 from its publisher's mean (reality: 4.55%)", "lower"
@@ -111,6 +114,7 @@ class Collapse(World[Press]):
         return {
             "wrong": (s.variance < self.line).mean(axis=1),
             "lost": 1 - s.variance.mean(axis=1),
+            "narrowed": -np.log(np.maximum(s.variance, 1e-300)).mean(axis=1),
             "drift": (s.mean**2).mean(axis=1),
             "rare": s.rare.copy(),
             "loss": s.cost / np.maximum(s.ticks, 1),

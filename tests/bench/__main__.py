@@ -3,10 +3,10 @@
     python -m tests.bench [--json] [WORLD... | auction]
 
 Nanoseconds per agent-step (or per request) of one process, each the median of `ROUNDS` rounds played in turn, and the ratios to
-quote. The kernel is bare of detectors and hands; beside it stands what four detectors and a kill switch that is never pulled
-add. Noise is drawn inside the kernels' time and before the twin's. Bare SimPy is what the twin cannot go below:
-one process per agent that only waits, or one per request that only queues. `auction` holds the call auction of
-`base/auction.py` against a plain book and one SimPy process per order.
+quote. The kernel is bare of detectors and hands; what four detectors and a kill switch that is never pulled add to it is the
+median over `PAIRS` of CPU time watched, over that of two bare runs just before and after. Noise is drawn inside the kernels'
+time and before the twin's. Bare SimPy is what the twin cannot go below: one process per agent that only waits, or one per
+request that only queues. `auction` holds the call auction of `base/auction.py` against a plain book and one process per order.
 """
 
 from __future__ import annotations
@@ -34,21 +34,30 @@ from simlab.studies.runner import COHORT
 from tests.bench.book import Book
 from tests.twins.policing import City
 from tests.worlds import (
+    test_ab_test,
     test_cascade,
     test_collapse,
+    test_credit_bubble,
+    test_driving,
     test_emissions,
     test_flash_crash,
     test_goodhart,
     test_hiring,
+    test_house_pricing,
     test_load_balancer,
+    test_oversight,
     test_performative,
     test_policing,
+    test_pricing_collusion,
     test_recommender,
     test_retraining,
+    test_supply_chain,
+    test_trading_runaway,
 )
 
 ROUNDS = 5
-WATCHED = "kernel, watched"
+PAIRS = 9
+WATCHED = "watched / bare"
 AUCTION = "auction"
 
 
@@ -67,36 +76,6 @@ def ready(tests: ModuleType) -> Callable[[Trial, int], Callable[[], None]]:
         return lambda: twin.run(ticks)
 
     return make
-
-
-def bare_items(trial: Trial, ticks: int) -> None:
-    """The same for a chain: one process for each item at each stage."""
-    bare_processes(trial.world.models * trial.world.items, ticks)
-
-
-def bare_pieces(trial: Trial, ticks: int) -> None:
-    """The same for publishers: one process for each piece."""
-    bare_processes(trial.world.models * trial.world.pieces, ticks)
-
-
-def bare_producers(trial: Trial, ticks: int) -> None:
-    """One process per candidate that does nothing but wait for the next round."""
-    bare_processes(trial.world.slots * trial.world.candidates, ticks)
-
-
-def bare_agents(trial: Trial, ticks: int) -> None:
-    """One process per agent that does nothing but wait for the next tick."""
-    bare_processes(trial.topology.models, ticks)
-
-
-def bare_markets(trial: Trial, ticks: int) -> None:
-    """The same for a world whose models serve many agents each."""
-    bare_processes(trial.world.models * trial.world.agents, ticks)
-
-
-def bare_users(trial: Trial, ticks: int) -> None:
-    """The same for a world whose models serve many users each."""
-    bare_processes(trial.world.cohorts * trial.world.users, ticks)
 
 
 def bare_processes(count: int, ticks: int) -> None:
@@ -139,40 +118,53 @@ class Case(NamedTuple):
     """How a world is measured: its twin, bare SimPy, over how many ticks, and how many units of what a tick holds."""
 
     twin: Callable[[Trial, int], Callable[[], None]]
-    bare: Callable[[Trial, int], None]
     ticks: int
     unit: str
     units: Callable[[Trial], float]
+    bare: Callable[[Trial, int], None] | None = (
+        None  # by default one process for each unit, which does nothing but wait
+    )
 
 
 TWINS = {
-    "cascade": Case(
-        ready(test_cascade), bare_items, 80, "item at a stage", lambda trial: trial.world.models * trial.world.items
+    "ab_test": Case(ready(test_ab_test), 400, "visitor", lambda trial: trial.world.segments * trial.world.visitors),
+    "cascade": Case(ready(test_cascade), 80, "item at a stage", lambda trial: trial.world.models * trial.world.items),
+    "collapse": Case(ready(test_collapse), 100, "piece", lambda trial: trial.world.models * trial.world.pieces),
+    "driving": Case(ready(test_driving), 40, "case at a car", lambda trial: trial.world.cars * trial.world.cases),
+    "credit_bubble": Case(
+        ready(test_credit_bubble),
+        40,
+        "class at a bank",
+        lambda trial: trial.world.models * trial.world.classes,
     ),
-    "collapse": Case(
-        ready(test_collapse), bare_pieces, 100, "piece", lambda trial: trial.world.models * trial.world.pieces
-    ),
-    "emissions": Case(ready(test_emissions), bare_agents, 240, "agent-step", lambda trial: trial.topology.models),
-    "flash_crash": Case(ready(test_flash_crash), bare_agents, 2400, "agent-step", lambda trial: trial.topology.models),
-    "hiring": Case(ready(test_hiring), bare_agents, 260, "agent-step", lambda trial: trial.topology.models),
+    "emissions": Case(ready(test_emissions), 240, "agent-step", lambda trial: trial.topology.models),
+    "flash_crash": Case(ready(test_flash_crash), 2400, "agent-step", lambda trial: trial.topology.models),
+    "hiring": Case(ready(test_hiring), 260, "agent-step", lambda trial: trial.topology.models),
     "goodhart": Case(
         ready(test_goodhart),
-        bare_producers,
         40,
         "candidate",
         lambda trial: trial.world.slots * trial.world.candidates,
     ),
+    "house_pricing": Case(ready(test_house_pricing), 80, "bid", lambda trial: trial.world.firms * trial.world.homes),
     "load_balancer": Case(
-        ready(test_load_balancer), bare_requests, 240, "request", lambda trial: trial.world.arrivals * trial.world.tick
+        ready(test_load_balancer), 240, "request", lambda trial: trial.world.arrivals * trial.world.tick, bare_requests
     ),
+    "oversight": Case(ready(test_oversight), 100, "case", lambda trial: trial.world.desks * trial.world.cases),
     "performative": Case(
-        ready(test_performative), bare_markets, 240, "agent-step", lambda trial: trial.world.models * trial.world.agents
+        ready(test_performative), 240, "agent-step", lambda trial: trial.world.models * trial.world.agents
     ),
-    "policing": Case(policing_twin, bare_agents, 1000, "agent-step", lambda trial: trial.topology.models),
-    "retraining": Case(ready(test_retraining), bare_agents, 1000, "agent-step", lambda trial: trial.topology.models),
-    "recommender": Case(
-        ready(test_recommender), bare_users, 90, "user-day", lambda trial: trial.world.cohorts * trial.world.users
+    "policing": Case(policing_twin, 1000, "agent-step", lambda trial: trial.topology.models),
+    "pricing_collusion": Case(ready(test_pricing_collusion), 2000, "seller-period", lambda trial: trial.world.sellers),
+    "retraining": Case(ready(test_retraining), 1000, "agent-step", lambda trial: trial.topology.models),
+    "recommender": Case(ready(test_recommender), 90, "user-day", lambda trial: trial.world.cohorts * trial.world.users),
+    "trading_runaway": Case(
+        ready(test_trading_runaway),
+        45,
+        "order at a server",
+        lambda trial: trial.world.servers * trial.world.parents,
     ),
+    "supply_chain": Case(ready(test_supply_chain), 200, "order", lambda trial: trial.world.items),
 }
 
 
@@ -182,8 +174,15 @@ def nanoseconds(work: Callable[[], object], units: float) -> float:
     return (time.perf_counter() - began) / units * 1e9
 
 
+def cpu(trial: Trial) -> float:
+    """Seconds of CPU for one cohort."""
+    began = time.process_time()
+    play(trial, 1, range(COHORT))
+    return time.process_time() - began
+
+
 def measure(name: str) -> dict[str, float]:
-    """Nanoseconds per unit of a shipped scenario's first arm."""
+    """Nanoseconds per unit of a shipped scenario's first arm, and the ratio `WATCHED`."""
     case = TWINS[name]
     trial = load(name).arms[0].trial
     trial = replace(trial, horizon=case.ticks * trial.world.tick, warmup=0.0)
@@ -192,19 +191,20 @@ def measure(name: str) -> dict[str, float]:
     idle = Hand(
         "idle", KillSwitch(), Trigger(measure=next(iter(trial.world.measures)), above=1e300, scrape=trial.stride)
     )
+    plain = case.bare or (lambda trial, ticks: bare_processes(round(case.units(trial)), ticks))
     bare, watched = replace(trial, instruments=(), hands=()), replace(trial, hands=(idle,))
     for _ in range(ROUNDS):
         twin = case.twin(trial, case.ticks)
         works = {
             f"kernel, {COHORT} replications": (lambda: play(bare, 1, range(COHORT)), COHORT),
-            WATCHED: (lambda: play(watched, 1, range(COHORT)), COHORT),
             "one replication at a time": (lambda: [play(bare, 1, [i]) for i in range(2)], 2),
             "twin": (twin, 1),
-            "bare SimPy": (lambda: case.bare(trial, case.ticks), 1),
+            "bare SimPy": (lambda: plain(trial, case.ticks), 1),
         }
         for what, (work, replications) in works.items():
             found.setdefault(what, []).append(nanoseconds(work, units * replications))
-    return {what: median(times) for what, times in found.items()}
+    pairs = [2 * cpu(watched) / (before + cpu(bare)) for before in (cpu(bare) for _ in range(PAIRS))]
+    return {what: median(times) for what, times in found.items()} | {WATCHED: median(pairs)}
 
 
 def auction() -> dict[str, float]:
@@ -260,16 +260,17 @@ def main() -> None:
         print(json.dumps(table, indent=1))
         return
     for name, times in table.items():
-        kernel, *_ = times.values()
         if name == AUCTION:
             print(f"{name}, million orders per second, median of {5 * ROUNDS}:")
             for what, time_ in times.items():
+                kernel = next(iter(times.values()))
                 print(f"  {what:28s} {1e3 / time_:10.2f}   {time_ / kernel:7.1f} x the kernel's time")
             continue
+        kernel, watched = next(iter(times.values())), times.pop(WATCHED)
         print(f"{name}, ns per {TWINS[name].unit}, median of {ROUNDS}:")
         for what, time_ in times.items():
             print(f"  {what:28s} {time_:10.1f}   {time_ / kernel:7.1f} x the kernel")
-        print(f"  watching adds {100 * (times[WATCHED] / kernel - 1):.0f}% to the kernel")
+        print(f"  watching adds {100 * (watched - 1):.0f}% to the kernel")
         print(f"  the twin costs {times['twin'] / times['bare SimPy']:.1f} x bare SimPy processes")
 
 

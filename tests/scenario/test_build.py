@@ -9,6 +9,7 @@ import pytest
 from simlab.brains.topology import wire
 from simlab.lab.shocks import Shock
 from simlab.lab.trial import Hand, Harm, Trigger
+from simlab.scenario import describe
 from simlab.scenario.build import build
 from simlab.scenario.problems import ScenarioError
 from simlab.scenario.reader import override, plain, read
@@ -342,3 +343,13 @@ def test_nothing_that_stands_anywhere_crashes_the_reader():
         inside[last] = WEIRD[n % len(WEIRD)]
         with contextlib.suppress(ScenarioError):
             build(changed_one, "toy", registry=TOYS)
+
+
+def test_make_it_yours_names_parameters_of_the_world():
+    told = changed("world:", "yours: {impact: the price move per order in your fills}\nworld:")
+    assert made(told).resolved["yours"] == {"impact": "the price move per order in your fills"}
+    sections = {section.heading: section.rows for section in describe.sections(made(told))}
+    assert sections["Make it yours"] == (
+        ("impact", "1", "the price move per order in your fills", "yes, with `trace:`"),
+    )
+    assert "yours.impcat: unknown parameter `impcat`" in refused(told.replace("yours: {impact", "yours: {impcat"))

@@ -1,6 +1,7 @@
 """Scenarios by path and by name, and the schema for editors."""
 
 import json
+import math
 import re
 from pathlib import Path
 
@@ -136,9 +137,9 @@ def misfits(value, rule, path="$"):
     if rule.get("uniqueItems") and isinstance(value, list) and len({json.dumps(item) for item in value}) < len(value):
         yield f"{path}: names something twice"
     if numeric:
-        low, high = rule.get("minimum", -1e300), rule.get("maximum", 1e300)
-        if not low <= value <= high or not rule.get("exclusiveMinimum", -1e300) < value < rule.get(
-            "exclusiveMaximum", 1e300
+        low, high = rule.get("minimum", -math.inf), rule.get("maximum", math.inf)
+        if not low <= value <= high or not rule.get("exclusiveMinimum", -math.inf) < value < rule.get(
+            "exclusiveMaximum", math.inf
         ):
             yield f"{path}: {value} is out of bounds"
     if isinstance(value, list):

@@ -11,6 +11,7 @@ import sys
 import time
 import uuid
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -18,11 +19,11 @@ import pytest
 
 from simlab.base.errors import InputError
 from simlab.results.record import Record
-from simlab.scenario.scenario import Arm
+from simlab.scenario.scenario import Arm, Control
 from simlab.studies.runner import available_cpus, play_all
 from simlab.studies.workers import Crew
 from tests.lab.toy import Toy, trial
-from tests.studies.fakes import contents, open_store, play, scenario
+from tests.studies.fakes import FakeTrial, contents, open_store, play, scenario
 
 ROOT = Path(__file__).parents[2]
 linux = pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
@@ -237,6 +238,33 @@ def test_progress_counts_replications_of_all_cells(tmp_path):
     assert steps[-1].agent_steps == 120 * 3 * 10  # replications x models x ticks
     assert steps == sorted(steps, key=lambda step: step.seconds)
     assert [step.cell for step in steps[1::3]] == ["apart", "shared", "feedback_off:shared"]
+
+
+def test_cells_that_play_alike_are_played_once(tmp_path):
+    """A control that leaves an arm as it is gets its outcome; what a killed run has of one of the two is completed, to the same bytes."""
+    fake = scenario()
+    alike = Control(
+        "no_stressor", "no shocks", (), (fake.arms[0], fake.arms[0]._replace(name="shared", trial=FakeTrial(9.0)))
+    )
+    fake = replace(fake, controls=(alike,))
+    asked, steps = [], []
+
+    def counted(trial, seed, replications):
+        asked.append((trial, len(replications)))
+        return play(trial, seed, replications)
+
+    with open_store(fake, tmp_path / "whole") as store:
+        record = play_all(fake, store, jobs=1, cohort=16, play=counted, progress=steps.append)
+    mine = fake.arms[0].trial
+    assert sum(n for trial, n in asked if trial == mine) == fake.replications
+    assert steps[-1].done == steps[-1].total == 4 * fake.replications
+    first, again = record.cells[fake.arms[0].name], record.cells[f"no_stressor:{fake.arms[0].name}"]
+    assert first.events == again.events
+    np.testing.assert_array_equal(first.measures["drop"], again.measures["drop"])
+    with open_store(fake, tmp_path / "killed") as store:  # only the copy's first part was kept
+        store.keep(f"no_stressor:{fake.arms[0].name}", play(mine, fake.seed, range(16)))
+        play_all(fake, store, jobs=1, cohort=16, play=play)
+    assert contents(tmp_path / "killed") == contents(tmp_path / "whole")
 
 
 @pytest.mark.parametrize("wrong", [{"jobs": 0}, {"jobs": -1}, {"cohort": 0}])

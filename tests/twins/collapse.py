@@ -50,7 +50,7 @@ class Press:
         self.brains = [Bell(**learner) for _ in wiring["taught_by"]]
         self.published: list[list[float]] = [[] for _ in range(self.p.models)]
         self.tick = 0
-        self.cost = self.drift = self.lost = self.rare = self.wrong = 0.0
+        self.cost = self.drift = self.narrowed = self.lost = self.rare = self.wrong = 0.0
         self.env = simpy.Environment()
         for brain in self.brains:
             self.env.process(self.fitting(brain))
@@ -76,17 +76,19 @@ class Press:
 
     def closing(self) -> Process:
         while True:
-            n, lost, drift, far, apart, wrong = self.p.pieces, 0.0, 0.0, 0, 0.0, 0
+            n, lost, narrowed, drift, far, apart, wrong = self.p.pieces, 0.0, 0.0, 0.0, 0, 0.0, 0
             for pieces in self.published:
                 mean = math.fsum(pieces) / n
                 variance = math.fsum((y - mean) ** 2 for y in pieces) / n
                 lost += 1 - variance
+                narrowed -= math.log(variance)
                 drift += mean * mean
                 far += sum(abs(y - mean) > 2 for y in pieces)
                 apart += mean * mean + (math.sqrt(variance) - 1) ** 2
                 wrong += variance < self.p.line
             m = self.p.models
             self.lost, self.drift, self.rare, self.wrong = lost / m, drift / m, far / m / n, wrong / m
+            self.narrowed = narrowed / m
             self.cost += apart / m
             for brain, pool in zip(self.brains, self.wiring["taught_by"], strict=True):
                 for k, pieces in enumerate(self.published):

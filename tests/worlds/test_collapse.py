@@ -7,6 +7,7 @@ from dataclasses import asdict, replace
 
 import numpy as np
 import pytest
+from scipy.special import digamma
 
 from simlab.brains.gaussian import Gaussian
 from simlab.brains.topology import Schedule, wire
@@ -69,7 +70,8 @@ def test_kernel_equals_its_twin(wiring, given):
     twin = twin_of(set_up, 5, 2, 25)
     for tick in range(1, 26):
         twin.run(tick)
-        for name, expected in (("lost", twin.lost), ("drift", twin.drift), ("rare", twin.rare), ("wrong", twin.wrong)):
+        for name in ("lost", "narrowed", "drift", "rare", "wrong"):
+            expected = getattr(twin, name)
             found = outcome.series[name][tick, 0]
             assert found == pytest.approx(expected, rel=2e-6, abs=1e-6), (tick, name)
         assert outcome.series["loss"][tick, 0] == pytest.approx(twin.cost / tick, rel=2e-6)
@@ -79,6 +81,11 @@ def test_kernel_equals_its_twin(wiring, given):
 def close(found, expected):
     """Four standard errors over replications."""
     assert abs(found.mean() - expected) < 4 * found.std() / math.sqrt(len(found))
+
+
+def narrows(n):
+    """What a fit to n pieces takes off the logarithm of the variance on average: log(n / 2) - psi((n - 1) / 2)."""
+    return math.log(n / 2) - digamma((n - 1) / 2)
 
 
 def fits(n, generations, *, keep=False, people=0):
@@ -106,6 +113,7 @@ def test_replaced_fits_lose_their_variance(n):
     found = play(trial(pieces=n, ticks=20, models=8), 1, range(300)).measures
     assert fits(n, 20) == pytest.approx(((1 - 1 / n) ** 20, 1 - (1 - 1 / n) ** 20))
     close(found["lost"], 1 - (1 - 1 / n) ** 20)
+    close(found["narrowed"], 20 * narrows(n))  # a fit is a chi-square of n - 1 degrees of freedom over n
     close(found["drift"], 1 - (1 - 1 / n) ** 20)
 
 
@@ -176,6 +184,8 @@ def test_the_shipped_claims_point_at_the_algebra():
     assert claimed == pytest.approx(
         {
             ("replaced", "lost", None): 1 - own[0],
+            ("replaced", "narrowed", None): 100 * narrows(50),
+            ("one_model", "narrowed", None): 99 * narrows(400) + narrows(50),
             ("replaced", "drift", None): own[1],
             ("one_model", "lost", None): 1 - 0.98 * (1 - 1 / 400) ** 99,
             ("kept", "lost", None): 1 - 0.98 * kept,

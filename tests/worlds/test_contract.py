@@ -142,6 +142,8 @@ def test_the_same_at_any_cohort_size_in_any_wiring(name, wiring):
     spec = trial.world.spec
     numberless = wiring == "chain" and (spec.asks != "number" or not spec.features)
     pooled = wiring == "shared_data" and any(brain.online for brain in trial.brains)
+    if wiring == "bulkheads(3)" and spec.models < 3:
+        pytest.skip("two models have no three blocks")
     if numberless or pooled:
         with pytest.raises(InputError, match=r"read each other|no evidence to share"):
             play(rewired(trial, wiring), 1, range(2))

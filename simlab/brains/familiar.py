@@ -1,0 +1,84 @@
+"""Familiar: knows a type of case from having met it, and nothing from one type to the next.
+
+Each answer is a label, +1 or -1, that is right with chance a whatever the type. By Bayes' rule with even odds before the first label the
+log-odds of +1 are L log(a / (1 - a)), where L is the lead of a type: labels +1 less labels -1. What is said is the posterior mean
+tanh(L log(a / (1 - a)) / 2), between -1 and 1, and exactly 0 for a type that was never met. The doubt is the posterior chance
+(1 - |said|) / 2 that its sign is wrong, the error of Chow (1970), IEEE Trans. Inf. Theory 16: one half for what was never met.
+Weights are leads, since it is log-odds that add up: the mean of the leads of models that learnt apart has the sign of their sum, so
+that averaging keeps what a single one knows, and a median loses it.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Annotated, ClassVar, NamedTuple, final
+
+import numpy as np
+
+from simlab.base.arrays import Array, Floats, Ints
+from simlab.base.kernels import add_at, once
+from simlab.base.luck import Luck
+from simlab.base.par import Par
+from simlab.base.world import Asks, Feedback, Spec
+from simlab.brains.brain import Brain
+
+
+class Leads(NamedTuple):
+    """Weights `lead (r, b, s)` and evidence `seen (r, p, s)`: of each of `s` types, labels +1 less labels -1."""
+
+    lead: Floats
+    seen: Floats
+
+
+@final
+@dataclass(frozen=True)
+class Familiar(Brain[Leads]):
+    """Answers with the posterior mean of the label of the type it is asked about; types may be many."""
+
+    answers: ClassVar[frozenset[Asks]] = frozenset({"number"})
+    blend: ClassVar[tuple[str, ...]] = ("lead",)
+    doubts: ClassVar[str | None] = "chance that the sign of what it says is wrong"
+
+    right: Annotated[float, Par("1", "chance that a label is right, as the model presumes", above=0.5, below=1)] = 0.9
+
+    def lacks(self, spec: Spec) -> str | None:
+        """It needs types to keep apart, and cannot use features."""
+        if spec.features or not spec.states:
+            return f"keeps labels by type, and the world offers {spec.features} features and {spec.states} states"
+        return None
+
+    def start(self, r: int, b: int, p: int, spec: Spec, luck: Luck) -> Leads:
+        """Nothing met."""
+        return Leads(np.zeros((r, b, spec.states)), np.zeros((r, p, spec.states)))
+
+    def predict(self, mind: Leads, x: Array, luck: Luck) -> Array:
+        """The posterior mean of the label of each seat and case, `(r, b, g, *c)`."""
+        said = _leads(mind.lead, x)
+        said *= math.log(self.right / (1 - self.right)) / 2
+        return np.broadcast_to(np.tanh(said, out=said), x.shape)
+
+    def doubt(self, mind: Leads, x: Array) -> Array:
+        """The chance that the sign of what it says of `x` is wrong, `(r, b, g, *c)`."""
+        odds = (self.right / (1 - self.right)) ** np.abs(_leads(mind.lead, x))
+        return np.broadcast_to(1 / (1 + odds), x.shape)
+
+    def witness(self, mind: Leads, x: Array, action: Array, feedback: Feedback, then: Array) -> None:
+        """Add the labels `(r, p, g, *c)` that were seen, by their weights; who was not there saw none."""
+        y = feedback.outcome
+        weight = np.ones(y.shape) if feedback.weight is None else np.broadcast_to(feedback.weight, y.shape)
+        at = np.nonzero(weight > 0)  # few of many, where cases come to one seat only
+        cell = (at[0] * mind.seen.shape[1] + at[1]) * mind.seen.shape[2] + np.broadcast_to(x, y.shape)[at]
+        add_at(mind.seen, cell, y[at] * weight[at])
+
+    def retrain(self, mind: Leads, at: tuple[Ints, Ints], taught_by: Ints) -> None:
+        """Take over the leads as they are now, for each of the brains `at`."""
+        row, brain = at
+        mind.lead[at] = mind.seen[row, taught_by[brain]]
+
+
+def _leads(lead: Floats, x: Array) -> Floats:
+    """The lead of each brain in the types `x` `(r, b, g, *c)`; what all seats are asked alike is looked up once, `(r, b, 1, *c)`."""
+    r, b, types = lead.shape
+    row = np.arange(0, r * b * types, types).reshape(r, b, *(1,) * (x.ndim - 2))
+    return np.asarray(lead.reshape(-1).take(once(x) + row))

@@ -1,0 +1,137 @@
+"""`trace:` in a scenario: files and values, units, gaps, and what is refused with its place."""
+
+from __future__ import annotations
+
+import json
+import math
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+import simlab
+from simlab.lab.traces import Trace
+from simlab.scenario.build import build, rebuild
+from simlab.scenario.problems import ScenarioError
+from simlab.scenario.reader import read
+from simlab.scenario.tracing import factor
+from tests.scenario.toys import GOOD, TOYS
+
+ROWS = "t,impact,other\n0,0.1,a\n600,0.2,b\n1200,0.4,c\n"
+
+
+def made(tmp_path, trace, rows=ROWS):
+    (tmp_path / "impact.csv").write_text(rows)
+    text = GOOD.replace("shocks:", f"trace: {{impact: {{{trace}}}}}\nshocks:", 1)
+    return build(read(text.encode(), "toy.yaml"), "toy", str(tmp_path / "toy.yaml"), None, TOYS)
+
+
+def refused(tmp_path, trace, rows=ROWS):
+    with pytest.raises(ScenarioError) as caught:
+        made(tmp_path, trace, rows)
+    assert caught.value.exit_code == 2
+    return str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("trace", "times", "values", "period"),
+    [
+        ("file: impact.csv, time: t, unit: '1'", (0, 600, 1200), (0.1, 0.2, 0.4), math.inf),
+        ("file: impact.csv, time: t, unit: '%'", (0, 600, 1200), (0.001, 0.002, 0.004), math.inf),
+        ("file: impact.csv, every: 10 min, unit: '1'", (0, 600, 1200), (0.1, 0.2, 0.4), math.inf),
+        ("file: impact.csv, every: 1 min, unit: '1', repeat: true", (0, 60, 120), (0.1, 0.2, 0.4), 180),
+        ("values: [0.3, 0.5], every: 15 min, unit: '1'", (0, 900), (0.3, 0.5), math.inf),
+        ("values: [0.3, 0.5], times: [0, 1000], unit: '1'", (0, 1000), (0.3, 0.5), math.inf),
+    ],
+)
+def test_recorded_values_are_followed(tmp_path, trace, times, values, period):
+    scenario = made(tmp_path, trace)
+    for arm in (*scenario.arms, *scenario.controls[1].arms):  # a record is no stressor: it stays
+        assert arm.trial.traces == (Trace("impact", times, arm.trial.traces[0].values, period),)
+        assert arm.trial.traces[0].values == pytest.approx(values)
+    again = rebuild(json.loads(json.dumps(scenario.resolved)), "toy", TOYS)  # without the file
+    assert again.arms == scenario.arms
+    assert again.resolved == scenario.resolved
+
+
+def test_dates_and_parquet(tmp_path):
+    days = pd.date_range("2024-01-01", periods=4, freq="10min", tz="UTC")
+    pd.DataFrame({"when": days, "impact": [0.1, 0.2, 0.3, 0.4]}).to_parquet(tmp_path / "impact.parquet")
+    trace = made(tmp_path, "file: impact.parquet, time: when, unit: '1'").arms[0].trial.traces[0]
+    assert (trace.times, trace.values) == ((0, 600, 1200, 1800), (0.1, 0.2, 0.3, 0.4))
+
+
+@pytest.mark.parametrize(
+    ("unit", "wanted", "by"),
+    [
+        ("1/day", "1/day", 1),
+        ("1/day", "1/s", 1 / 86_400),
+        ("1/min", "1/h", 60),
+        ("min", "s", 60),
+        ("%", "1", 0.01),
+        ("1", "%", 100),
+        ("bp", "1", None),
+        ("s", "1/s", None),
+    ],
+)
+def test_units(unit, wanted, by):
+    found = factor(unit, wanted)
+    assert found is None if by is None else found == pytest.approx(by)
+
+
+@pytest.mark.parametrize(
+    ("trace", "says"),
+    [
+        ("file: impact.csv, time: t, unit: bp", "`bp` is not the unit of impact"),
+        ("file: impact.csv, time: t", "trace.impact.unit: missing"),
+        ("file: impact.csv, unit: '1'", "expected one of `time`"),
+        ("file: impact.csv, time: t, every: 1 min, unit: '1'", "expected one of `time`"),
+        ("unit: '1', time: t", "expected one of `file` and `values`"),
+        ("file: impact.csv, values: [1], time: t, unit: '1'", "not both"),
+        ("values: [0.1, 0.2], unit: '1'", "their distance, or a time for each"),
+        ("values: [0.1, 0.2, 0.3], times: [0, 0, 1200], unit: '1'", "strictly increase"),
+        ("file: impcat.csv, time: t, unit: '1'", "impact.csv`?"),
+        ("file: impact.csv, time: tt, unit: '1'", "did you mean `t`?"),
+        ("file: impact.csv, time: t, column: impcat, unit: '1'", "did you mean `impact`?"),
+        ("file: impact.csv, time: t, column: other, unit: '1'", "impact.csv:2: other: `a` is not a number"),
+        ("file: impact.csv, time: t, column: t, unit: '1'", "both the time and the column"),
+        ("file: impact.csv, time: t, gap: 5 min, unit: '1'", "impact.csv:3: t: a gap of 600 s"),
+        ("values: [0.1, 2], every: 15 min, unit: '1'", "value 2: must be at most 1, not 2"),
+        ("values: [0.1, .nan], every: 15 min, unit: '1'", "finite"),
+        ("values: [0.1], every: 1 min, unit: '1'", "covers 60 s of the 1800 s"),
+        ("file: ., time: t, unit: '1'", "a directory"),
+    ],
+)
+def test_what_cannot_be_read_is_refused(tmp_path, trace, says):
+    assert says in refused(tmp_path, trace)
+
+
+@pytest.mark.parametrize(
+    ("rows", "says"),
+    [
+        ("t,impact\n0,0.1\n600,\n1200,0.3\n", "impact.csv:3: impact: no number, and nothing is filled in"),
+        ("t,impact\n0,0.1\n600,0.2\n300,0.3\n", "time goes back"),
+        ("t,impact\n0,0.1\n600,0.2\n600,0.3\n", "stands twice"),
+        ("t,impact\n0,0.1\n600,0.2\n1200,1.5\n", "impact.csv:4: must be at most 1, not 1.5"),
+        ("t,impact,impact\n0,0.1,1\n", "stands twice"),
+        ("", "empty"),
+    ],
+)
+def test_rows_are_refused_with_their_place(tmp_path, rows, says):
+    assert says in refused(tmp_path, "file: impact.csv, time: t, unit: '1'", rows)
+
+
+def test_a_parameter_that_may_not_change_is_refused():
+    text = GOOD.replace("shocks:", "trace: {pause: {values: [1], every: 1 h, unit: s}}\nshocks:", 1)
+    with pytest.raises(ScenarioError, match="not a live parameter of the world"):
+        build(read(text.encode(), "toy.yaml"), "toy", "toy.yaml", None, TOYS)
+
+
+def test_a_copy_of_a_shipped_scenario_follows_a_file_beside_it(tmp_path):
+    lines = Path(simlab.load("policing").path).read_text(encoding="utf-8")
+    (tmp_path / "rate.csv").write_text("day,busy\n" + "".join(f"2024-01-0{i},{i}.5\n" for i in range(1, 9)))
+    trace = "trace: {busy_rate: {file: rate.csv, column: busy, time: day, unit: 1/day, repeat: true}}"
+    (tmp_path / "mine.yaml").write_text(lines.replace("\nshocks:", f"\n{trace}\nshocks:", 1))
+    scenario = simlab.load(tmp_path / "mine.yaml")
+    assert scenario.arms[0].trial.traces[0].period == 8 * 86_400
+    assert scenario.resolved["trace"]["busy_rate"]["source"] == "column busy of rate.csv"
