@@ -28,6 +28,7 @@ from simlab.studies.statistics import mean
 from simlab.views.facts import score
 from simlab.views.pictures import unit_of
 from simlab.views.scorecard import RULES
+from simlab.views.verdict import claim_verdict
 from simlab.views.words import number, percent, quantity, span
 
 ROOT = Path(__file__).parents[1]
@@ -88,6 +89,9 @@ def accept(name: str) -> list[str]:
         (FOLDER / f"{name}.txt").write_text(told + "\n", encoding="utf-8")
         results.report(Path(folder) / "report")
         (FOLDER / f"{name}.svg").write_bytes((Path(folder) / "report" / "figures" / "main.svg").read_bytes())
+    for row in results.summary["claims"]:
+        if claim_verdict(row) in ("contradicted", "undecided"):
+            print(f"{name}: {claim_verdict(row)}: {row['claim']}: {row['found']}", flush=True)
     readme = ROOT / "README.md"
     readme.write_text(described(readme.read_text(encoding="utf-8"), name, results.verdict), encoding="utf-8")
     return scored(name, results.summary["scorecard"])
@@ -101,7 +105,7 @@ def board(record: Record, scenario: Scenario) -> list[str]:
         unit = unit_of(scenario, record, row.measure or "")
         said = percent(figure) if "%" in row.published and unit == "1" else quantity(figure, unit)
         rows.append(f"| {row.what} | {row.published} | {said} | {mark} | {row.source} |")
-    if not any(row.mark == "predicted" for row in scenario.scoreboard):
+    if not any(row.mark in ("predicted", "checked") for row in scenario.scoreboard):
         return []
     return ["", "| figure | published | model | | source |", "|---|---|---|---|---|", *rows]
 

@@ -112,9 +112,11 @@ class _Builder:
         instruments, detectors = self._setup.instruments(top["detectors"], tick)
         told = {name: measure for brain in brains if brain.owner for name, measure in brain.owner.tells.items()}
         self._parts.readings = told | {name: shown for one in instruments for name, shown in one.readings().items()}
-        traces, traced = Tracing(walker, world, Path(path or ".").parent).traces(top["trace"], run.get("horizon"))
-        common = Common(run.get("horizon"), run.get("stride"), run.get("warmup"), harm, instruments, traces)
         shocks = self._shocks(world)
+        set_by = {parameter: name for name, told in shocks.items() for parameter in told.get("world", {})}
+        tracing = Tracing(walker, world, Path(path or ".").parent)
+        traces, traced = tracing.traces(top["trace"], run.get("horizon"), set_by)
+        common = Common(run.get("horizon"), run.get("stride"), run.get("warmup"), harm, instruments, traces)
         arms, bodies, arms_shown, design = self._arms(common)
         stat = Claims(walker, self._parts).stat
         waits, waits_shown = until(walker, run, world, list(bodies), top["harm"] is not None, stat)
@@ -351,9 +353,11 @@ class _Builder:
                 self._walker.one_of(values[key], known, entry.value.get(key, entry), f"{path}.{key}", key)
             if (values["measure"] is None) != (values["arm"] is None):
                 self._walker.fault(entry.place, path, "`measure` and `arm` go together")
-            if values["mark"] == "predicted" and (values["measure"] is None or values["low"] is values["high"] is None):
+            if values["mark"] in ("predicted", "checked") and (
+                values["measure"] is None or values["low"] is values["high"] is None
+            ):
                 hint = "write e.g. `measure: drawdown, arm: isolated, low: 0.04, high: 0.06`"
-                self._walker.fault(entry.place, path, "a predicted row says what a hit is", hint)
+                self._walker.fault(entry.place, path, f"a {values['mark']} row says what a hit is", hint)
             if self._walker.faults == before:
                 rows.append(Row(**values))
                 shown.append(show(keys.ROW, values))

@@ -18,7 +18,7 @@ Table: TypeAlias = Mapping[str, Parameter]
 
 SCHEMA = 1
 CONTROLS = ("feedback_off", "no_stressor")
-MARKS = ("input", "fitted", "predicted")
+MARKS = ("input", "fitted", "predicted", "checked")
 STATS = ("mean", "median", "p95")
 RULES = ("record", "seed")
 PLACES = ("features", "brain", "feedback", "evidence", "world")
@@ -70,7 +70,11 @@ TOP = _table(
     beside=_key(str, "a measure drawn beside the headline in the first picture, in the same unit", None),
     detectors=_key(Node, "the detectors that watch, by name; by default all of them", None),
     shocks=_key(Node, "what reality or operations throw at the run, by name", None),
-    trace=_key(Node, "recorded values that live parameters of the world follow, by parameter", None),
+    trace=_key(
+        Node,
+        "recorded values that live parameters of the world follow, by parameter; no shock, so they stay under every control",
+        None,
+    ),
     arms=_key(Node, "the set-ups that are compared, by name; the first is the baseline", None),
     factorial=_key(Node, "arms that are all combinations of how the seams are wired", None),
     controls=_key(Node, "runs in which the effect must vanish, by name"),
@@ -257,7 +261,11 @@ READINESS = _table(
 
 ROW = _table(
     what=_key(str, "the quantity"),
-    mark=_key(str, "whether the figure went into the model, was fitted, or is predicted", choices=MARKS),
+    mark=_key(
+        str,
+        "whether the figure went into the model, was fitted, is predicted, or is algebra that a right program reproduces (checked)",
+        choices=MARKS,
+    ),
     published=_key(str, "the published figure, as text"),
     source=_key(str, "where it was published"),
     measure=_key(str, "the measure that corresponds", None),

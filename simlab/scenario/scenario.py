@@ -96,12 +96,12 @@ class Factorial(NamedTuple):
 class Row(NamedTuple):
     """One row of a calibration scoreboard: a published figure beside the model's.
 
-    `mark` is "input", "fitted" or "predicted"; only predicted rows can be hits. The model's figure is
-    `stat` of `measure` in `arm` (under `control`, if any); a hit lies within [`low`, `high`].
+    `mark` is "input", "fitted", "predicted", or "checked" (algebra that a right program reproduces); only predicted rows can be
+    hits. The model's figure is `stat` of `measure` in `arm` (under `control`, if any); a hit lies within [`low`, `high`].
     """
 
     what: str
-    mark: Literal["input", "fitted", "predicted"]
+    mark: Literal["input", "fitted", "predicted", "checked"]
     published: str
     source: str
     measure: str | None = None

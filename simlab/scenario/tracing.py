@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
+from itertools import pairwise
 from pathlib import Path
 from typing import Any, NamedTuple, final
 
 from simlab.base.errors import InputError, did_you_mean
 from simlab.base.par import Parameter, parameters
-from simlab.base.units import UNITS
+from simlab.base.units import UNITS, pretty
 from simlab.lab.traces import Trace
 from simlab.results.recorded import series
 from simlab.scenario import keys
@@ -49,8 +51,13 @@ class Tracing:
     def __init__(self, walker: Walker, world: Part, folder: Path) -> None:
         self._walker, self._world, self._folder = walker, world, folder
 
-    def traces(self, node: Node | None, horizon: float | None) -> tuple[tuple[Trace, ...], dict[str, Any]]:
-        """The traces, each with a document that holds its values, so that it needs no file any more."""
+    def traces(
+        self, node: Node | None, horizon: float | None, set_by: Mapping[str, str]
+    ) -> tuple[tuple[Trace, ...], dict[str, Any]]:
+        """The traces, each with a document that holds its values, so that it needs no file any more.
+
+        `set_by` names the shock that sets a parameter: two masters are refused.
+        """
         owner = self._world.owner
         if node is None or owner is None:
             return (), {}
@@ -61,6 +68,12 @@ class Tracing:
             if name not in live:
                 hint = did_you_mean(name, live) if live else "this world has no parameter that may change during a run"
                 self._walker.fault(body.key, path, "not a live parameter of the world", hint)
+                continue
+            if name in set_by:
+                what = f"the shock `{set_by[name]}` sets {name} too"
+                self._walker.fault(
+                    body.key, path, what, f"take `shocks.{set_by[name]}` out, and what arms and claims make of it"
+                )
                 continue
             read = self._trace(body, path, live[name], horizon)
             if read is not None:
@@ -94,10 +107,16 @@ class Tracing:
                 )
                 self._walker.fault(node.place, path, f"{place}: {what}", parameter.par.about)
                 return None
+        tick = self._world.made.tick if self._world.made is not None else 0.0
+        steps = [later - time for time, later in pairwise(rows.times)]
+        if steps and 0 < min(steps) < tick * (1 - 1e-9):
+            what = f"rows are {pretty(min(steps))} apart, and the world goes in ticks of {pretty(tick)}"
+            self._walker.fault(node.place, path, what, "average them to one row a tick")
+            return None
         last = rows.times[-1] - rows.times[-2] if len(rows.times) > 1 else values["every"] or math.inf
         ends = rows.times[-1] + last  # the last value holds as long as the one before
         if horizon is not None and not values["repeat"] and ends < horizon * (1 - 1e-9):
-            what = f"covers {ends:.6g} s of the {horizon:.6g} s that are played"
+            what = f"covers {pretty(ends)} of the {pretty(horizon)} that are played"
             self._walker.fault(node.place, path, what, "shorten `run.horizon`, or say `repeat: true` to begin it anew")
             return None
         typed = tuple(int(value) for value in scaled) if parameter.kind is int else scaled

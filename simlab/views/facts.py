@@ -32,16 +32,17 @@ def statistic(values: Floats, stat: str) -> float | None:
 
 
 def score(row: Row, record: Record) -> tuple[float | None, str]:
-    """The model's figure for a row of the scoreboard, and "hit", "miss", "input" or "fitted"; only predicted rows can be hits."""
+    """The model's figure for a row of the scoreboard, and "hit" or "miss" if predicted, "agrees" or "differs" if checked, or its mark."""
     cell = cell_key(row.arm or record.arms[0], row.control)
     values = record.cells[cell].measures.get(row.measure or "") if cell in record.cells else None
     figure = None if values is None else statistic(values, row.stat)
-    if row.mark != "predicted":
+    if row.mark not in ("predicted", "checked"):
         return figure, row.mark
     if figure is None:
         return None, "undefined"
     inside = (row.low is None or figure >= row.low) and (row.high is None or figure <= row.high)
-    return figure, "hit" if inside else "miss"
+    yes, no = ("hit", "miss") if row.mark == "predicted" else ("agrees", "differs")
+    return figure, yes if inside else no
 
 
 class Setting(NamedTuple):

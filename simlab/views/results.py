@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, final
 
 from simlab.results.record import Record
 from simlab.scenario.scenario import Scenario
-from simlab.views.verdict import verdict
+from simlab.views.verdict import claim_verdict, verdict
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -61,8 +61,14 @@ class Results:
 
     @property
     def claims(self) -> pd.DataFrame:
-        """The scenario's claims with what was found, a row a claim."""
-        return self.record.claims
+        """The scenario's claims with what was found, a row a claim; `outcome` is how it turned out, as a report says it.
+
+        That is "holds", "contradicted", "undecided", or "refuted, as expected", where `verdict` leaves open what was expected.
+        """
+        found = self.record.claims
+        if len(found):
+            found["outcome"] = [claim_verdict(row) for row in self.record.summary["claims"]]
+        return found
 
     def to_pandas(self) -> pd.DataFrame:
         """One row per arm and replication: columns arm, replication and the measures."""

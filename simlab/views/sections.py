@@ -39,9 +39,11 @@ LOOK = {
     "holds": GOOD,
     "refuted, as expected": GOOD,
     "hit": GOOD,
+    "agrees": GOOD,
     "vanishes": GOOD,
     "contradicted": BAD,
     "miss": BAD,
+    "differs": BAD,
     "remains": BAD,
 }
 LOOK |= {"undecided": OPEN, "undefined": OPEN}
@@ -285,7 +287,7 @@ def scoreboard(record: Record, scenario: Scenario) -> Html:
     if not rows:
         return Html("")
     predicted = sum(mark in ("hit", "miss", "undefined") for mark in marks)
-    words = f"{marks.count('hit')} of {count(predicted, 'predicted figure')} hit. What was put in or fitted cannot be a hit."
+    words = f"{marks.count('hit')} of {count(predicted, 'predicted figure')} hit. What was put in, fitted, or is algebra cannot be a hit."
     return together([paragraph(words), table(("figure", "published", "model", "which is", "", "source"), rows)])
 
 

@@ -77,7 +77,16 @@ class TradingRunaway(World[Router]):
     size: Annotated[float, Par("1", "mean size of a parent, lots (exponential; small retail orders)", above=0)] = 5.0
     lot: Annotated[float, Par("1", "shares of a child", above=0, source="a round lot; SEC: 397 M in 4 M")] = 100.0
     pace: Annotated[float, Par("1/s", "children a server can send for a parent", above=0, source=FIT)] = 14.15
-    stale: Annotated[int, Par("1", "builds with the old code, the last ones", low=0, source=SEC, live=True)] = 1
+    stale: Annotated[
+        int,
+        Par(
+            "1",
+            "views (builds) with the old code, the last ones: where fewer are read, none is",
+            low=0,
+            source=SEC,
+            live=True,
+        ),
+    ] = 1
     missed: Annotated[float, Par("1", "chance that a deployment misses any other build", low=0, high=1)] = 0.0
     flag: Annotated[float, Par("1", "1 while orders carry the flag", low=0, high=1, source=SEC, live=True)] = 0.0
     price: Annotated[float, Par("USD", "undisturbed price of a share", above=0, source=FIT)] = 22.85

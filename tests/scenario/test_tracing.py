@@ -17,12 +17,14 @@ from simlab.scenario.reader import read
 from simlab.scenario.tracing import factor
 from tests.scenario.toys import GOOD, TOYS
 
+JUMP = "  jump: {world: {impact: 0.5}, start: 10 min}\n"
+CALM = GOOD.replace(JUMP, "", 1)  # without the shock that sets what the traces drive
 ROWS = "t,impact,other\n0,0.1,a\n600,0.2,b\n1200,0.4,c\n"
 
 
 def made(tmp_path, trace, rows=ROWS):
     (tmp_path / "impact.csv").write_text(rows)
-    text = GOOD.replace("shocks:", f"trace: {{impact: {{{trace}}}}}\nshocks:", 1)
+    text = CALM.replace("shocks:", f"trace: {{impact: {{{trace}}}}}\nshocks:", 1)
     return build(read(text.encode(), "toy.yaml"), "toy", str(tmp_path / "toy.yaml"), None, TOYS)
 
 
@@ -98,7 +100,11 @@ def test_units(unit, wanted, by):
         ("file: impact.csv, time: t, gap: 5 min, unit: '1'", "impact.csv:3: t: a gap of 600 s"),
         ("values: [0.1, 2], every: 15 min, unit: '1'", "value 2: must be at most 1, not 2"),
         ("values: [0.1, .nan], every: 15 min, unit: '1'", "finite"),
-        ("values: [0.1], every: 1 min, unit: '1'", "covers 60 s of the 1800 s"),
+        ("values: [0.1], every: 1 min, unit: '1'", "covers 1 min of the 30 min"),
+        (
+            "values: [0.1, 0.2], every: 100 ms, unit: '1', repeat: true",
+            "rows are 0.1 s apart, and the world goes in ticks of 0.5 s",
+        ),
         ("file: ., time: t, unit: '1'", "a directory"),
     ],
 )
@@ -127,11 +133,17 @@ def test_a_parameter_that_may_not_change_is_refused():
         build(read(text.encode(), "toy.yaml"), "toy", "toy.yaml", None, TOYS)
 
 
+def test_a_shock_on_the_same_parameter_is_refused():
+    text = GOOD.replace("shocks:", "trace: {impact: {values: [0.1], every: 1 h, unit: '1'}}\nshocks:", 1)
+    with pytest.raises(ScenarioError, match="the shock `jump` sets impact too"):
+        build(read(text.encode(), "toy.yaml"), "toy", "toy.yaml", None, TOYS)
+
+
 def test_a_copy_of_a_shipped_scenario_follows_a_file_beside_it(tmp_path):
     lines = Path(simlab.load("policing").path).read_text(encoding="utf-8")
     (tmp_path / "rate.csv").write_text("day,busy\n" + "".join(f"2024-01-0{i},{i}.5\n" for i in range(1, 9)))
-    trace = "trace: {busy_rate: {file: rate.csv, column: busy, time: day, unit: 1/day, repeat: true}}"
+    trace = "trace: {deters: {file: rate.csv, column: busy, time: day, unit: '%', repeat: true}}"
     (tmp_path / "mine.yaml").write_text(lines.replace("\nshocks:", f"\n{trace}\nshocks:", 1))
     scenario = simlab.load(tmp_path / "mine.yaml")
     assert scenario.arms[0].trial.traces[0].period == 8 * 86_400
-    assert scenario.resolved["trace"]["busy_rate"]["source"] == "column busy of rate.csv"
+    assert scenario.resolved["trace"]["deters"]["source"] == "column busy of rate.csv"

@@ -106,19 +106,19 @@ def test_a_test_that_was_decided_never_looks_again():
 
 
 @pytest.mark.parametrize(
-    ("brain", "published"),
+    ("brain", "earlier"),
     [
         pytest.param(Thompson(), 502.0, marks=pytest.mark.nightly),
         (Thompson(forget=0.002), 159.0),
     ],
     ids=["remembering", "forgetting"],
 )
-def test_regret_of_the_sequential_problem(brain, published):
-    """The figures of 400 earlier replications (one visitor a tick, 10,000 of them), whose own error was a few: 4 errors and 5 more."""
+def test_regret_of_the_sequential_problem(brain, earlier):
+    """As 400 replications of an earlier program of ours found (one visitor a tick, 10,000 of them): 4 standard errors and 5 more."""
     found = play(trial(brain, segments=2, ticks=10_000, falls=(5000, 0.3), stride=1000), 2, range(50)).measures[
         "regret"
     ]
-    close(found, published, 5.0)
+    close(found, earlier, 5.0)
 
 
 def test_a_memory_turns_after_its_logarithm():

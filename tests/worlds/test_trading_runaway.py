@@ -328,7 +328,7 @@ def test_the_shipped_claims_point_at_the_algebra():
     }
     assert claimed["recorded", "loss"] == pytest.approx(recorded, rel=0.005)
     assert claimed["halved", "loss"] == pytest.approx(loss(lambda t: t >= 30, 1350.0) / recorded, abs=0.002)
-    assert claimed["right", "loss"] == pytest.approx(loss(lambda t: t >= 30, 1830.0) / recorded, abs=0.02)
+    assert claimed["right", "loss"] == pytest.approx(loss(lambda t: t >= 30, 1830.0) / recorded, abs=0.002)
     assert claimed["wrong", "loss"] == pytest.approx(
         loss(lambda t: (t >= 30) * (1 + 7 * (t >= 1830))) / recorded, rel=0.005
     )
