@@ -26,6 +26,7 @@ from simlab.studies.workers import Answer, Crew, Task, can_travel, perform
 
 ASIDE = ("readiness", "studies")  # keys that decide nothing of a run
 COHORT = 256  # replications stepped together; tuned to the cache, and never changes a bit
+FEW = 16  # models that have so little to step that twice the replications go together
 
 Play = Callable[[Trial, int, Sequence[int]], Outcome]
 
@@ -112,7 +113,7 @@ def play_all(
     played = steps = 0
     for n in stages(scenario):
         left = sum(stop - first for _, first, stop in store.missing(n))
-        size = cohort or cohort_of(left, jobs)
+        size = cohort or cohort_of(left, jobs, scenario.arms[0].trial.topology.models)
         run = Begun(scenario, store, size, play, n)
         total = len(run.cells) * n
         done = total - left
@@ -146,9 +147,9 @@ def play_all(
     return record
 
 
-def cohort_of(left: int, jobs: int) -> int:
+def cohort_of(left: int, jobs: int, models: int = FEW + 1) -> int:
     """How many replications to step together when so many are left: a small run still gives every worker something to do."""
-    return max(min(COHORT, -(-left // jobs)), 1)
+    return max(min(COHORT if models > FEW else 2 * COHORT, -(-left // jobs)), 1)
 
 
 @final
