@@ -91,7 +91,7 @@ def accept(name: str) -> list[str]:
         (FOLDER / f"{name}.svg").write_bytes((Path(folder) / "report" / "figures" / "main.svg").read_bytes())
     for row in results.summary["claims"]:
         if claim_verdict(row) in ("contradicted", "undecided"):
-            print(f"{name}: {claim_verdict(row)}: {row['claim']}: {row['found']}", flush=True)
+            print(f"{name}: {claim_verdict(row)}: {row['claim']}", flush=True)
     readme = ROOT / "README.md"
     readme.write_text(described(readme.read_text(encoding="utf-8"), name, results.verdict), encoding="utf-8")
     return scored(name, results.summary["scorecard"])
