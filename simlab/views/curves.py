@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from textwrap import fill
 from typing import TYPE_CHECKING
@@ -89,8 +90,19 @@ def lines(
         and min(axes.get_ylim()[0], 0) < 0 <= np.nanmin([np.nanmin(p.low, initial=0.0) for p in panels])
     ):
         axes.set_ylim(bottom=0)
+    _part(axes)
     if tail:
         _name(axes, ends, tail)
+
+
+def _part(axes: Axes) -> None:
+    """Leave out the names of ticks that would run into the one before."""
+    names, free = [], -math.inf
+    for place, label in zip(axes.get_xticks(), axes.get_xticklabels(), strict=True):
+        at, half = float(axes.transData.transform((place, 0.0))[0]), 3.2 * len(label.get_text()) + 2
+        names.append(label.get_text() if at - half >= free else "")
+        free = at + half if names[-1] else free
+    axes.set_xticks(axes.get_xticks(), names)
 
 
 def _name(axes: Axes, ends: list[tuple[float, Panel]], tail: float) -> None:
