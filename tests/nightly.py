@@ -70,7 +70,9 @@ def play(piece: Piece) -> dict[str, str | float | int]:
         "exit": done.returncode,
         "wall": round(time.perf_counter() - began, 1),
         "cpu": round(after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime, 1),
-        "verdict": next((line for line in said if line), done.stderr.strip()[-300:]),
+        "verdict": next(
+            (line for line in said if line.startswith(f"{piece.what}: ")), (said or [done.stderr[-300:]])[0]
+        ),
         "claims": next((line for line in said if line.startswith("claims:")), ""),
     }
 
