@@ -168,21 +168,18 @@ class Begun:
             for cell, start, stop in store.missing(replications)
             for first in range(start, stop, size)
         ]
-        there = set(units)
+        there, trials_of = set(units), list(self.cells.items())
+        first_of = {cell: next(name for name, t in trials_of if t == trial) for cell, trial in trials_of}
         self.units: list[Stretch] = []
         self._alike: dict[Stretch, list[Stretch]] = {}
         for unit in units:
-            first = unit._replace(cell=self._first(unit.cell))
+            first = unit._replace(cell=first_of[unit.cell])
             if first == unit or first not in there:
                 self.units.append(unit)
             else:
                 self._alike.setdefault(first, []).append(unit)
         self.lost: dict[Stretch, str] = {}
         self._seed, self._store, self._play = scenario.seed, store, play
-
-    def _first(self, cell: str) -> str:
-        """The first cell that plays exactly as this one does."""
-        return next(name for name, trial in self.cells.items() if trial == self.cells[cell])
 
     def replications(self, unit: Stretch) -> int:
         """How many replications are known when a unit is, over all cells that play alike."""
