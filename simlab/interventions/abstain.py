@@ -16,8 +16,6 @@ from simlab.base.par import Par
 from simlab.base.world import Action
 from simlab.interventions.intervention import Intervention, Moment, Seam, Setting, handed, over
 
-CAN = ("familiar", "ridge", "thompson")
-
 
 @final
 @dataclass(frozen=True)
@@ -38,7 +36,7 @@ class Abstain(Intervention):
         cannot = sorted({type(brain).__name__ for brain in setting.brains if brain.doubts is None})
         if not cannot:
             return None
-        return f"asks brains how unsure they are, and {' and '.join(cannot)} cannot tell; {' and '.join(CAN)} can"
+        return f"asks brains how unsure they are, and {' and '.join(cannot)} cannot tell; choose a learner that can, e.g. `ridge`"
 
     def apply(self, value: Action, on: Bools, moment: Moment) -> Action:
         """The action with the fallback where a model that is `on` `(r, m)` doubts too much, or cannot tell (NaN)."""

@@ -12,11 +12,9 @@ from simlab.base.world import Action
 from simlab.brains.ridge import Ridge
 from simlab.brains.thompson import Thompson
 from simlab.brains.topology import Schedule, wire
-from simlab.interventions import abstain
 from simlab.interventions.abstain import Abstain
 from simlab.lab.loop import Loop
 from simlab.lab.streams import Streams
-from simlab.scenario.registry import HOUSE
 from tests.interventions.stage import always, choices, moment, numbers, told
 from tests.lab.toy import Mean, Toy
 
@@ -66,7 +64,7 @@ def test_what_cannot_be_told_is_handed_over():
 
 
 def test_brains_that_cannot_tell_are_refused():
-    with pytest.raises(InputError, match="hand `hand` asks brains how unsure they are, and Mean cannot tell; familiar"):
+    with pytest.raises(InputError, match="hand `hand` asks brains how unsure they are, and Mean cannot tell; choose a learner that can"):
         numbers((always(Abstain(bound=0.1)),), brains=(Mean(),))
 
 
@@ -84,11 +82,6 @@ def test_brains_that_cannot_tell_may_stand_beside_those_that_can():
     doubt = loop._doubt(loop._x)
     np.testing.assert_allclose(doubt[:, [0, 2]], np.abs(x[0][:, [0, 2]]) / math.sqrt(2))
     assert (doubt[:, 1] == 0).all()
-
-
-def test_the_brains_that_it_names_are_those_that_can_tell():
-    can = [name for name in HOUSE.brains.names() if HOUSE.brains.find(name).doubts is not None]
-    assert list(abstain.CAN) == can
 
 
 def test_a_world_that_does_not_act_on_each_question_is_refused():
