@@ -64,7 +64,9 @@ def test_what_cannot_be_told_is_handed_over():
 
 
 def test_brains_that_cannot_tell_are_refused():
-    with pytest.raises(InputError, match="hand `hand` asks brains how unsure they are, and Mean cannot tell; choose a learner that can"):
+    with pytest.raises(
+        InputError, match="hand `hand` asks brains how unsure they are, and Mean cannot tell; choose a learner that can"
+    ):
         numbers((always(Abstain(bound=0.1)),), brains=(Mean(),))
 
 
