@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from typing import Annotated, ClassVar, NamedTuple, final
 
 import numpy as np
+from numpy.typing import NDArray
 
 from simlab.base.arrays import Array, Floats, Ints
 from simlab.base.luck import Luck
@@ -23,16 +24,13 @@ from simlab.base.par import Par
 from simlab.base.world import Asks, Feedback, Measure, Spec
 from simlab.brains.brain import Brain
 
-WORTH, REST, BEST = range(
-    3
-)  # behind the k values of a row: the highest, what none of the others exceeds, and the first choice that has it
-
 
 class Table(NamedTuple):
-    """One table for each brain, `s` states by `k` choices. What is looked up together lies together, since tables do not fit the cache."""
+    """One table for each brain, `s` states by `k` choices. Tables do not fit the cache: what is looked up together lies together."""
 
-    rows: Floats  # (r, b, s, k + 3) values, and what is read off them again and again
-    first: Ints  # (r, b) where each table begins, flat
+    rows: Floats  # (r, b, s, k + 1) values, and behind them what none but the best exceeds
+    best: NDArray[np.int16]  # (r, b, s) the first choice that is best
+    first: Ints  # (r, b) the number of each table's first state, all tables in a row
     answers: Ints  # (r,) ticks with answers so far, the same everywhere
     moved: Ints  # (r, b) the tick at which the greedy strategy last changed
     settled: Floats  # (r,) when all strategies had first stood still for `patience`; NaN if not known yet
@@ -40,7 +38,12 @@ class Table(NamedTuple):
     @property
     def q(self) -> Floats:
         """The values, `(r, b, s, k)`."""
-        return self.rows[..., :-3]
+        return self.rows[..., :-1]
+
+    @property
+    def rest(self) -> Floats:
+        """What no value but the best's exceeds, `(r, b, s)`."""
+        return self.rows[..., -1]
 
 
 @final
@@ -85,26 +88,24 @@ class QTable(Brain[Table]):
     def start(self, r: int, b: int, p: int, spec: Spec, luck: Luck) -> Table:
         """Nothing learnt yet."""
         k = spec.choices
-        rows = np.empty((r, b, spec.states, k + 3))
+        rows = np.empty((r, b, spec.states, k + 1))
         q = rows[..., :k]
         q[:] = self.initial
         if self.spread:
             q += self.spread * luck.uniform("initial", q.shape)
-        rows[..., k + WORTH] = rows[..., k + REST] = q.max(axis=3)
-        rows[..., k + BEST] = q.argmax(axis=3)
-        first = np.arange(r * b).reshape(r, b) * rows[0, 0].size
-        return Table(rows, first, np.zeros(r, np.int64), np.zeros((r, b), np.int64), np.full(r, np.nan))
+        rows[..., k] = q.max(axis=3)
+        best = q.argmax(axis=3).astype(np.int16)
+        first = np.arange(r * b).reshape(r, b) * spec.states
+        return Table(rows, best, first, np.zeros(r, np.int64), np.zeros((r, b), np.int64), np.full(r, np.nan))
 
     def predict(self, mind: Table, x: Array, luck: Luck) -> Ints:
         """One choice for each seat, `(r, b, g)`, of its state `x`; one number decides whether and what to explore."""
-        k = mind.rows.shape[3] - 3
-        row = x * (k + 3)
-        row += mind.first[:, :, None]
-        said: Ints = mind.rows.reshape(-1)[k + BEST :].take(row).astype(np.int64)
+        said = mind.best.reshape(-1).take(x + mind.first[:, :, None]).astype(np.int64)
         chance = math.exp(-self.decay * int(mind.answers[0]))
         u = luck.uniform("explore", x.shape)
         explored = (u < chance).ravel().nonzero()[0]
         if len(explored):
+            k = mind.rows.shape[3] - 1
             said.reshape(-1)[explored] = np.minimum(u.take(explored) * (k / chance), k - 1)
         return said
 
@@ -114,19 +115,22 @@ class QTable(Brain[Table]):
 
     def witness(self, mind: Table, x: Array, action: Array, feedback: Feedback, then: Array) -> None:
         """Learn from what each seat's choice brought and led to."""
-        outcome, weight, wide = feedback.outcome, feedback.weight, mind.rows.shape[3]
+        outcome, weight = feedback.outcome, feedback.weight
         for seat in range(outcome.shape[2]):
-            row, ahead = ((state[:, :, seat] * wide + mind.first).ravel() for state in (x, then))
+            state, ahead = ((at[:, :, seat] + mind.first).ravel() for at in (x, then))
             seen = None if weight is None else weight[:, :, seat].ravel() > 0
-            self._learn(mind, row, action[:, :, seat].ravel(), outcome[:, :, seat].ravel(), ahead, seen)
+            self._learn(mind, state, action[:, :, seat].ravel(), outcome[:, :, seat].ravel(), ahead, seen)
 
-    def _learn(self, mind: Table, row: Ints, action: Ints, y: Floats, ahead: Ints, seen: Array | None) -> None:
+    def _learn(self, mind: Table, state: Ints, action: Ints, y: Floats, ahead: Ints, seen: Array | None) -> None:
         """One step for each table, all flat `(r * b,)`; a row is searched anew only where its best may no longer be the best."""
-        q, k = mind.rows.reshape(-1), mind.rows.shape[3] - 3
-        worth, rest, best = q[k + WORTH :], q[k + REST :], q[k + BEST :]  # at the same places as the row
-        at = row + action
+        k = mind.rows.shape[3] - 1
+        rows, q, best = mind.rows.reshape(-1, k + 1), mind.rows.reshape(-1), mind.best.reshape(-1)
+        rest = q[k:]  # at the same places as the row
+        row, was = state * (k + 1), best.take(state)
+        at, others, then = row + action, rest.take(row), ahead * (k + 1)
         old = q.take(at)
-        new = worth.take(ahead)
+        then += best.take(ahead)
+        new = q.take(then)
         new *= self.discount
         new += y
         new -= old
@@ -134,36 +138,34 @@ class QTable(Brain[Table]):
         new += old
         if seen is not None:
             new = np.where(seen, new, old)
-        q[at] = new
-        top, others, was = worth.take(row), rest.take(row), best.take(row)
         tried = (action != was).nonzero()[0]  # early in a run nearly all, later nearly none
         if len(tried):
-            here, high, value = row.take(tried), top.take(tried), new.take(tried)
+            here, value, favourite = row.take(tried), new.take(tried), was.take(tried)
+            high = q.take(here + favourite)
             rest[here] = np.minimum(np.maximum(others.take(tried), value), high)
-            rose = (value > high) | ((value == high) & (action.take(tried) < was.take(tried)))
-            new[tried] = np.maximum(high, value)
-            self._turn(mind, here[rose], action.take(tried[rose]))
+            rose = (value > high) | ((value == high) & (action.take(tried) < favourite))
+            self._turn(mind, state.take(tried[rose]), action.take(tried[rose]))
             others[tried] = -np.inf
-        worth[row] = new
+        q[at] = new
         unsure = (new <= others).nonzero()[0]
         if len(unsure):
-            here = row.take(unsure)
-            values = mind.rows.reshape(-1, k + 3).take(here // (k + 3), axis=0)[:, :k].copy()
-            flat, edge = values.reshape(-1), np.arange(0, values.size, k)
+            here = state.take(unsure)
+            values = rows.take(here, axis=0)
+            values[:, k] = -np.inf
+            flat, edge = values.reshape(-1), np.arange(0, values.size, k + 1)
             first = values.argmax(axis=1)
-            worth[here] = flat.take(first + edge)
             flat[first + edge] = -np.inf
-            rest[here] = flat.take(values.argmax(axis=1) + edge)
+            rest[row.take(unsure)] = flat.take(values.argmax(axis=1) + edge)
             moved = first != was.take(unsure)
             self._turn(mind, here[moved], first[moved])
 
-    def _turn(self, mind: Table, row: Ints, choice: Ints) -> None:
-        """The greedy choice of the rows is another one now; who had stood still long enough before had settled."""
-        if not len(row):
+    def _turn(self, mind: Table, state: Ints, choice: Ints) -> None:
+        """The greedy choice in these states is another one now; who had stood still long enough before had settled."""
+        if not len(state):
             return
-        mind.rows.reshape(-1)[row + (mind.rows.shape[3] - 3 + BEST)] = choice
+        mind.best.reshape(-1)[state] = choice
         tick, b = int(mind.answers[0]), mind.moved.shape[1]
-        table = row // mind.rows[0, 0].size
+        table = state // mind.best.shape[2]
         if tick >= self.patience:
             whose = table // b
             quiet = mind.moved[whose].max(axis=1) + float(self.patience)

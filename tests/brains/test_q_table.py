@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from simlab.base.world import Feedback, Spec
-from simlab.brains.q_table import BEST, REST, WORTH, QTable
+from simlab.brains.q_table import QTable
 from simlab.brains.topology import wire
 from simlab.lab.loop import Loop
 from simlab.lab.streams import Streams
@@ -27,15 +27,15 @@ def begun(brain, r=2, b=2, spec=SPEC, seed=0):
 
 
 def worth(mind):
-    return mind.rows[..., WORTH - 3]
+    return np.take_along_axis(mind.q, mind.best[..., None].astype(int), axis=3)[..., 0]
 
 
 def rest(mind):
-    return mind.rows[..., REST - 3]
+    return mind.rest
 
 
 def best(mind):
-    return mind.rows[..., BEST - 3]
+    return mind.best
 
 
 def turn(brain, mind, x, action, outcome, then, weight=None):
