@@ -73,6 +73,9 @@ class Loop:
         self.warmup = trial.ticks(trial.warmup)
         self.tick = -self.warmup
         self.horizon, self.stride = trial.ticks(trial.horizon), trial.ticks(trial.stride)
+        self._looks = (
+            trial.ticks(trial.harm.scrape) if trial.harm and trial.harm.scrape else 1
+        )  # ticks between two at harm
         self.state = self.world.start(luck)
         self.casts = assemble(trial.brains, trial.topology, self.world.spec, self.r, luck)
         self._cast_of, self._place_in_cast = np.zeros((2, trial.topology.brains), dtype=np.int64)
@@ -271,7 +274,7 @@ class Loop:
             self._begin()
             return
         on_the_record = self.tick % self.stride == 0
-        harm = self.trial.harm
+        harm = self.trial.harm if self.tick % self._looks == 0 else None
         if harm is None and not on_the_record and not self.tap:
             return
         measures = self.measured()

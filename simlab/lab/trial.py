@@ -24,15 +24,17 @@ NEVER = Schedule()
 
 
 class Harm(NamedTuple):
-    """What counts as harm in a scenario: it begins at the first tick at which `measure` crosses.
+    """What counts as harm in a scenario: it begins when `measure` is first seen to have crossed.
 
-    Exactly one of `above` and `below` is finite; `cost` is the measure that says how much was lost.
+    Exactly one of `above` and `below` is finite; `cost` is the measure that says how much was lost. `scrape` is how often the
+    measure is looked at.
     """
 
     measure: str
     above: float = math.inf
     below: float = -math.inf
     cost: str | None = None
+    scrape: float = 0.0  # seconds; 0 = every tick
 
 
 class Trigger(NamedTuple):

@@ -188,7 +188,7 @@ class _Builder:
             self._parts.measure(values["cost"], node.value["cost"], "harm.cost", world.owner)
         if self._walker.faults > before:
             return None, None
-        return Harm(**sides(values), cost=values["cost"]), show(keys.HARM, values)
+        return Harm(**sides(values), cost=values["cost"], scrape=values["scrape"] or 0.0), show(keys.HARM, values)
 
     def _beside(self, world: Part, harm: Harm | None) -> str | None:
         """The measure drawn beside the headline, which shares its axis and so its unit."""

@@ -66,7 +66,7 @@ TOP = _table(
     brain=_key(Node, "the learner and its hyper-parameters, or a list of several kinds"),
     schedule=_key(Node, "when brains retrain", None),
     run=_key(Node, "how long and how often the world is played"),
-    harm=_key(Node, "what counts as harm: it begins at the first tick of crossing", None),
+    harm=_key(Node, "what counts as harm: it begins when the measure is first seen to cross", None),
     beside=_key(str, "a measure drawn beside the headline in the first picture, in the same unit", None),
     detectors=_key(Node, "the detectors that watch, by name; by default all of them", None),
     shocks=_key(Node, "what reality or operations throw at the run, by name", None),
@@ -118,6 +118,7 @@ HARM = _table(
     above=_key(float, "harm begins when the measure is above this", None),
     below=_key(float, "harm begins when the measure is below this", None),
     cost=_key(str, "the measure that says how much was lost", None),
+    scrape=_key(float, "time between two looks at the measure; by default every tick", None, unit="s", above=0),
 )
 
 SHOCK = _table(

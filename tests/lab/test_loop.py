@@ -134,6 +134,13 @@ def test_harm_begins_at_the_first_tick_of_crossing():
     assert [e.time for e in seen.events if e.kind == "harm"] == [13.0, 13.0]  # the tick from 12 to 13
 
 
+def test_harm_that_is_looked_at_now_and_then_is_found_at_the_next_look():
+    drift = Shock("drift", "world", "set", start=12, duration=6, values={"drift": 3.0})
+    for scrape, found in ((5.0, [15.0]), (20.0, [20.0]), (0.0, [13.0])):
+        seen = play(trial(QUIET, shocks=(drift,), harm=Harm("worst", above=2.0, scrape=scrape)), 0, range(1))
+        assert [e.time for e in seen.events if e.kind == "harm"] == found, scrape
+
+
 def test_upstream_models_are_read_within_a_tick():
     """In a chain each model says twice what it reads; Dice reads nothing, so its predictions equal the unchained ones."""
     chain, flat = (play(trial(brains=(Dice(),), topology=wire(w, 3)), 4, range(3)) for w in ("chain", "isolated"))
