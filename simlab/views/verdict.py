@@ -174,7 +174,7 @@ def verdict(summary: Mapping[str, Any], scenario: Scenario) -> str:
     elif any(c.clear for c in found):
         said = _different(scenario, found)
     else:
-        said = _no_difference(scenario, found)
+        said = _no_difference(scenario, found) + _but(summary, scenario)
     return sentence(said) + _lost(summary) + "."
 
 
@@ -245,6 +245,26 @@ def _no_difference(scenario: Scenario, found: Sequence[Contrast]) -> str:
         f"no difference found: {top.label} is {top.say(most.there)} in “{base.title}” and {top.say(most.here)} in “{title}” "
         f"({which}, {top.say_difference(most.difference, most.ci)})"
     )
+
+
+def _but(summary: Mapping[str, Any], scenario: Scenario) -> str:
+    """What differs most where harm is as frequent: its cost, or else the measure that crosses; "" where nothing does."""
+    harm, base = scenario.harm, scenario.arms[0]
+    if harm is None:
+        return ""
+    name = harm.cost or harm.measure
+    declared = base.trial.world.measures[name]
+    top = Headline(name, f"mean {human(name)}", declared.unit, False, declared.worse)
+    rows = [
+        c for c in summary.get("contrasts", ()) if (c["measure"], c["versus"]) == (name, base.name) and c.get("clear")
+    ]
+    if not rows:
+        return ""
+    most = max(rows, key=lambda c: abs(c["mean_difference"]))
+    title = next(arm.title for arm in scenario.arms if arm.name == most["arm"])
+    here, there = (top.say(level(summary, top, arm)) for arm in (most["arm"], base.name))
+    change = top.say_difference(most["mean_difference"], most["ci95"])
+    return f"; but {top.label} is {there} in “{base.title}” and {here} in “{title}” ({change})"
 
 
 def _too_few(summary: Mapping[str, Any], scenario: Scenario, found: Sequence[Contrast]) -> str:

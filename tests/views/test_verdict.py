@@ -107,6 +107,19 @@ def test_equal_arms_give_no_difference_found():
     assert "(its difference, 0 points, 95% interval " in said
 
 
+def test_equally_frequent_harm_may_cost_more():
+    """Where harm comes as often, its cost is told if it differs."""
+    two = fixture.scenario(("isolated", "shared"))
+    same = harm({"isolated": 1.0, "shared": 1.0}, {"shared": [-0.01, 0.01]})
+    row = {"measure": "loss", "arm": "shared", "versus": "isolated", "mean_difference": 5.0, "ci95": [4.0, 6.0]}
+    levels = {"isolated": {"loss": {"mean": 15.0}}, "shared": {"loss": {"mean": 20.0}}}
+    said = verdict(same | {"arms": levels, "contrasts": [row | {"clear": True}]}, two)
+    assert said.endswith(
+        "; but mean loss is 15 USD in “isolated” and 20 USD in “all shared” (+5 USD, 95% interval 4 to 6)."
+    )
+    assert "but" not in verdict(same | {"arms": levels, "contrasts": [row | {"clear": False}]}, two)
+
+
 def test_an_interval_that_holds_0_is_no_difference():
     two = fixture.scenario(("isolated", "shared"))
     assert verdict(harm({"isolated": 0.07, "shared": 0.09}, {"shared": [-0.01, 0.05]}), two).startswith(
