@@ -9,7 +9,6 @@ import numpy as np
 
 from simlab.base.arrays import Floats
 from simlab.lab.outcome import Outcome
-from simlab.lab.score import SCORES
 from simlab.scenario.scenario import Scenario, Study
 from simlab.studies.harms import harmed
 from simlab.studies.statistics import Estimate, exceeds, mean, quantile, quantile_difference, share, share_difference
@@ -86,7 +85,8 @@ def question(scenario: Scenario, study: Study) -> Question:
 
 def told(scenario: Scenario, asked: Question) -> dict[str, Any]:
     """The question and what is known of its measure, as plain data."""
-    known = {**scenario.arms[0].trial.world.measures, **SCORES}[asked.measure]
+    measures = [arm.trial.measures for arm in scenario.arms]  # what a brain tells may be known in some arms only
+    known = next(here[asked.measure] for here in measures if asked.measure in here)
     facts: dict[str, Any] = {
         **asked._asdict(),
         "unit": known.unit,

@@ -29,6 +29,11 @@ def test_the_headline_is_asked_by_default():
     assert told(scenario, Question("agreement", "mean"))["worse"] == "neither"
 
 
+def test_what_a_brain_tells_may_be_asked_for():
+    facts = told(simlab.load("pricing_collusion_baseline"), Question("settled", "mean", None))
+    assert facts["about"].startswith("ticks until no greedy strategy had changed")
+
+
 def test_a_mean_is_clear_by_the_t_test_at_the_joint_level():
     """Bonferroni by hand: the p value of the paired t test against 0.05 / k."""
     x = RNG.normal(size=200)
