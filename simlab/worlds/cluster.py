@@ -52,11 +52,12 @@ class Lately(NamedTuple):
     over: Floats  # of these, over their limit
     used: Floats
     limit: Floats
-    missed: Floats  # said less used, without sign
-    wanted: Floats
-    wrong: Floats  # said less wanted, without sign
     machines: Floats  # in use
     ticks: Floats
+    foretold: Floats  # used by jobs of which a model said something
+    missed: Floats  # said less used, without sign
+    wanted: Floats  # by the same jobs
+    wrong: Floats  # said less wanted, without sign
 
 
 class SoFar(NamedTuple):
@@ -113,8 +114,8 @@ class Cluster(World[Fleet]):
         "slack": Measure("1", "share of the limits lately that was not used", "higher"),
         "machines": Measure("1", "machines in use in a cell, lately", "higher"),
         "density": Measure("1", "use over machines in use, lately", "lower"),
-        "accuracy": Measure("1", "1 less mean error of predictions over mean use, lately", "lower"),
-        "foresight": Measure("1", "the same about what jobs wanted", "lower"),
+        "accuracy": Measure("1", "1 less mean error of predictions over mean use, lately", "lower", 1e6, True),
+        "foresight": Measure("1", "the same, over what jobs wanted", "lower", 1e6, True),
         "killed": Measure("1", "share of the jobs so far that were killed", "higher"),
         "unserved": Measure("1", "share of what was wanted so far that nobody got", "higher"),
     }
@@ -181,18 +182,15 @@ class Cluster(World[Fleet]):
         over = wanted > limit
         dead = (ran * over) * (s.kind >= len(self.sizes) - self.rigid)[:, None]
 
-        def ran_through(a: Array) -> Floats:
-            return np.einsum("rmn,rmn->rm", ran, a)
-
-        jobs, sums = ran.sum(axis=2), [ran_through(a) for a in (over, used, limit, abs(s.said - used))]
-        more = ran_through(wanted), ran_through(abs(s.said - wanted)), (free < 1).sum(axis=2), 1.0
-        keep = math.exp(-self.step_time / self.window)
-        lately = Lately(*(keep * old + new for old, new in zip(s.late, (jobs, *sums, *more), strict=True)))
+        known, off = ran * (s.said > 0), [abs(s.said - a) for a in (used, wanted)]
+        run, told = _sums(ran, over, used, limit), _sums(known, used, off[0], wanted, off[1])
+        keep, now = math.exp(-self.step_time / self.window), (ran.sum(axis=2), *run, (free < 1).sum(axis=2), 1.0, *told)
+        lately = Lately(*(keep * old + new for old, new in zip(s.late, now, strict=True)))
         total = SoFar(
             t.jobs + self.cells * s.here.sum(axis=1),
             t.killed + dead.sum(axis=(1, 2)),
             t.wanted + wanted.sum(axis=2).sum(axis=1),
-            t.served + (sums[1] - np.einsum("rmn,rmn->rm", dead, used)).sum(axis=1),
+            t.served + (run[1] - _sums(dead, used)[0]).sum(axis=1),
         )
         then = Fleet(*self._jobs(luck), *self._moved(s, luck), s.tick + 1, s.said, lately, total)
         return then, Feedback(used, weight=ran, censored=over)
@@ -206,8 +204,8 @@ class Cluster(World[Fleet]):
             "slack": _share(late.limit - late.used, late.limit),
             "machines": _share(late.machines, late.ticks),
             "density": _share(late.used, late.machines),
-            "accuracy": _share(late.used - late.missed, late.used),
-            "foresight": _share(late.wanted - late.wrong, late.wanted),
+            "accuracy": 1 - _share(late.missed, late.foretold, np.nan),
+            "foresight": 1 - _share(late.wrong, late.wanted, np.nan),
             "killed": _share(t.killed, t.jobs),
             "unserved": _share(t.wanted - t.served, t.wanted),
         }
@@ -241,5 +239,10 @@ class Cluster(World[Fleet]):
         return walk, keep * state.own + self.differ * math.sqrt(1 - keep * keep) * news
 
 
-def _share(part: Floats, whole: Floats) -> Floats:
-    return np.asarray(part / np.where(whole > 0, whole, np.inf))
+def _sums(where: Floats, *values: Array) -> list[Floats]:
+    """Each of `values` `(r, m, n)` summed over the jobs `where`, `(r, m)`."""
+    return [np.einsum("rmn,rmn->rm", where, a) for a in values]
+
+
+def _share(part: Floats, whole: Floats, nothing: float = np.inf) -> Floats:
+    return np.asarray(part / np.where(whole > 0, whole, nothing))

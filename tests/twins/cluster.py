@@ -77,14 +77,20 @@ class Fleet:
         held: tuple[float, float] | None = None,
         closed: bool = True,
     ) -> None:
-        self.p, self.noise, self.wiring, self.grows, self.held = SimpleNamespace(**parameters), noise, wiring, grows, held
+        self.p, self.noise, self.wiring, self.grows, self.held = (
+            SimpleNamespace(**parameters),
+            noise,
+            wiring,
+            grows,
+            held,
+        )
         self.closed, self.tick, self.walk = closed, 0, 0.0
         p = self.p
         self.brains = [Ridge(size=3 * len(p.sizes), **learner) for _ in wiring["taught_by"]]
         self.own = [p.differ * z for z in noise["cell"][0]]
         self.ran: list[list[Job]] = [[] for _ in range(p.cells)]
         self.late = [dict.fromkeys(("jobs", "over", "used", "limit", "machines", "ticks"), 0.0) for _ in range(p.cells)]
-        self.miss = [{"used": 0.0, "wanted": 0.0, "all": 0.0} for _ in range(p.cells)]
+        self.miss = [{"used": 0.0, "wanted": 0.0, "foretold": 0.0, "all": 0.0} for _ in range(p.cells)]
         self.came = self.killed = self.wanted = self.served = 0.0
         self.env = simpy.Environment()
         for brain in self.brains:
@@ -158,10 +164,11 @@ class Fleet:
         late["over"] += job.over
         late["used"] += job.used
         late["limit"] += job.limit
-        said = job.said if self.closed else 0.0  # nobody took note of what was said
-        miss["used"] += abs(said - job.used)
-        miss["wanted"] += abs(said - job.wanted)
-        miss["all"] += job.wanted
+        if job.said > 0 and self.closed:  # else nobody took note of what was said
+            miss["used"] += abs(job.said - job.used)
+            miss["wanted"] += abs(job.said - job.wanted)
+            miss["foretold"] += job.used
+            miss["all"] += job.wanted
         if job.over and job.kind >= len(p.sizes) - p.rigid:
             self.killed += 1
         else:
@@ -202,8 +209,8 @@ class Fleet:
             "slack": 1 - late["used"] / late["limit"],
             "machines": late["machines"] / late["ticks"],
             "density": late["used"] / late["machines"],
-            "accuracy": 1 - miss["used"] / late["used"],
-            "foresight": 1 - miss["wanted"] / miss["all"],
+            "accuracy": 1 - miss["used"] / miss["foretold"] if miss["foretold"] else math.nan,
+            "foresight": 1 - miss["wanted"] / miss["all"] if miss["all"] else math.nan,
             "killed": self.killed / self.came,
             "unserved": 1 - self.served / self.wanted,
         }
