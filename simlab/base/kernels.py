@@ -232,3 +232,22 @@ def planes(r: int, rows: int, *features: int) -> Array:
     """Zeros `(r, rows, *features)`, stored so that one feature of all rows lies together: learning goes plane by plane."""
     flat = np.zeros((*features, r, rows))
     return flat.transpose(*range(len(features), flat.ndim), *range(len(features)))
+
+
+def first_fit(size: Floats, machines: int) -> tuple[Ints, Floats]:
+    """Items `size` `(..., n)`, in their order, each put on the first of so many machines of size 1 with room for it.
+
+    Returns on which machine each is, `(..., n)`, `machines` for nowhere (as is an infinite size), and what room is left, `(..., machines)`.
+    Items are taken one after the other, in all packings at once (Johnson et al. 1974, SIAM J. Comput. 3).
+    """
+    *shape, n = size.shape
+    rows = size.reshape(-1, n)
+    room = np.ones((len(rows), machines + 1))
+    room[:, machines] = np.inf
+    flat, first = room.reshape(-1), np.arange(len(rows)) * (machines + 1)
+    at = np.empty((n, len(rows)), dtype=np.int64)
+    for i, item in enumerate(rows.T):
+        np.greater_equal(room, item[:, None]).argmax(axis=1, out=at[i])
+        fits = at[i] < machines
+        flat[first + at[i]] -= np.where(fits, item, 0.0)
+    return at.T.reshape(size.shape), room[:, :machines].reshape(*shape, machines)

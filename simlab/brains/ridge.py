@@ -37,7 +37,9 @@ class Fit(NamedTuple):
 class Ridge(Brain[Fit]):
     """A linear prediction without intercept, the same for every seat of the brain.
 
-    The features are taken as they come: centre and scale them in the world. Cases are pooled.
+    The features are taken as they come: centre and scale them in the world. Cases are pooled. By default an answer that is only a
+    bound counts as if it were the value. To raise it by a fifth is what the vertical autoscaler of Kubernetes does where a job was
+    killed for want of memory (`oom-bump-up-ratio`); to leave it out selects what was small enough to be seen.
     """
 
     answers: ClassVar[frozenset[Asks]] = frozenset({"number"})
@@ -47,6 +49,9 @@ class Ridge(Brain[Fit]):
 
     penalty: Annotated[float, Par("1", "ridge penalty, in answers to a question of size 1", above=0)] = 10.0
     memory: Annotated[float, Par("1", "ticks with an answer after which evidence counts 1/e", low=1)] = 1200.0
+    bounds: Annotated[
+        float, Par("1", "what an answer that is only a bound counts as, in multiples of it; 0 leaves it out", low=0)
+    ] = 1.0
 
     def lacks(self, spec: Spec) -> str | None:
         """A ridge needs features to predict from."""
@@ -97,6 +102,10 @@ class Ridge(Brain[Fit]):
         pools, y, weight = mind.xy.shape[:2], feedback.outcome, feedback.weight
         if weight is not None:
             y = np.where(weight > 0, y, 0.0)  # an answer that nobody saw may be undefined
+        if self.bounds != 1 and feedback.censored is not None:
+            y = y * (1 + (self.bounds - 1) * feedback.censored)
+            if not self.bounds:
+                weight = ~feedback.censored * (1.0 if weight is None else weight)
         for i in range(x.shape[-1]):
             xi = x[..., i] if weight is None else x[..., i] * weight
             mind.xy[..., i] += _average(xi * y, pools)

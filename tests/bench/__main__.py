@@ -36,6 +36,7 @@ from tests.twins.policing import City
 from tests.worlds import (
     test_ab_test,
     test_cascade,
+    test_cluster,
     test_collapse,
     test_credit_bubble,
     test_driving,
@@ -129,6 +130,7 @@ class Case(NamedTuple):
 TWINS = {
     "ab_test": Case(ready(test_ab_test), 400, "visitor", lambda trial: trial.world.segments * trial.world.visitors),
     "cascade": Case(ready(test_cascade), 80, "item at a stage", lambda trial: trial.world.models * trial.world.items),
+    "cluster": Case(ready(test_cluster), 40, "job slot", lambda trial: trial.world.cells * trial.world.slots),
     "collapse": Case(ready(test_collapse), 100, "piece", lambda trial: trial.world.models * trial.world.pieces),
     "driving": Case(ready(test_driving), 40, "case at a car", lambda trial: trial.world.cars * trial.world.cases),
     "credit_bubble": Case(

@@ -120,3 +120,19 @@ def test_evidence_that_is_not_finite_gives_weights_that_are_not():
 def test_says_which_worlds_it_cannot_serve(spec, says):
     assert says in Ridge().why_not(spec)
     assert Ridge().why_not(SPEC) is None
+
+
+@pytest.mark.parametrize("bounds", [1.0, 1.2, 0.0])
+def test_an_answer_that_is_only_a_bound_counts_as_said(bounds):
+    """As the value, as so many times the bound, or not at all: then the penalty alone is for as many cases as before."""
+    x, y = cases(t=1, g=6)
+    cut = y > 0
+    brain = Ridge(penalty=3.0, memory=20.0, bounds=bounds)
+    mind = brain.start(2, 1, 1, SPEC, LUCK)
+    brain.witness(mind, x[0], y[0], Feedback(y[0], censored=cut[0]), x[0])
+    brain.retrain(mind, everyone(2, 1), np.zeros(1, dtype=int))
+    for i in range(2):
+        bound, told = cut[0, i, 0], y[0, i, 0]
+        weight = np.where(bound & (bounds == 0), 0.0, 1.0)
+        expected = solved(x[0, i, 0], np.where(bound, bounds * told, told), weight, 6 * 3.0)
+        np.testing.assert_allclose(mind.weights[i, 0], expected, rtol=1e-10)
