@@ -52,7 +52,7 @@ class Sgd(Brain[Descent]):
 
     rate: Annotated[float, Par("1", "weight of the gradient in a step", above=0)] = 0.05
     steps: Annotated[int, Par("1", "steps of a training", low=1, high=100_000)] = 10
-    memory: Annotated[float, Par("1", "ticks with an answer after which evidence counts 1/e", above=0)] = 30.0
+    memory: Annotated[float, Par("1", "ticks with an answer after which evidence counts 1/e", above=0)] = 20.0
     clip: Annotated[float, Par("1", "length to which what a training changed is cut; 0 for uncut", low=0)] = 0.0
     noise: Annotated[float, Par("1", "standard deviation of what is added to each weight at a training", low=0)] = 0.0
 
@@ -102,18 +102,22 @@ class Sgd(Brain[Descent]):
         with np.errstate(all="ignore"):  # a rate too high, or a runaway world, leaves what is not finite
             share = self.rate / np.maximum(mind.count[row, pool], np.finfo(float).tiny)
             lower = mind.xx[row, pool] * share[:, None, None]
-            a, b = lower + np.tril(lower, -1).swapaxes(1, 2), mind.xy[row, pool] * share[:, None]
-            before = mind.weights[row, brain]
+            a, b = np.moveaxis(lower + np.tril(lower, -1).swapaxes(1, 2), 0, -1).copy(), (mind.xy[row, pool].T * share)
+            before = mind.weights[row, brain].T  # (f, pairs): one weight of all pairs lies together
             w = before.copy()
             for _ in range(self.steps):
-                w += b - (a @ w[..., None])[..., 0]
+                down = a[:, 0] * w[0]
+                for j in range(1, len(w)):
+                    down += a[:, j] * w[j]
+                w += b
+                w -= down
             change = w - before
             if self.clip:
-                length = np.sqrt((change**2).sum(axis=1, keepdims=True))
+                length = np.sqrt(sum(c * c for c in change))
                 change *= np.minimum(1.0, self.clip / np.maximum(length, np.finfo(float).tiny))
             if self.noise:
-                change += self.noise * mind.news[row, brain]
-            mind.weights[row, brain] = before + change
+                change += self.noise * mind.news[row, brain].T
+            mind.weights[row, brain] = (before + change).T
 
 
 def _total(a: Array, pools: tuple[int, ...]) -> Array:

@@ -60,8 +60,8 @@ class Federated(World[Clients]):
 
     clients: Annotated[int, Par("1", "clients, each with a model in use", low=1, high=10_000)] = 20
     features: Annotated[int, Par("1", "features of a case, beside the constant", low=0, high=50)] = 3
-    cases: Annotated[int, Par("1", "cases that a client's model is asked about in a day", low=1)] = 20
-    labelled: Annotated[float, Par("1", "share of the cases whose answer comes back", low=0, high=1, live=True)] = 0.2
+    cases: Annotated[int, Par("1", "cases that a client's model is asked about in a day", low=1)] = 10
+    labelled: Annotated[float, Par("1", "share of the cases whose answer comes back", low=0, high=1, live=True)] = 0.4
     alike: Annotated[float, Par("1", "share of the optimum's variance that clients have in common", low=0, high=1)] = (
         0.8
     )
