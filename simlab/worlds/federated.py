@@ -50,6 +50,7 @@ class Clients(NamedTuple):
     plain: Floats  # (r, m) the same of the plain rule
     off: Floats  # (r, m) what was used less what was right, mean over yesterday's cases
     total: Floats  # (r,) sum of the mean errors so far
+    failures: Floats  # (r,) sum of the shares of clients that were served worse than by the plain rule
     days: Floats  # (r,) how many are summed up
 
 
@@ -77,6 +78,7 @@ class Federated(World[Clients]):
         "worst": Measure("1", "the same of the worst-served client", "higher", bound=1e150),
         "off": Measure("1", "what was used less what was right, mean of clients and cases, today", bound=1e75),
         "loss": Measure("1", "mean square error of all clients so far", "higher"),
+        "failures": Measure("1", "share of the client-days so far that were served worse than by the usual answer", "higher"),
     }
 
     @property
@@ -96,12 +98,11 @@ class Federated(World[Clients]):
         optimum = one_factor(common, luck.normal("own optimum", (r, m, f)), self.alike)
         scale = np.exp(self.tilt * luck.normal("scale", (r, m, f)) - self.tilt**2)  # E scale^2 = 1
         scale[..., 0] = 1.0
-        error, plain, off = np.zeros((3, r, m))
-        return Clients(optimum, scale, self._cases(luck, scale), error, plain, off, np.zeros(r), np.zeros(r))
+        return Clients(optimum, scale, self._cases(luck, scale), *np.zeros((3, r, m)), *np.zeros((3, r)))
 
     def settle(self, state: Clients) -> Clients:
         """Sums begin anew."""
-        return state._replace(total=np.zeros_like(state.total), days=np.zeros_like(state.days))
+        return Clients(*state[:-3], *np.zeros((3, len(state.days))))
 
     def observe(self, state: Clients) -> Floats:
         """`(r, m, n, f)`: 1, and the features of each case."""
@@ -125,6 +126,7 @@ class Federated(World[Clients]):
             plain=plain,
             off=off.mean(axis=2),
             total=s.total + error.mean(axis=1),
+            failures=s.failures + (error > plain).mean(axis=1),
             days=s.days + 1,
         )
         answer = right + self.noise * luck.noise("answer", right.shape)
@@ -133,14 +135,15 @@ class Federated(World[Clients]):
 
     def measure(self, state: Clients) -> dict[str, Floats]:
         """The measures now, 0 before the first day."""
-        s = state
+        s, days = state, np.maximum(state.days, 1)
         return {
             "failed": (s.error > s.plain).mean(axis=1),
             "error": s.error.mean(axis=1),
             "typical": np.median(s.error, axis=1),
             "worst": s.error.max(axis=1),
             "off": s.off.mean(axis=1),
-            "loss": s.total / np.maximum(s.days, 1),
+            "loss": s.total / days,
+            "failures": s.failures / days,
         }
 
     def _cases(self, luck: Luck, scale: Floats) -> Floats:
