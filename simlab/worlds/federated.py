@@ -78,7 +78,9 @@ class Federated(World[Clients]):
         "worst": Measure("1", "the same of the worst-served client", "higher", bound=1e150),
         "off": Measure("1", "what was used less what was right, mean of clients and cases, today", bound=1e75),
         "loss": Measure("1", "mean square error of all clients so far", "higher"),
-        "failures": Measure("1", "share of the client-days so far that were served worse than by the usual answer", "higher"),
+        "failures": Measure(
+            "1", "share of the client-days so far that were served worse than by the usual answer", "higher"
+        ),
     }
 
     @property
