@@ -330,3 +330,122 @@ def test_what_is_out_of_bounds(given, told):
 def test_a_rate_that_is_too_high_runs_away_and_is_recorded():
     found = play(trial(brain=Sgd(rate=5.0, steps=400), clients=3, days=60, stride=10), 1, range(2))
     assert np.isfinite(found.diverged).all()
+
+
+class Rounds:
+    """The separate program that the claims' numbers come from: exact rounds on expected curvature, least squares with Gaussian errors.
+
+    The 89th training serves the last day, and evidence is false from the 46th day on. Four labels a day, noise 4, memory 20.
+    """
+
+    def __init__(self, replications=400):
+        self.rng = np.random.default_rng(5)
+        shape = replications, 20, 4
+        self.c = math.sqrt(0.8) * self.rng.normal(size=(replications, 1, 4)) + math.sqrt(0.2) * self.rng.normal(
+            size=shape
+        )
+        self.square = np.exp(2 * (0.3 * self.rng.normal(size=shape) - 0.09))
+        self.square[..., 0] = 1
+
+    def last(self, rule=None, liars=0, every=1, clip=math.inf, labels=4.0):
+        """Weights on the last day."""
+        keep, reach = math.exp(-1 / 20), 1 - (1 - 0.05 * self.square) ** 10
+        w, total, globe = np.zeros_like(self.c), np.zeros_like(self.c), np.zeros_like(self.c[:, :1])
+        for day in range(1, 90):
+            told = self.c + 4 / np.sqrt(labels * self.square) * self.rng.normal(size=self.c.shape)
+            if day > 45:
+                told[:, :liars] = (30, 0, 0, 0)
+            total = keep * total + told
+            change = reach * (total * (1 - keep) / (1 - keep**day) - w)
+            w = w + change * np.minimum(1, clip / np.linalg.norm(change, axis=2, keepdims=True))
+            if rule and day % every == 0:
+                globe = globe + rule(w - globe)
+                w = np.repeat(globe, 20, axis=1)
+        return w
+
+    def measures(self, *how, **given):
+        """Mean over replications of failed, error, typical and off, on ten cases each."""
+        w = self.last(*how, **given)
+        x = self.rng.normal(size=(*w.shape[:2], 10, 4)) * np.sqrt(self.square)[:, :, None]
+        x[..., 0] = 1
+        miss = (np.einsum("rmnf,rmf->rmn", x, w - self.c) ** 2).mean(axis=2)
+        plain = (np.einsum("rmnf,rmf->rmn", x[..., 1:], self.c[..., 1:]) ** 2).mean(axis=2)
+        found = (
+            (miss > plain).mean(axis=1),
+            miss.mean(axis=1),
+            np.median(miss, axis=1),
+            (w - self.c)[..., 0].mean(axis=1),
+        )
+        return {
+            name: (value.mean(), value.std() / math.sqrt(len(value)))
+            for name, value in zip(("failed", "error", "typical", "off"), found, strict=True)
+        }
+
+
+def mean(u):
+    return u.mean(axis=1, keepdims=True)
+
+
+def middle(u):
+    return np.median(u, axis=1, keepdims=True)
+
+
+def krum(u):
+    apart = np.sort(((u[:, :, None] - u[:, None]) ** 2).sum(axis=3), axis=2)[:, :, 1:15].sum(axis=2)
+    return np.take_along_axis(u, apart.argmin(axis=1)[:, None, None], axis=1)
+
+
+@pytest.mark.parametrize(
+    ("how", "measure", "claimed"),
+    [
+        ({"liars": 1}, "failed", 0.136),
+        ({"rule": mean, "liars": 1}, "failed", 0.54),
+        ({"rule": mean, "liars": 1}, "off", 1.335),
+        ({"rule": middle, "liars": 1}, "failed", 0.17),
+        ({}, "typical", 0.28),
+        ({"rule": mean}, "typical", 0.56),
+        ({"rule": mean, "every": 7}, "typical", 0.24),
+        ({"labels": 0.4}, "typical", 2.8),
+        ({"rule": mean, "labels": 0.4}, "typical", 0.69),
+        ({"rule": krum}, "error", 0.9),
+        ({"rule": mean}, "error", 0.76),
+        ({"liars": 6}, "failed", 0.367),
+        ({"rule": middle, "liars": 6}, "failed", 0.194),
+        ({"rule": middle, "liars": 6}, "off", 0.31),
+        ({"rule": krum, "liars": 6}, "failed", 0.42),
+        ({"rule": mean, "liars": 6, "clip": 0.5}, "failed", 0.275),
+    ],
+)
+def test_the_shipped_claims_are_algebra(how, measure, claimed):
+    """To what is rounded off, and four standard errors of the program's own draws."""
+    found, error = Rounds(120 if how.get("rule") is krum else 250).measures(**how)[measure]
+    assert abs(found - claimed) < 0.01 + 4 * error
+
+
+def test_what_is_claimed_near_a_number_is_one_of_these():
+    near = {
+        (s, c.arm, c.versus, c.control): c.near
+        for s in ("federated", "federated_poisoned")
+        for c in load(s).claims
+        if c.near
+    }
+    assert near == {
+        ("federated", "isolated", None, None): 0.136,
+        ("federated", "median", None, None): 0.17,
+        ("federated_poisoned", "isolated", None, None): 0.367,
+        ("federated_poisoned", "median", None, None): 0.194,
+        ("federated_poisoned", "clipped", None, None): 0.275,
+        ("federated_poisoned", "trimmed", None, "four"): 0.168,
+        ("federated_poisoned", "krum", "median", "four"): 0.034,
+    }
+
+
+def test_krum_leans_to_the_highest_of_the_honest():
+    """With six gross liars of twenty every honest client has one among its fourteen nearest, so the nearest to them wins: 1.703 deviations (tables)."""
+    found = off("krum", 1e6, 6, replications=200, days=2, alike=0.8)
+    luck = Streams(9, range(200))
+    own = luck.normal("common optimum", (200, 1)) * math.sqrt(0.8) + luck.normal("own optimum", (200, 20, 1))[
+        ..., 0
+    ] * math.sqrt(0.2)
+    np.testing.assert_allclose(found, own[:, 6:].max(axis=1) - own.mean(axis=1), rtol=1e-6, atol=1e-6)
+    assert_near(found, 1.7034 * math.sqrt(0.2))
