@@ -1,16 +1,18 @@
 """Steps of gradient descent from the weights in service: local training as federated learning has it.
 
-A training takes `steps` steps w <- w - rate (A w - b) on half the mean squared error, A = X'X / n and b = X'y / n being the
-mean over the evidence. With c the least squares solution of A c = b this is
+A training takes `steps` steps w <- w - rate (A w - b) on half the mean squared error; A = X'X / n and b = X'y / n are
+means over the evidence. With c the least squares solution of A c = b this is
 
-    w + B (c - w),   B = I - (I - rate A)^steps                      (stable while rate is below 2 / the largest eigenvalue of A).
+    w + B (c - w),   B = I - (I - rate A)^steps       (stable while rate is below 2 / the largest eigenvalue of A).
 
-One step, averaged over brains with equally much evidence, is one step on the evidence of all (FedSGD); more than one is FedAvg with whole
-batches (McMahan, Moore, Ramage, Hampson & Aguera y Arcas 2017, AISTATS, algorithm 1), which rests at (sum B_i)^-1 sum B_i c_i. With a `memory`
-far below a tick a training sees the latest tick alone: stochastic gradient descent with a tick's cases for a batch.
+One step, averaged over brains with equally much evidence, is one step on the evidence of all (FedSGD); more than one is
+FedAvg with whole batches (McMahan, Moore, Ramage, Hampson & Aguera y Arcas 2017, AISTATS, algorithm 1), which rests at
+(sum B_i)^-1 sum B_i c_i. With a `memory` far below a tick a training sees the latest tick alone: stochastic gradient
+descent with a tick's cases for a batch.
 
-What a training changed may be made to tell less of what it learnt from, as in McMahan, Ramage, Talwar & Zhang (2018), ICLR: it is shortened to a
-length of `clip`, and normals of standard deviation `noise` are added to it. It is what a client sends where each round comes with one training.
+What a training changed may be made to tell less of what it learnt from, as in McMahan, Ramage, Talwar & Zhang (2018),
+ICLR: it is shortened to a length of `clip`, and normals of standard deviation `noise` are added to it. It is what a
+client sends where each round comes with one training.
 """
 
 from __future__ import annotations
@@ -39,7 +41,7 @@ class Descent(NamedTuple):
     news: Floats
     xx: Floats
     xy: Floats
-    count: Floats
+    cases: Floats
 
 
 @final
@@ -78,17 +80,17 @@ class Sgd(Brain[Descent]):
     def fade(self, mind: Descent) -> None:
         """Evidence counts 1/e after `memory` ticks with answers."""
         keep = math.exp(-1.0 / self.memory)
-        for evidence in (mind.xx, mind.xy, mind.count):
+        for evidence in (mind.xx, mind.xy, mind.cases):
             np.multiply(evidence, keep, out=evidence)
 
     def witness(self, mind: Descent, x: Array, action: Array, feedback: Feedback, then: Array) -> None:
         """Add the answers of all seats and cases, weighted where weights are given."""
-        pools, y, weight = mind.count.shape, feedback.outcome, feedback.weight
+        pools, y, weight = mind.cases.shape, feedback.outcome, feedback.weight
         if weight is None:
-            mind.count[:] += math.prod(y.shape[2:])
+            mind.cases[:] += math.prod(y.shape[2:])
         else:
             y = np.where(weight > 0, y, 0.0)  # an answer that nobody saw may be undefined
-            mind.count[:] += _total(weight, pools)
+            mind.cases[:] += _total(weight, pools)
         for i in range(x.shape[-1]):
             xi = x[..., i] if weight is None else x[..., i] * weight
             mind.xy[..., i] += _total(xi * y, pools)
@@ -100,7 +102,7 @@ class Sgd(Brain[Descent]):
         row, brain = at
         pool = taught_by[brain]
         with np.errstate(all="ignore"):  # a rate too high, or a runaway world, leaves what is not finite
-            share = self.rate / np.maximum(mind.count[row, pool], np.finfo(float).tiny)
+            share = self.rate / np.maximum(mind.cases[row, pool], np.finfo(float).tiny)
             lower = mind.xx[row, pool] * share[:, None, None]
             a, b = np.moveaxis(lower + np.tril(lower, -1).swapaxes(1, 2), 0, -1).copy(), (mind.xy[row, pool].T * share)
             before = mind.weights[row, brain].T  # (f, pairs): one weight of all pairs lies together

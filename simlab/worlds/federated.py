@@ -1,32 +1,33 @@
 """Clients with data of their own that differ: what one model for all of them costs, and what it is worth.
 
-Client i is asked about cases with features x and answers that are linear in them, its own way,
+Client i is asked about cases with features x, whose answers are linear in them, its own way,
 
     y = x'c_i + level + noise,   c_if = sqrt(alike) common_f + sqrt(1 - alike) own_if,   x_i0 = 1,   x_if ~ N(0, s_if^2),
 
-with common and own standard normal, so that every client has the same law however much they have in common, and log s_if normal with the
-standard deviation `tilt` and E s^2 = 1: clients differ in what is right (their optimum c_i) and in what they meet (their
-curvature A_i = diag(1, s_i1^2, ..)). That is data that are not independent and identical (Kairouz et al. 2021, "Advances and open
-problems in federated learning", Found. Trends Mach. Learn. 14, section 3.1). Some of the answers come back as labels. A model with weights w
-has the excess error (w - c_i)' A_i (w - c_i) at client i. With n labels of its own a client's least squares is off by
+with common and own standard normal, so that every client has the same law however much they have in common, and log s_if
+normal with the standard deviation `tilt` and E s^2 = 1. So clients differ in what is right (their optimum c_i) and in what
+they meet (their curvature A_i = diag(1, s_i1^2, ..)): data that are not independent and identical, as in Kairouz et al.
+(2021), "Advances and open problems in federated learning", Found. Trends Mach. Learn. 14, section 3.1. Some of the answers
+come back as labels. A model with weights w has the excess error (w - c_i)' A_i (w - c_i) at client i. With n labels of its
+own a client's least squares is off by
 
-    noise^2 F / n,   and one model that is right in the mean by (1 - alike) F,   so it takes n = noise^2 / (1 - alike) to do better alone
+    noise^2 F / n,   one model that is right in the mean by (1 - alike) F,   so from n = noise^2 / (1 - alike) on it is better alone
 
-(A_i about 1, F weights). Where trainings take many steps between two averages, the average rests at (sum B_i)^-1 sum B_i c_i with
-B_i = I - (I - rate A_i)^steps instead of at the pooled optimum (sum A_i)^-1 sum A_i c_i (McMahan et al. 2017, AISTATS; the fixed
-point is algebra). An outlier among the c_i moves a mean as far as it likes; a median of each weight it moves, at a share a of the clients, by
-sqrt(1 - alike) Phi^-1(1 / (2 (1 - a))) where the A_i are alike (Yin, Chen, Ramchandran & Bartlett 2018, ICML, has the rates); Krum hands on the one update that has
-the nearest neighbours (Blanchard, El Mhamdi, Guerraoui & Stainer 2017, NIPS). Averages, rounds and stragglers are the topology's.
+(A_i about 1, F weights). Where trainings take many steps between two averages, the average rests at (sum B_i)^-1 sum B_i c_i
+with B_i = I - (I - rate A_i)^steps, and not at the pooled optimum (sum A_i)^-1 sum A_i c_i (FedAvg is of McMahan et al. 2017,
+AISTATS; the fixed point is algebra). An outlier among the c_i moves a mean as far as it likes. A median of each weight it
+moves, being a share a of the clients, by sqrt(1 - alike) Phi^-1(1 / (2 (1 - a))) where the A_i are alike (rates are in Yin,
+Chen, Ramchandran & Bartlett 2018, ICML). Krum hands on the one update that has the nearest neighbours (Blanchard, El Mhamdi,
+Guerraoui & Stainer 2017, NIPS). Averages, rounds and stragglers are the topology's.
 
-The plain rule is what a client usually answers, c_i0, which it knows. A view is a client's own cases, so a model that reads another's
-view knows nothing of what it is asked. Reality does not move: what closes the loop is that models learn from each other. Features and
-noise are bulk noise (none beyond 4.3 standard deviations), optima and scales are exactly normal. A tick is a day, for
-bookkeeping; nothing is fitted.
+The plain rule is what a client usually answers, c_i0, which it knows. A view is a client's own cases, so a model that reads
+another's view knows nothing of what it is asked. Reality does not move: what closes the loop is that models learn from each
+other. Features and noise are bulk noise (none beyond 4.3 standard deviations), optima and scales are exactly normal. A tick
+is a day, for bookkeeping; nothing is fitted.
 """
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Annotated, ClassVar, NamedTuple, final

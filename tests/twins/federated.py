@@ -1,4 +1,4 @@
-"""Clients that learn once more, slowly: one SimPy process for each client, each brain and the server, plain Python numbers, one replication.
+"""Clients that learn once more, slowly: one SimPy process for each client, brain and server, plain Python, one replication.
 
 Written from the description of the world, not from its code; it shares nothing with it but parameters and noise. At one instant brains
 train first, then the server averages, then every client works through its cases, and at the end of the day labels come in.
