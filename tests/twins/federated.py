@@ -20,25 +20,29 @@ Case = tuple[Row, float]
 
 
 class Pool:
-    """All cases that were ever labelled, with how much each still counts."""
+    """What labelled cases come to: sums of products, which fade."""
 
-    def __init__(self, memory: float) -> None:
+    def __init__(self, memory: float, size: int) -> None:
         self.keep = math.exp(-1 / memory)
-        self.cases: list[Case] = []
-        self.counts: Row = []
+        self.squares = [[0.0] * size for _ in range(size)]
+        self.products = [0.0] * size
+        self.count = 0.0
 
     def add(self, cases: Sequence[Case]) -> None:
-        self.counts = [count * self.keep for count in self.counts] + [1.0] * len(cases)
-        self.cases += cases
+        self.count = self.count * self.keep + len(cases)
+        for f, row in enumerate(self.squares):
+            self.products[f] = self.products[f] * self.keep + sum(x[f] * y for x, y in cases)
+            for g in range(len(row)):
+                row[g] = row[g] * self.keep + sum(x[f] * x[g] for x, _ in cases)
 
     def gradient(self, w: Row) -> Row:
         """Of half the mean squared error."""
-        total, down = sum(self.counts), [0.0] * len(w)
-        for (x, y), count in zip(self.cases, self.counts, strict=True):
-            miss = sum(a * b for a, b in zip(w, x, strict=True)) - y
-            for f, value in enumerate(x):
-                down[f] += count * miss * value
-        return [d / total for d in down] if total else down
+        if not self.count:
+            return [0.0] * len(w)
+        return [
+            (sum(s * v for s, v in zip(row, w, strict=True)) - p) / self.count
+            for row, p in zip(self.squares, self.products, strict=True)
+        ]
 
 
 class Server:
@@ -124,7 +128,7 @@ class Federation:
             [math.exp(p.tilt * noise["scale"][m][f] - p.tilt**2) if f else 1.0 for f in range(size)]
             for m in range(p.clients)
         ]
-        self.pools = {pool: Pool(learner["memory"]) for pool in wiring["data_of"]}
+        self.pools = {pool: Pool(learner["memory"], size) for pool in wiring["data_of"]}
         self.brains = [Brain(self.pools[pool], learner, size) for pool in wiring["taught_by"]]
         self.server = Server(wiring["average_by"], size)
         self.day = 0
