@@ -41,6 +41,7 @@ from tests.worlds import (
     test_credit_bubble,
     test_driving,
     test_emissions,
+    test_federated,
     test_flash_crash,
     test_goodhart,
     test_hiring,
@@ -140,6 +141,9 @@ TWINS = {
         lambda trial: trial.world.models * trial.world.classes,
     ),
     "emissions": Case(ready(test_emissions), 240, "agent-step", lambda trial: trial.topology.models),
+    "federated": Case(
+        ready(test_federated), 60, "case at a client", lambda trial: trial.world.clients * trial.world.cases
+    ),
     "flash_crash": Case(ready(test_flash_crash), 2400, "agent-step", lambda trial: trial.topology.models),
     "hiring": Case(ready(test_hiring), 260, "agent-step", lambda trial: trial.topology.models),
     "goodhart": Case(
