@@ -71,7 +71,7 @@ class Rollout(World[Service]):
     """Cells of a service, each with a model whose new version is rolled out to slices of the users."""
 
     cells: Annotated[int, Par("1", "cells of the service, each served by one model", low=1, high=1000)] = 10
-    slices: Annotated[int, Par("1", "slices of a cell's users, exposed one by one", low=1)] = 100
+    slices: Annotated[int, Par("1", "slices of a cell's users, exposed one by one", low=1)] = 20
     rate: Annotated[float, Par("1/s", "requests to all cells", above=0, live=True)] = 1000.0
     base: Annotated[float, Par("1", "share of requests that fail where needs are foreseen", above=0, below=0.5)] = 0.01
     worse: Annotated[float, Par("1", "times as many failures, against which is tested", above=1)] = 2.0

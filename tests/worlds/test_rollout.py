@@ -94,7 +94,8 @@ def twin_of(set_up, seed, number, ticks):
         hand = hands["canary"].intervention
         fixed = Streams(seed, [number]).named("hand canary").fixed()
         rank = fixed.uniform("exposed", shape).argsort(axis=2).argsort(axis=2)
-        place = (rank + fixed.uniform("rounded", shape[:2])[..., None]) / world.slices
+        turn = (fixed.uniform("rounded", (1, 1)) + np.arange(world.cells) / world.cells) % 1.0
+        place = (rank + turn[..., None]) / world.slices
         steps = [min(hand.first * hand.growth ** (t // set_up.ticks(hand.step)), 1.0) for t in range(ticks)]
     kill = (1e300, 0)
     if "kill_switch" in hands or "kill" in hands:
