@@ -137,7 +137,8 @@ class Rollout(World[Service]):
         """Requests fail or not, and tests go on; what was needed is told for each cell."""
         s, base, dt = state, self.base, self.step_time
         right = (s.level + self.moved)[:, :, None]
-        chance = np.minimum(right - action.value, -math.log(base))
+        chance = right - action.value
+        np.minimum(chance, -math.log(base), out=chance)
         np.exp(chance, out=chance)  # in units of base
         fails = chance.sum(axis=2) * base  # summed over slices
         decided = np.zeros(s.level.shape)
