@@ -23,7 +23,11 @@ the service. By Wald, who neglects by how much the last request goes beyond the 
     E1 N = ((1 - beta) ln((1 - beta) / alpha) + beta ln(beta / (1 - alpha))) / KL(worse base | base)
 
 requests of a version that is as bad as that, whatever its share of the traffic: 607 at 1%, 2%, alpha .05 and beta .1. So what is lost
-before it is seen does not depend on the share, and what is lost while somebody decides, and while that is propagated, does.
+before it is seen does not depend on the share, and what is lost while somebody decides, and while that is propagated, does: in all
+
+    share x rate x (worse - 1) base x (time to detect + to decide + to propagate)
+
+on average, for a share that stands still. A hand has one latency, so that deciding and propagating are one time here.
 
 What requests needed is known afterwards, of failed ones too: the mean of a cell, less 1, whose error is normal by the central limit
 theorem. The tick is part of the method: a test that is looked at less often stops later. Failures are drawn binomially at
@@ -75,7 +79,9 @@ class Rollout(World[Service]):
     rate: Annotated[float, Par("1/s", "requests to all cells", above=0, live=True)] = 1000.0
     base: Annotated[float, Par("1", "share of requests that fail where needs are foreseen", above=0, below=0.5)] = 0.01
     worse: Annotated[float, Par("1", "times as many failures, against which is tested", above=1)] = 2.0
-    accept: Annotated[float, Par("1", "log likelihood ratio at which a test begins anew", high=0, source=WALD)] = -2.2513
+    accept: Annotated[
+        float, Par("1", "log likelihood ratio at which a test begins anew", high=0, source=WALD)
+    ] = -2.2513
     level: Annotated[float, Par("1", "need that can be foreseen, in units of what cannot", low=-100, high=100)] = 1.0
     uneven: Annotated[float, Par("1", "standard deviation of it between cells", low=0, high=10)] = 0.3
     moved: Annotated[float, Par("1", "by how much needs are above what they were", low=-100, high=100, live=True)] = 0.0

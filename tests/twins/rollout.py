@@ -45,8 +45,9 @@ class Test:
 class Operation:
     """All cells; `noise` holds for each purpose one entry a tick, that for `need` at the start first.
 
-    `place` are the shares at which each slice is exposed, `steps` the share at each tick; `push` is (first tick, size, cells) of what is
-    added to all that a model says; `kill` is (threshold, ticks until it acts), on the evidence of the new version. `rates` are requests by tick.
+    `place` are the shares at which each slice is exposed, `steps` the share at each tick; `push` is (first tick, size, cells) of
+    what is added to all that a model says; `kill` is (threshold, ticks until it acts), on the evidence of the new version.
+    `rates` are requests a second by tick.
     """
 
     def __init__(

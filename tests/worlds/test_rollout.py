@@ -224,7 +224,9 @@ def test_a_bad_version_is_seen_after_so_many_requests_at_any_share(share, dt):
     This is refinement too: ten times the looks, or twice, change nothing but how far beyond the line a look may end.
     """
     each = round(share * 1000 * dt)
-    set_up = trial(share=share, kill=A, ticks=round(4000 / each), step_time=dt, every=round(60 / dt), warmup=round(60 / dt))
+    set_up = trial(
+        share=share, kill=A, ticks=round(4000 / each), step_time=dt, every=round(60 / dt), warmup=round(60 / dt)
+    )
     found = play(set_up, 3, range(96)).measures
     alarms = exact([((each, 0.02),)] * round(4000 / each), A)[0]
     expected = mean_of(alarms, each) + (1 - alarms.sum()) * 4000
@@ -282,7 +284,9 @@ def test_what_fails_is_what_was_said_too_little():
 
 def test_one_model_for_cells_that_differ():
     """log-normal: base exp(v (1 - 1/m) / 2 + v / 2m ...) on average over cells: E exp(L - mean of L), of variance v (1 - 1/m)."""
-    found = play(trial("shared", push=None, ticks=30, every=60, warmup=60, uneven=0.5), 8, range(400)).measures["errors"]
+    found = play(trial("shared", push=None, ticks=30, every=60, warmup=60, uneven=0.5), 8, range(400)).measures[
+        "errors"
+    ]
     close(found, 0.01 * math.exp(0.25 * 0.9 / 2), 2e-6)
 
 
