@@ -51,6 +51,31 @@ def poisson(u: Floats, rate: float) -> Ints:
     return np.searchsorted(poisson_cells(rate), u, side="right")
 
 
+def binomial(u: Floats, n: Floats, p: Floats) -> Floats:
+    """Binomial numbers from uniforms on [0, 1), in their shape; `n` whole numbers of trials and `p` chances, in that shape too.
+
+    Inverse CDF, by adding up chances from 0 (from n, where p is above a half): about as many turns as the largest number, for all
+    at once, so meant for n p in the tens. Above 500 the quantile comes from scipy's inverse of the incomplete beta function.
+    """
+    from scipy.special import bdtrik
+
+    turned = p > 0.5
+    q, v = np.where(turned, 1 - p, p), np.where(turned, np.nextafter(1 - u, 0), u)
+    many = n * q > 500
+    odds, k = q / (1 - q), np.zeros(u.shape)
+    term = np.exp(n * np.log1p(-q)) * ~many
+    total = term.copy()
+    going = (v >= total) & ~many
+    while going.any():
+        k += going
+        term *= going * (n - k + 1) / np.maximum(k, 1) * odds
+        total += term
+        going &= (v >= total) & (k < n) & (term > 0)
+    if many.any():
+        k[many] = np.ceil(np.maximum(bdtrik(v[many], n[many], q[many]), 0))
+    return np.where(turned, n - k, k)
+
+
 class Served(NamedTuple):
     """When each customer leaves, `(r, j)`, and until when each server is then busy, `(r, k)`."""
 

@@ -9,6 +9,7 @@ from scipy.stats import beta, kstest
 from simlab.base.kernels import (
     add_at,
     best_beta,
+    binomial,
     fifo,
     how_often,
     log_bin,
@@ -57,6 +58,26 @@ def test_poisson_keeps_arms_paired():
     """The same luck at a higher rate gives nowhere fewer."""
     u = np.random.default_rng(2).random(5000)
     assert (poisson(u, 3.0) <= poisson(u, 3.5)).all()
+
+
+def test_binomial_by_inverse_cdf():
+    """Against scipy's quantiles for chances and numbers of all sizes, below and above a half and where its inverse takes over."""
+    from scipy.stats import binom as reference
+
+    g = np.random.default_rng(3)
+    u, n, p = g.random(4000), g.integers(0, 200, 4000) * 1.0, g.random(4000) ** 4
+    p[:2000] = 1 - p[:2000]
+    n[::50] = 20_000.0
+    found = binomial(u, n, p)
+    np.testing.assert_array_equal(found, reference.ppf(np.nextafter(u, 1), n, p))
+    edges = binomial(
+        np.array([0.0, 0.0, 0.5, 0.5, np.nextafter(1, 0)]),
+        np.array([5.0, 5, 5, 0, 100]),
+        np.array([0.0, 1, 1, 0.3, 0.02]),
+    )
+    np.testing.assert_array_equal(edges[:4], [0, 5, 5, 0])
+    assert 10 < edges[4] < 40
+    assert (binomial(u, n, p) <= binomial(u, n, np.sqrt(p))).all()  # arms stay paired
 
 
 def queues(r, j, k, seed=1):
