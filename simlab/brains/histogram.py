@@ -1,14 +1,16 @@
-"""How unusual a case is, by histograms: the rarer its features are one by one, the more unusual, whatever goes with what.
+"""How unusual a case is, by histograms: the rarer each of its features, the more unusual, whatever goes with what.
 
-Histogram-based outlier score (HBOS; Goldstein & Dengel 2012, KI poster track): each feature has a histogram with bins of equal width, and
-the score of a case is the sum over features of -log(height of its bin), as if features were independent. What is said is not the
-score but its rank: the share of the training cases that are less unusual. "Block what is said to be 1 - q or more" is then the usual rule of a
-contamination q, the q-quantile of the training scores, and it blocks at most q of what it was trained on. Who trains on what
-an earlier rule let through and blocks q of that has blocked 1 - (1-q)^k after k trainings.
+Histogram-based outlier score (HBOS; Goldstein & Dengel 2012, KI poster track): each feature has a histogram with bins
+of equal width, and the score of a case is the sum over features of -log(height of its bin), as if features were
+independent. What is said is not the score but its rank: the share of the training cases that are less unusual. "Block
+what is said to be 1 - q or more" is then the usual rule of a contamination q, the q-quantile of the training scores,
+and it blocks at most q of what it was trained on. Who trains on what an earlier rule let through and blocks q of that
+has blocked 1 - (1-q)^k after k trainings.
 
-Evidence is kept by joint cells, bins^features of them, so that marginal histograms and the exact distribution of scores are read off one table; all
-three take weights. Scores that differ by less than `STEP` tie. A bin has `prior` cases more than were counted (1/2: Krichevsky & Trofimov 1981,
-IEEE Trans. Inf. Theory 27), so that what was never seen is rare and not infinitely so.
+Evidence is kept by joint cells, bins^features of them, so that marginal histograms and the exact distribution of scores
+are read off one table; all three take weights. Scores that differ by less than `STEP` tie. A bin has `prior` cases more
+than were counted (1/2: Krichevsky & Trofimov 1981, IEEE Trans. Inf. Theory 27), so that what was never seen is rare and
+not infinitely so.
 """
 
 from __future__ import annotations
@@ -32,10 +34,11 @@ MOST_CELLS = 65_536
 
 
 class Cells(NamedTuple):
-    """Weights `rank (r, b, k)` of each of k joint cells. Evidence `total (r, p, k)`: cases that came, by weight, never reset.
+    """Weights `rank (r, b, k)` of each of k joint cells. Evidence `total (r, p, k)`: cases that came, by weight, never
+    reset.
 
-    A brain learns from what its pool gained since its last training: `seen` and `own` `(r, b, k)` remember where the totals stood
-    and what the brain has kept.
+    A brain learns from what its pool gained since its last training: `seen` and `own` `(r, b, k)` remember where the
+    totals stood and what the brain has kept.
     """
 
     rank: Floats
@@ -47,7 +50,9 @@ class Cells(NamedTuple):
 @final
 @dataclass(frozen=True)
 class Histogram(Brain[Cells]):
-    """Answers with the share of its training cases that are less unusual than the case it is asked about; 0 before any training."""
+    """Answers with the share of its training cases that are less unusual than the case it is asked about; 0 before any
+    training.
+    """
 
     answers: ClassVar[frozenset[Asks]] = frozenset({"number"})
     blend: ClassVar[tuple[str, ...]] = ("rank",)
@@ -72,7 +77,9 @@ class Histogram(Brain[Cells]):
         if not spec.features:
             return "needs features to count, and the world offers none"
         if self.bins**spec.features > MOST_CELLS:
-            return f"keeps bins^features cells, and {self.bins}^{spec.features} are more than {MOST_CELLS}; use fewer bins"
+            return (
+                f"keeps bins^features cells, and {self.bins}^{spec.features} are more than {MOST_CELLS}; use fewer bins"
+            )
         return None
 
     def start(self, r: int, b: int, p: int, spec: Spec, luck: Luck) -> Cells:
@@ -112,7 +119,9 @@ class Histogram(Brain[Cells]):
         return cell
 
     def _ranks(self, own: Floats) -> Floats:
-        """The share of the cases counted in `own` `(n, k)`, some in each row, that lie in cells with a lower score, of each cell."""
+        """The share of the cases counted in `own` `(n, k)`, some in each row, that lie in cells with a lower score, of
+        each cell.
+        """
         n, k = own.shape
         if n == 0:
             return own

@@ -1,11 +1,13 @@
 """How unusual a case is, by isolation: what random cuts of the features set apart in few steps is unusual.
 
-Isolation forest (Liu, Ting & Zhou 2008, ICDM, "Isolation forest"), as scikit-learn has it: each tree cuts a sample of the training cases at
-random until all stand alone, and the score falls with the mean depth of a case. What is said is not the score but its rank: the share of the
-training cases that are less unusual, so that 1 - q is the threshold that scikit-learn calls contamination q. Cases that count w
-times are drawn w times as often for the trees, in turn and not at random, and count w times in ranks.
+Isolation forest (Liu, Ting & Zhou 2008, ICDM, "Isolation forest"), as scikit-learn has it: each tree cuts a sample of
+the training cases at random until all stand alone, and the score falls with the mean depth of a case. What is said is
+not the score but its rank: the share of the training cases that are less unusual, so that 1 - q is the threshold that
+scikit-learn calls contamination q. Cases that count w times are drawn w times as often for the trees, in turn and not
+at random, and count w times in ranks.
 
-Slow, about a millisecond for each model at each tick and more for each training: for a few replications. It needs the extra `simlab[ml]`.
+Slow, about a millisecond for each model at each tick and more for each training: for a few replications. It needs the
+extra `simlab[ml]`.
 """
 
 from __future__ import annotations
@@ -24,7 +26,9 @@ from simlab.brains.brain import Brain
 
 
 class Fitted(NamedTuple):
-    """A forest, the scores of its training cases from the most usual to the most unusual `(n,)`, and their weight up to each `(n + 1,)`."""
+    """A forest, the scores of its training cases from the most usual to the most unusual `(n,)`, and their weight up to
+    each `(n + 1,)`.
+    """
 
     forest: Any
     scores: Floats
@@ -32,7 +36,8 @@ class Fitted(NamedTuple):
 
 
 class Woods(NamedTuple):
-    """In service `fitted (r, b)`, a Fitted each or None. Evidence, the last cases that came: `cases (r, p, n, f)` and `weight (r, p, n)`, on a wheel.
+    """In service `fitted (r, b)`, a Fitted each or None. Evidence, the last cases that came: `cases (r, p, n, f)` and
+    `weight (r, p, n)`, on a wheel.
 
     `came` `(r, p)` counts them, `trained` `(r, b)` the trainings, and `seed` `(r, b)` is what a brain's cuts depend on.
     """
@@ -48,7 +53,9 @@ class Woods(NamedTuple):
 @final
 @dataclass(frozen=True)
 class IsolationForest(Brain[Woods]):
-    """Answers with the share of its training cases that are less unusual than the case it is asked about; 0 before any training."""
+    """Answers with the share of its training cases that are less unusual than the case it is asked about; 0 before any
+    training.
+    """
 
     answers: ClassVar[frozenset[Asks]] = frozenset({"number"})
     beside: ClassVar[tuple[str, ...]] = ("fitted",)
@@ -76,8 +83,9 @@ class IsolationForest(Brain[Woods]):
         """The rank of each seat's cases by its brain's forest, `(r, b, g, *c)`."""
         said = np.zeros(x.shape[:-1])
         for at in np.ndindex(mind.fitted.shape):
-            if mind.fitted[at] is not None:
-                said[at] = _ranks(mind.fitted[at], x[at].reshape(-1, x.shape[-1])).reshape(said.shape[2:])
+            fitted: Any = mind.fitted[at]
+            if fitted is not None:
+                said[at] = _ranks(fitted, x[at].reshape(-1, x.shape[-1])).reshape(said.shape[2:])
         return said
 
     def witness(self, mind: Woods, x: Array, action: Array, feedback: Feedback, then: Array) -> None:
@@ -110,7 +118,9 @@ class IsolationForest(Brain[Woods]):
         from sklearn import ensemble
 
         upto = np.cumsum(weight)
-        drawn = np.searchsorted(upto, (np.arange(len(cases)) + 0.5) * (upto[-1] / len(cases)))  # each as often as it counts
+        drawn = np.searchsorted(
+            upto, (np.arange(len(cases)) + 0.5) * (upto[-1] / len(cases))
+        )  # each as often as it counts
         with sklearn.config_context(assume_finite=True, skip_parameter_validation=True):
             forest = ensemble.IsolationForest(
                 n_estimators=self.trees, max_samples=min(self.sample, len(cases)), random_state=seed

@@ -39,7 +39,8 @@ class Holdout(Intervention):
     )
     others: Annotated[float, Par("1", "weight in learning of the cases that are not held out", low=0)] = 1.0
     weighted: Annotated[
-        bool, Par("1", "whether answers count by one over the chance that the case was left alone; in the place of `others`")
+        bool,
+        Par("1", "whether answers count by one over the chance that the case was left alone; in the place of `others`"),
     ] = False
 
     def check(self) -> None:

@@ -1,19 +1,21 @@
-"""Traffic filters that learn what is usual from what they let in: benign clients ratchet out, attacks stay out, and a probe undoes both.
+"""Traffic filters that learn what is usual from what they let in: benign clients ratchet out, and attacks stay out.
 
-Clients visit several sites; a client is a group of addresses (those of a network, say) for which three features are computed over a tick:
-rate variance, geo entropy and path diversity (entropies: Feinstein, Schnackenberg, Balupari & Kindred 2003, DISCEX; Lakhina, Crovella & Diot 2005,
-SIGCOMM). In standard deviations of usual traffic, feature f of client j as seen at site i is
+Clients visit several sites; a client is a group of addresses (those of a network, say) for which three features are
+computed over a tick: rate variance, geo entropy and path diversity (entropies: Feinstein, Schnackenberg, Balupari &
+Kindred 2003, DISCEX; Lakhina, Crovella & Diot 2005, SIGCOMM). In standard deviations of usual traffic, feature f of
+client j as seen at site i is
 
     baseline_if + sqrt(alike) common_jf + sqrt(1 - alike) own_ijf + hostile_j attack_f + crowd_ij oddness crowd_f,
 
-with standard normal common and own; baselines differ by `site_spread` and drift. A share `attack` of the clients is hostile, at all sites. A flash
-crowd is benign and comes to the first site, where it looks like neither (Jung, Krishnamurthy & Rabinovich 2002, WWW, on telling the two
-apart); its `oddness` is uniform on [0, 1], drawn once per replication. A model says which share of the traffic is less unusual than a client. The
-`block` most unusual are turned away, the `challenge` next get a challenge that people solve with one probability and bots with
-another, and all others come in. What came in is what the logs hold, and so what is learnt from: the labels of nobody, the
-features of the survivors. A rule that blocks the share q of what it was trained on, and is trained on its own survivors, blocks 1 - (1-q)^k
-after k trainings. Who learns of all that comes stays at q, and finds usual whatever there is much of: of an attack with a share a of
-the traffic, once learnt, at most q / a is blocked.
+with standard normal common and own; baselines differ by `site_spread` and drift. A share `attack` of the clients is
+hostile, at all sites. A flash crowd is benign and comes to the first site, where it looks like neither (Jung,
+Krishnamurthy & Rabinovich 2002, WWW, on telling the two apart); its `oddness` is uniform on [0, 1], drawn once per
+replication. A model says which share of the traffic is less unusual than a client. The `block` most unusual are turned
+away, the `challenge` next get a challenge that people solve with one probability and bots with another, and all others
+come in. What came in is what the logs hold, and so what is learnt from: the labels of nobody, the features of the
+survivors. A rule that blocks the share q of what it was trained on, and is trained on its own survivors, blocks 1 -
+(1-q)^k after k trainings. Who learns of all that comes stays at q, and finds usual whatever there is much of: of an
+attack with a share a of the traffic, once learnt, at most q / a is blocked.
 
 Bulk noise is cut at 4.3 standard deviations. A tick is the window of the features; nothing is fitted.
 """
@@ -71,21 +73,42 @@ class Ddos(World[Traffic]):
     sites: Annotated[int, Par("1", "sites, each served by one model", low=1)] = 6
     clients: Annotated[int, Par("1", "clients that visit each site in a tick", low=1)] = 64
     step_time: Annotated[float, Par("s", "window over which features of a client are computed", above=0)] = 7200.0
-    block: Annotated[float, Par("1", "share of usual traffic that is unusual enough to be blocked: q", low=0, high=1)] = 0.02
-    challenge: Annotated[float, Par("1", "share of usual traffic, next to it, that is challenged", low=0, high=1)] = 0.03
-    people_solve: Annotated[float, Par("1", "chance that a benign client solves a challenge", low=0, high=1, live=True)] = 0.9
-    bots_solve: Annotated[float, Par("1", "chance that a hostile client solves a challenge", low=0, high=1, live=True)] = 0.05
+    block: Annotated[
+        float, Par("1", "share of usual traffic that is unusual enough to be blocked: q", low=0, high=1)
+    ] = 0.02
+    challenge: Annotated[float, Par("1", "share of usual traffic, next to it, that is challenged", low=0, high=1)] = (
+        0.03
+    )
+    people_solve: Annotated[
+        float, Par("1", "chance that a benign client solves a challenge", low=0, high=1, live=True)
+    ] = 0.9
+    bots_solve: Annotated[
+        float, Par("1", "chance that a hostile client solves a challenge", low=0, high=1, live=True)
+    ] = 0.05
     attack: Annotated[float, Par("1", "share of the clients that are hostile", low=0, high=1, live=True)] = 0.0
-    attack_shift: Annotated[tuple[float, ...], Par("1", "what is unusual about hostile clients, a number for each feature")] = (-2.0, 2.5, -2.5)
-    crowd: Annotated[float, Par("1", "share of the first site's benign clients that belong to a flash crowd", low=0, high=1, live=True)] = 0.0
-    crowd_shift: Annotated[tuple[float, ...], Par("1", "what is unusual about the oddest of flash crowds, a number for each feature")] = (2.0, 1.0, -3.0)
-    alike: Annotated[float, Par("1", "share of a feature's variance that is the client's own at all sites", low=0, high=1)] = 0.5
+    attack_shift: Annotated[
+        tuple[float, ...], Par("1", "what is unusual about hostile clients, a number for each feature")
+    ] = (-2.0, 2.5, -2.5)
+    crowd: Annotated[
+        float,
+        Par("1", "share of the first site's benign clients that belong to a flash crowd", low=0, high=1, live=True),
+    ] = 0.0
+    crowd_shift: Annotated[
+        tuple[float, ...], Par("1", "what is unusual about the oddest of flash crowds, a number for each feature")
+    ] = (2.0, 1.0, -3.0)
+    alike: Annotated[
+        float, Par("1", "share of a feature's variance that is the client's own at all sites", low=0, high=1)
+    ] = 0.5
     site_spread: Annotated[float, Par("1", "standard deviation of what is usual between sites", low=0)] = 0.5
-    drift: Annotated[float, Par("1", "standard deviation of the drift of what is usual at a site, in a day", low=0)] = 0.1
+    drift: Annotated[float, Par("1", "standard deviation of the drift of what is usual at a site, in a day", low=0)] = (
+        0.1
+    )
     recent: Annotated[float, Par("s", "visits that count as recent (fading average)", above=0)] = 43_200.0
 
     measures: ClassVar[Mapping[str, Measure]] = {
-        "turned_away": Measure("1", "share of the recent benign visits that were not let in, average of the sites", "higher"),
+        "turned_away": Measure(
+            "1", "share of the recent benign visits that were not let in, average of the sites", "higher"
+        ),
         "worst": Measure("1", "share of the recent benign visits that were not let in, at the worst site", "higher"),
         "peak": Measure("1", "the largest share of recent benign visits that a site did not let in, so far", "higher"),
         "lost": Measure("1", "share of the benign visits so far that were not let in", "higher"),
@@ -122,7 +145,9 @@ class Ddos(World[Traffic]):
         baseline = self.site_spread * luck.normal("site", (r, m, FEATURES))
         oddness, none = luck.uniform("oddness", (r,)).copy(), np.zeros(r)
         recent = Recent(*(np.zeros((r, m)) for _ in Recent._fields))
-        return Traffic(baseline, oddness, *self._visitors(baseline, oddness, luck), recent, none, none, none, none, none)
+        return Traffic(
+            baseline, oddness, *self._visitors(baseline, oddness, luck), recent, none, none, none, none, none
+        )
 
     def settle(self, state: Traffic) -> Traffic:
         """Sums begin anew."""
@@ -134,7 +159,9 @@ class Ddos(World[Traffic]):
         return state.x.swapaxes(2, 3)
 
     def act(self, state: Traffic, said: Array, luck: Luck) -> Action:
-        """Allow (0), challenge (1) or block (2) clients who are `said` `(r, m, n)` to be more unusual than that share of the traffic."""
+        """Allow (0), challenge (1) or block (2) clients who are `said` `(r, m, n)` to be more unusual than that share
+        of the traffic.
+        """
         done = (said >= 1 - self.block - self.challenge).astype(np.int8)
         done += said >= 1 - self.block
         return Action(done)
@@ -144,7 +171,9 @@ class Ddos(World[Traffic]):
         return np.zeros((len(state.oddness), self.sites, self.clients), dtype=np.int8)
 
     def step(self, state: Traffic, action: Action, luck: Luck) -> tuple[Traffic, Feedback]:
-        """Who is let in, `(r, m, n)`, is in the logs (weight 1), and whether it was hostile is known; of others there is nothing."""
+        """Who is let in, `(r, m, n)`, is in the logs (weight 1), and whether it was hostile is known; of others there
+        is nothing.
+        """
         s, done = state, action.value
         hostile = s.hostile[:, None]
         solves = luck.uniform("solve", done.shape) < self.people_solve + (self.bots_solve - self.people_solve) * hostile

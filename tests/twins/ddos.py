@@ -1,7 +1,9 @@
-"""Filtered sites once more, slowly: one SimPy process for each site and for each model's training, plain Python numbers, one replication.
+"""Filtered sites once more, slowly: one SimPy process for each site and for each model's training, plain Python
+numbers, one replication.
 
-Written from the description of the world, not from its code; it shares nothing with it but parameters and noise. Everything due at one instant
-happens in the order in which processes were started: what happens to the world, then the trainings, then who visits, then the sites, one by one.
+Written from the description of the world, not from its code; it shares nothing with it but parameters and noise.
+Everything due at one instant happens in the order in which processes were started: what happens to the world, then the
+trainings, then who visits, then the sites, one by one.
 """
 
 from __future__ import annotations
@@ -72,7 +74,8 @@ class Rare:
 class Edge:
     """All sites; `noise` holds for each purpose an entry a tick, those of visitors one more, for before the first.
 
-    Shocks are (tick, parameter, value). `probe` is the share that is let in come what may, and whether that is weighted; `noise["held out"]` says who.
+    Shocks are (tick, parameter, value). `probe` is the share that is let in come what may, and whether that is
+    weighted; `noise["held out"]` says who.
     """
 
     def __init__(
@@ -137,7 +140,11 @@ class Edge:
 
     def site(self, m: int) -> Process:
         p, brain = self.p, self.brains[self.wiring["brain_of"][m]]
-        taught = [b for b, pool in zip(self.brains, self.wiring["taught_by"], strict=True) if pool == self.wiring["data_of"][m]]
+        taught = [
+            b
+            for b, pool in zip(self.brains, self.wiring["taught_by"], strict=True)
+            if pool == self.wiring["data_of"][m]
+        ]
         while True:
             t, count = self.tick, dict.fromkeys(self.fading[m], 0)
             for j in range(p.clients):
