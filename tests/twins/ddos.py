@@ -9,8 +9,10 @@ trainings, then who visits, then the sites, one by one.
 from __future__ import annotations
 
 import math
+from bisect import bisect_left
 from collections import defaultdict
 from collections.abc import Generator, Mapping, Sequence
+from itertools import accumulate
 from types import SimpleNamespace
 from typing import Any
 
@@ -30,7 +32,9 @@ class Rare:
         self.fresh: dict[tuple[int, ...], float] = defaultdict(float)
         self.known: dict[tuple[int, ...], float] = {}
         self.marginals: list[list[float]] = []
-        self.levels: dict[int, float] = {}
+        self.total = 0.0
+        self.levels: list[int] = []
+        self.below: list[float] = []  # the weight of what is less unusual than each level, and of all
 
     def cell(self, case: Case) -> tuple[int, ...]:
         width = (self.high - self.low) / self.bins
@@ -38,8 +42,7 @@ class Rare:
 
     def level(self, cell: Sequence[int]) -> int:
         """Its score, above the lowest there can be, in steps of 1/64."""
-        total = sum(self.known.values())
-        score = len(cell) * math.log(total + self.prior)
+        score = len(cell) * math.log(self.total + self.prior)
         for heights, i in zip(self.marginals, cell, strict=True):
             score -= math.log(heights[i] + self.prior)
         return max(math.floor(score * 64), 0)
@@ -55,20 +58,21 @@ class Rare:
         self.known = known
         if not known:
             return
-        features = len(next(iter(known)))
-        self.marginals = [[0.0] * self.bins for _ in range(features)]
+        self.total = sum(known.values())
+        self.marginals = [[0.0] * self.bins for _ in next(iter(known))]
         for cell, weight in known.items():
-            for f, i in enumerate(cell):
-                self.marginals[f][i] += weight
-        self.levels = defaultdict(float)
+            for heights, i in zip(self.marginals, cell, strict=True):
+                heights[i] += weight
+        counts: dict[int, float] = defaultdict(float)
         for cell, weight in known.items():
-            self.levels[self.level(cell)] += weight
+            counts[self.level(cell)] += weight
+        self.levels = sorted(counts)
+        self.below = list(accumulate((counts[level] for level in self.levels), initial=0.0))
 
     def says(self, case: Case) -> float:
         if not self.levels:
             return 0.0
-        mine = self.level(self.cell(case))
-        return sum(w for level, w in self.levels.items() if level < mine) / sum(self.levels.values())
+        return self.below[bisect_left(self.levels, self.level(self.cell(case)))] / self.below[-1]
 
 
 class Edge:
