@@ -110,7 +110,7 @@ class Ddos(World[Traffic]):
             "1", "share of the recent benign visits that were not let in, average of the sites", "higher"
         ),
         "worst": Measure("1", "share of the recent benign visits that were not let in, at the worst site", "higher"),
-        "peak": Measure("1", "the largest share of recent benign visits that a site did not let in, so far", "higher"),
+        "peak": Measure("1", "largest share of the recent benign visits that a site did not let in, so far", "higher"),
         "lost": Measure("1", "share of the benign visits so far that were not let in", "higher"),
         "missed": Measure("1", "share of the hostile visits so far that were let in, 0 before there are any", "higher"),
         "blocked": Measure("1", "share of all recent visits that were blocked, average of the sites"),
