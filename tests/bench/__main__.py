@@ -39,6 +39,7 @@ from tests.worlds import (
     test_cluster,
     test_collapse,
     test_credit_bubble,
+    test_ddos,
     test_driving,
     test_emissions,
     test_federated,
@@ -141,6 +142,7 @@ TWINS = {
         "class at a bank",
         lambda trial: trial.world.models * trial.world.classes,
     ),
+    "ddos": Case(ready(test_ddos), 48, "client at a site", lambda trial: trial.world.sites * trial.world.clients),
     "emissions": Case(ready(test_emissions), 240, "agent-step", lambda trial: trial.topology.models),
     "federated": Case(
         ready(test_federated), 60, "case at a client", lambda trial: trial.world.clients * trial.world.cases
