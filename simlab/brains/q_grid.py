@@ -2,9 +2,10 @@
 
 Watkins & Dayan (1992), "Q-learning", Machine Learning 8: after a choice a in cell s that brought y and led to cell s',
 
-    Q(s, a) <- (1 - rate) Q(s, a) + rate (y + discount max_b Q(s', b)).
+    Q(s, a) <- (1 - w) Q(s, a) + w (y + discount max_b Q(s', b)),    w = max(rate, n^-power),
 
-The choice is the first of the best, but with probability explore x exp(-decay t) at the t-th answer any one, evenly. Other than `q_table`, which
+at the n-th such answer (Even-Dar & Mansour 2003, "Learning rates for Q-learning", JMLR 5: a power between 1/2 and 1 converges,
+and a `rate` above 0 keeps up with what changes). The choice is the first of the best, but with probability explore x exp(-decay t) at the t-th answer any one, evenly. Other than `q_table`, which
 is made for states that are whole numbers and for long rows of them, it reads real features, and its table can be averaged in federated rounds.
 """
 
@@ -28,6 +29,7 @@ class Grid(NamedTuple):
     """One table for each brain."""
 
     q: Floats  # (r, b, s, k) what each choice is worth in each cell
+    known: Floats  # (r, b, s, k) answers so far
     answers: Ints  # (r,) ticks with answers so far, the same everywhere
 
 
@@ -44,11 +46,13 @@ class QGrid(Brain[Grid]):
     answers: ClassVar[frozenset[Asks]] = frozenset({"choice"})
     online: ClassVar[bool] = True
     blend: ClassVar[tuple[str, ...]] = ("q",)
+    beside: ClassVar[tuple[str, ...]] = ("known",)
 
     cells: Annotated[tuple[int, ...], Par("1", "cells of each of the first features", low=1)]
     cuts: Annotated[tuple[float, ...], Par("1", "between them: each feature's in turn, rising")]
-    rate: Annotated[float, Par("1", "weight of a new answer", above=0, high=1)] = 0.1
-    discount: Annotated[float, Par("1", "worth of the next tick, of this one's", low=0, below=1)] = 0.95
+    rate: Annotated[float, Par("1", "least weight of a new answer", low=0, high=1)] = 0.01
+    power: Annotated[float, Par("1", "how fast that weight falls", above=0, high=1, source="Even-Dar 2003")] = 0.8
+    discount: Annotated[float, Par("1", "worth of the next tick, of this one's", low=0, below=1)] = 0.9
     explore: Annotated[float, Par("1", "share of explored choices at the start", low=0, high=1)] = 0.1
     decay: Annotated[float, Par("1", "rate at which exploring dies out, a tick", low=0)] = 0.0
     initial: Annotated[float, Par("1", "values at the start")] = 0.0
@@ -71,7 +75,8 @@ class QGrid(Brain[Grid]):
 
     def start(self, r: int, b: int, p: int, spec: Spec, luck: Luck) -> Grid:
         """Nothing learnt yet."""
-        return Grid(np.full((r, b, math.prod(self.cells), spec.choices), self.initial), np.zeros(r, np.int64))
+        shape = r, b, math.prod(self.cells), spec.choices
+        return Grid(np.full(shape, self.initial), np.zeros(shape), np.zeros(r, np.int64))
 
     def predict(self, mind: Grid, x: Array, luck: Luck) -> Ints:
         """One choice for each seat, `(r, b, g)`, of its features `x`; one number decides whether and what to explore."""
@@ -91,7 +96,7 @@ class QGrid(Brain[Grid]):
     def witness(self, mind: Grid, x: Array, action: Array, feedback: Feedback, then: Array) -> None:
         """Learn from what each seat's choice brought and led to."""
         k = mind.q.shape[3]
-        rows, values = mind.q.reshape(-1, k), mind.q.reshape(-1)
+        rows, values, known = mind.q.reshape(-1, k), mind.q.reshape(-1), mind.known.reshape(-1)
         cell, ahead = self._rows(mind, x) * k + action, self._rows(mind, then)
         for seat in range(action.shape[2]):
             at = cell[:, :, seat]
@@ -100,10 +105,13 @@ class QGrid(Brain[Grid]):
             step *= self.discount
             step += feedback.outcome[:, :, seat]
             step -= old
-            step *= self.rate
+            seen = 1.0 if feedback.weight is None else (feedback.weight[:, :, seat] > 0) * 1.0
+            n = known.take(at) + 1.0
+            step *= np.maximum(n**-self.power, self.rate)
             if feedback.weight is not None:
-                step = np.where(feedback.weight[:, :, seat] > 0, step, 0.0)
+                step = np.where(seen > 0, step, 0.0)
             values[at] = old + step
+            known[at] = n - 1.0 + seen
 
     def _rows(self, mind: Grid, x: Array) -> Ints:
         """The row of the tables, laid one below the other, in which each seat is, `(r, b, g)`."""

@@ -24,14 +24,18 @@ class Learner:
     def __init__(self, k: int, **p: Any) -> None:
         self.k, self.p = k, SimpleNamespace(**p)
         self.table: dict[tuple[int, ...], list[float]] = {}
+        self.known: dict[tuple[int, ...], int] = {}
         self.answers = 0
 
-    def values(self, seen: Seen) -> list[float]:
+    def cell(self, seen: Seen) -> tuple[int, ...]:
         cuts, cell = list(self.p.cuts), []
         for count, value in zip(self.p.cells, seen, strict=False):
             mine, cuts = cuts[: count - 1], cuts[count - 1 :]
             cell.append(sum(value >= cut for cut in mine))
-        return self.table.setdefault(tuple(cell), [self.p.initial] * self.k)
+        return tuple(cell)
+
+    def values(self, seen: Seen) -> list[float]:
+        return self.table.setdefault(self.cell(seen), [self.p.initial] * self.k)
 
     def decide(self, seen: Seen, u: float) -> int:
         chance = self.p.explore * math.exp(-self.p.decay * self.answers)
@@ -43,7 +47,9 @@ class Learner:
     def learn(self, seen: Seen, choice: int, outcome: float, then: Seen) -> None:
         values = self.values(seen)
         target = outcome + self.p.discount * max(self.values(then))
-        values[choice] += self.p.rate * (target - values[choice])
+        place = (*self.cell(seen), choice)
+        self.known[place] = self.known.get(place, 0) + 1
+        values[choice] += max(self.p.rate, self.known[place] ** -self.p.power) * (target - values[choice])
 
 
 class BufferRule:
