@@ -1,11 +1,12 @@
 """BOLA: the bitrate that brings most for its size, less the more is stored.
 
-Spiteri, Urgaonkar & Sitaraman (2016), "BOLA: near-optimal bitrate adaptation for online videos", INFOCOM (IEEE/ACM Transactions on Networking 28,
-2020). With a buffer of Q chunks the rate m is taken that maximises
+Spiteri, Urgaonkar & Sitaraman (2016), "BOLA: near-optimal bitrate adaptation for online videos", INFOCOM (IEEE/ACM Transactions on
+Networking 28, 2020). With a buffer of Q chunks the rate m is taken that maximises
 
     (V (v_m + gp) - Q) / S_m,    v_m = ln(S_m / S_1),    V = (Q_max - 1) / (v_M + gp),
 
-where S_m is the size of a chunk and gp weighs playing on against quality. With this V no score is negative while there is room for another chunk.
+where S_m is the size of a chunk and gp weighs playing on against quality. With this V no score is negative while there is room for
+another chunk.
 """
 
 from __future__ import annotations
@@ -39,7 +40,11 @@ class Bola(Brain[Nothing]):
     def lacks(self, spec: Spec) -> str | None:
         """A player's three features, and a choice for each rate."""
         fits = spec.features == 3 and spec.choices == len(self.rates)
-        return None if fits else f"needs throughput, buffer and last rate, and a choice for each of {len(self.rates)} rates"
+        return (
+            None
+            if fits
+            else f"needs throughput, buffer and last rate, and a choice for each of {len(self.rates)} rates"
+        )
 
     def start(self, r: int, b: int, p: int, spec: Spec, luck: Luck) -> Nothing:
         """Nothing to start from."""

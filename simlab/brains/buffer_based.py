@@ -1,8 +1,8 @@
 """Buffer-based choice of a bitrate: look at what is stored, and not at the network.
 
 Huang, Johari, McKeown, Trunnell & Watson (2014), "A buffer-based approach to rate adaptation", SIGCOMM, Algorithm 1 (BBA-0). The rate
-map f rises in a line from the lowest rate at `reservoir` to the highest at `reservoir` + `cushion`. The rate stays until f has passed the next
-higher one or fallen to the next lower one.
+map f rises in a line from the lowest rate at `reservoir` to the highest at `reservoir` + `cushion`. The rate stays until f has passed
+the next higher one or fallen to the next lower one.
 """
 
 from __future__ import annotations
@@ -35,7 +35,11 @@ class BufferBased(Brain[Nothing]):
     def lacks(self, spec: Spec) -> str | None:
         """A player's three features, and a choice for each rate."""
         fits = spec.features == 3 and spec.choices == len(self.rates)
-        return None if fits else f"needs throughput, buffer and last rate, and a choice for each of {len(self.rates)} rates"
+        return (
+            None
+            if fits
+            else f"needs throughput, buffer and last rate, and a choice for each of {len(self.rates)} rates"
+        )
 
     def start(self, r: int, b: int, p: int, spec: Spec, luck: Luck) -> Nothing:
         """Nothing to start from."""

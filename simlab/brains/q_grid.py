@@ -4,15 +4,17 @@ Watkins & Dayan (1992), "Q-learning", Machine Learning 8: after a choice a in ce
 
     Q(s, a) <- (1 - w) Q(s, a) + w (y + discount max_b Q(s', b)),    w = max(rate, n^-power),
 
-at the n-th such answer (Even-Dar & Mansour 2003, "Learning rates for Q-learning", JMLR 5: a power between 1/2 and 1 converges,
-and a `rate` above 0 keeps up with what changes). The choice is the first of the best, but with probability explore x exp(-decay t) at the t-th answer any one, evenly. Other than `q_table`, which
-is made for states that are whole numbers and for long rows of them, it reads real features, and its table can be averaged in federated rounds.
+at the n-th such answer (Even-Dar & Mansour 2003, "Learning rates for Q-learning", JMLR 5: a power between 1/2 and 1 converges, and
+a `rate` above 0 keeps up with what changes). The choice is the first of the best, but with probability explore x exp(-decay t) at the
+t-th answer any one, evenly. Other than `q_table`, which is made for states that are whole numbers and for many of them, it reads
+real features, and its table can be averaged in federated rounds.
 """
 
 from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Annotated, ClassVar, NamedTuple, final
 
 import numpy as np
@@ -64,13 +66,15 @@ class QGrid(Brain[Grid]):
             raise ParameterError(f"QGrid.cuts must be {wanted} numbers for cells {self.cells}, not {len(self.cuts)}")
         if math.prod(self.cells) > 100_000:
             raise ParameterError(f"QGrid.cells must be fewer: {math.prod(self.cells):,} are above 100,000")
-        if any(a >= b for cuts in self._sliced() for a, b in zip(cuts, cuts[1:], strict=False)):
+        if any(a >= b for cuts in self._sliced() for a, b in pairwise(cuts)):
             raise ParameterError(f"QGrid.cuts must rise within each feature, not {self.cuts}")
 
     def lacks(self, spec: Spec) -> str | None:
         """Enough features to sort, one question at a time."""
         if spec.features < len(self.cells) or spec.case:
-            return f"needs a world that shows each model at least {len(self.cells)} features and asks one question a tick"
+            return (
+                f"needs a world that shows each model at least {len(self.cells)} features and asks one question a tick"
+            )
         return None
 
     def start(self, r: int, b: int, p: int, spec: Spec, luck: Luck) -> Grid:
@@ -101,7 +105,7 @@ class QGrid(Brain[Grid]):
         for seat in range(action.shape[2]):
             at = cell[:, :, seat]
             old = values.take(at)
-            step = rows.take(ahead[:, :, seat], axis=0).max(axis=2)
+            step = _highest(rows.take(ahead[:, :, seat], axis=0))
             step *= self.discount
             step += feedback.outcome[:, :, seat]
             step -= old
@@ -127,3 +131,11 @@ class QGrid(Brain[Grid]):
         """The cuts of each feature."""
         ends = np.cumsum([n - 1 for n in self.cells]).tolist()
         return [self.cuts[end - n + 1 : end] for n, end in zip(self.cells, ends, strict=True)]
+
+
+def _highest(values: Floats) -> Floats:
+    """The highest along the last axis, slice by slice: many times faster than a reduction over so short an axis."""
+    top = values[..., 0].copy()
+    for i in range(1, values.shape[-1]):
+        np.maximum(top, values[..., i], out=top)
+    return top

@@ -33,7 +33,11 @@ class RateBased(Brain[Nothing]):
     def lacks(self, spec: Spec) -> str | None:
         """A player's three features, and a choice for each rate."""
         fits = spec.features == 3 and spec.choices == len(self.rates)
-        return None if fits else f"needs throughput, buffer and last rate, and a choice for each of {len(self.rates)} rates"
+        return (
+            None
+            if fits
+            else f"needs throughput, buffer and last rate, and a choice for each of {len(self.rates)} rates"
+        )
 
     def start(self, r: int, b: int, p: int, spec: Spec, luck: Luck) -> Nothing:
         """Nothing to start from."""

@@ -1,21 +1,24 @@
 """Adaptive streaming: players that choose a bitrate for every chunk, and share the links that their chunks fill.
 
-Each player asks for one chunk of video after the other, at one of the `rates`. A link carries C = bandwidth x (its own factor) x (its level)
-Mbit/s; the level is a Markov chain on `levels` that stays with probability `stay` and is otherwise drawn anew, evenly. The n-th chunks of all players
-are fetched at once and share their link evenly at any instant (processor sharing), so that with sizes S a chunk takes
+Each player asks for one chunk of video after the other, at one of the `rates`. A link carries C = bandwidth x (its own factor)
+x (its level) Mbit/s; the level is a Markov chain on `levels` that stays with probability `stay` and is otherwise drawn anew, evenly. The
+n-th chunks of all players are fetched at once and share their link evenly at any instant (processor sharing), so that with sizes
+S a chunk takes
 
     d_i = rtt + sum_j min(S_i, S_j) / C    (j: the players on the link of i, itself among them),
 
-which is exact: until i is done, every other has been served as much as i, or all it wanted. The rest is the player of Mao, Netravali & Alizadeh
-(2017), "Neural adaptive video streaming with Pensieve", SIGCOMM, sections 3 and 4: with a buffer of B seconds playing stands still for
-max(d - B, 0), the buffer is then max(B - d, 0) + chunk, and the next chunk waits until there is room for it. A chunk's quality of experience is
+which is exact: until i is done, every other has been served as much as i, or all it wanted. The rest is the player of Mao, Netravali
+& Alizadeh (2017), "Neural adaptive video streaming with Pensieve", SIGCOMM, sections 3 and 4: with a buffer of B seconds playing stands
+still for max(d - B, 0), the buffer is then max(B - d, 0) + chunk, and the next chunk waits until there is room for it. A chunk's
+quality of experience is
 
     rate - rebuffer x (seconds stood still) - change x |rate - last rate|    (their QoE_lin).
 
-A tick is one chunk of everybody; it is the player's own step and cannot be halved. In truth chunks do not begin together: the clocks of two players drift
-apart by what is in their buffers and by how long they stood still. So contention is here the highest there is, and the axis of time counts
-video, not what stood still. The level holds for a whole chunk. A model sees its player's throughput (S / d, harmonic mean, fading over `window`
-chunks), its buffer, and the last rate. The plain rule is the rate map of Huang et al. (2014, SIGCOMM), without memory. Nothing is fitted.
+A tick is one chunk of everybody; it is the player's own step and cannot be halved. In truth chunks do not begin together: the clocks of
+two players drift apart by what is in their buffers and by how long they stood still. So contention is here the highest there is, and the
+axis of time counts video, not what stood still. The level holds for a whole chunk. A model sees its player's throughput (S / d, harmonic
+mean, fading over `window` chunks), its buffer, and the last rate. The plain rule is the rate map of Huang et al. (2014, SIGCOMM), without
+memory. Nothing is fitted.
 """
 
 from __future__ import annotations
@@ -27,7 +30,7 @@ from typing import Annotated, ClassVar, NamedTuple, final
 
 import numpy as np
 
-from simlab.base.arrays import Array, Floats, Ints
+from simlab.base.arrays import Floats, Ints
 from simlab.base.errors import ParameterError
 from simlab.base.luck import Luck
 from simlab.base.par import Par
@@ -109,9 +112,7 @@ class Bitrate(World[Players]):
                 f"Bitrate.together must divide the {self.players} players evenly over links, not {self.together}"
             )
         if self.most < 2 * self.chunk:
-            raise ParameterError(
-                f"Bitrate.most must be at least two chunks, {2 * self.chunk:g} s, not {self.most:g} s"
-            )
+            raise ParameterError(f"Bitrate.most must be at least two chunks, {2 * self.chunk:g} s, not {self.most:g} s")
 
     @property
     def spec(self) -> Spec:
@@ -166,7 +167,9 @@ class Bitrate(World[Players]):
 
         rate = rates.take(chosen)
         size = (rate * self.chunk).reshape(r, links, g)
-        takes = np.minimum(size[..., None], size[..., None, :]).sum(axis=3)
+        takes = np.zeros_like(size)
+        for j in range(g):  # a reduction over so short an axis would take four times as long
+            takes += np.minimum(size, size[..., j : j + 1])
         takes /= capacity[..., None]
         takes += self.rtt
         slow = takes / size

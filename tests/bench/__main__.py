@@ -35,6 +35,7 @@ from tests.bench.book import Book
 from tests.twins.policing import City
 from tests.worlds import (
     test_ab_test,
+    test_bitrate,
     test_cascade,
     test_collapse,
     test_credit_bubble,
@@ -128,6 +129,7 @@ class Case(NamedTuple):
 
 TWINS = {
     "ab_test": Case(ready(test_ab_test), 400, "visitor", lambda trial: trial.world.segments * trial.world.visitors),
+    "bitrate": Case(ready(test_bitrate), 200, "chunk", lambda trial: trial.world.players),
     "cascade": Case(ready(test_cascade), 80, "item at a stage", lambda trial: trial.world.models * trial.world.items),
     "collapse": Case(ready(test_collapse), 100, "piece", lambda trial: trial.world.models * trial.world.pieces),
     "driving": Case(ready(test_driving), 40, "case at a car", lambda trial: trial.world.cars * trial.world.cases),

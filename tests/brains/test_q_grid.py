@@ -49,7 +49,9 @@ def test_with_no_tomorrow_values_are_means_of_what_was_answered():
 
 def test_it_finds_the_best_way_round_a_known_world():
     """Three cells in a ring: choice a leads a cells on and brings a number; the values solve Bellman's equation (value iteration)."""
-    brain = QGrid(cells=(3,), cuts=(0.5, 1.5), rate=1.0, discount=0.8)  # nothing is random, so that a full step is exact
+    brain = QGrid(
+        cells=(3,), cuts=(0.5, 1.5), rate=1.0, discount=0.8
+    )  # nothing is random, so that a full step is exact
     pays = np.array([[1.0, 0.0, 0.5, 0.2], [0.0, 2.0, 0.1, 0.3], [0.4, 0.6, 5.0, 0.0]])
     goes = (np.arange(3)[:, None] + np.arange(4)) % 3
     value = np.zeros(3)

@@ -119,7 +119,8 @@ class Streaming:
     """Players, the links they share, and what chooses for them.
 
     `noise` holds by purpose a number for each link or player, and for each round where it is drawn anew; `brains` are kinds with their
-    fields; `wiring` says whose brain and view each player has; `changes` are (tick, parameter, value); while `garbled` holds, what is said is the next rung.
+    fields; `wiring` says whose brain and view each player has; `changes` are (tick, parameter, value); while `garbled` (from, to, whom)
+    holds, what is said is the next rung.
     """
 
     def __init__(
@@ -152,10 +153,7 @@ class Streaming:
         return self.p.bandwidth * self.own[link] * self.p.levels[self.level[link]]
 
     def seen(self) -> list[Seen]:
-        return [
-            (1 / self.slowness[i], self.buffer[i], self.p.rates[self.rung[i]])
-            for i in self.view_of
-        ]
+        return [(1 / self.slowness[i], self.buffer[i], self.p.rates[self.rung[i]]) for i in self.view_of]
 
     def run(self, ticks: int) -> None:
         """Play up to that many rounds."""

@@ -135,7 +135,7 @@ def fixed(rung, **given):
 
 @pytest.mark.parametrize("rung", [2, 4])
 def test_what_a_link_does_not_carry_stands_still_for_the_rest(rung):
-    """A rate R above a link's c: a chunk takes R/c of its time, so that players stand still for 1 - c/R (algebra), all but the first chunk's."""
+    """A rate R above a link's c: a chunk takes R/c of its time, so that players stand still for 1 - c/R (algebra)."""
     rate = Bitrate().rates[rung]
     given, _ = fixed(rung)
     found = play(trial(brain=RateBased(safety=rate), ticks=400, **given), 1, range(2)).measures
@@ -168,9 +168,10 @@ def test_a_small_chunk_is_done_before_a_large_one():
 
 
 def test_a_map_that_is_safe_never_stands_still():
-    """Huang et al. (2014), section 3: who never asks for more than is stored while the link has the lowest rate does not stand still.
+    """Huang et al. (2014), section 3: who asks for no more than what is stored lasts for, at the lowest rate, does not stand still.
 
-    With 240 s of buffer, 90 of reservoir and 126 of cushion, as in the paper, a chunk at buffer B takes at most 4 f(B) / 0.3 s, which is below B.
+    With 240 s of buffer, 90 of reservoir and 126 of cushion, as in the paper, a chunk at buffer B takes at most 4 f(B) / 0.3 s,
+    which is below B.
     """
     line = np.linspace(90, 236, 1000)
     assert (4 * (0.3 + 4 * np.minimum((line - 90) / 126, 1)) / 0.3 < line).all()
@@ -191,7 +192,9 @@ def test_learning_comes_within_a_twentieth_of_the_best_policy():
     states = [(c, b, a) for c in range(2) for b in buffers for a in range(3)]
     number = {state: i for i, state in enumerate(states)}
     pays, goes = np.zeros((2, len(states), 3)), np.zeros((2, len(states), 3), dtype=int)  # by the level to come
-    odds = np.array([[stay + (1 - stay) / 2 if c == level else (1 - stay) / 2 for c, _, _ in states] for level in (0, 1)])
+    odds = np.array(
+        [[stay + (1 - stay) / 2 if c == level else (1 - stay) / 2 for c, _, _ in states] for level in (0, 1)]
+    )
     for level in (0, 1):
         for i, (_, b, last) in enumerate(states):
             for a in range(3):
