@@ -167,7 +167,7 @@ class Bitrate(World[Players]):
 
         rate = rates.take(chosen)
         size = (rate * self.chunk).reshape(r, links, g)
-        takes = np.zeros_like(size)
+        takes: Floats = np.zeros_like(size)
         for j in range(g):  # a reduction over so short an axis would take four times as long
             takes += np.minimum(size, size[..., j : j + 1])
         takes /= capacity[..., None]
