@@ -35,6 +35,7 @@ from tests.bench.book import Book
 from tests.twins.policing import City
 from tests.worlds import (
     test_ab_test,
+    test_bitrate,
     test_cascade,
     test_cluster,
     test_collapse,
@@ -132,6 +133,7 @@ class Case(NamedTuple):
 
 TWINS = {
     "ab_test": Case(ready(test_ab_test), 400, "visitor", lambda trial: trial.world.segments * trial.world.visitors),
+    "bitrate": Case(ready(test_bitrate), 200, "chunk", lambda trial: trial.world.players),
     "cascade": Case(ready(test_cascade), 80, "item at a stage", lambda trial: trial.world.models * trial.world.items),
     "cluster": Case(ready(test_cluster), 40, "job slot", lambda trial: trial.world.cells * trial.world.slots),
     "collapse": Case(ready(test_collapse), 100, "piece", lambda trial: trial.world.models * trial.world.pieces),
