@@ -97,9 +97,14 @@ def test_kernel_equals_its_twin(brain, wiring):
     )
 
 
-@pytest.mark.parametrize("rule", ["random", "weighted", "round_robin"])
+@pytest.mark.parametrize("rule", ["random", "weighted", "round_robin", "soonest"])
 def test_plain_rules_equal_the_twins(rule):
     against_twin(trial(replace(SMALL, fallback_rule=rule), closed=False))
+
+
+def test_a_brownout_that_creeps_in_equals_the_twins():
+    shock = Shock("brownout", "world", "set", start=20.0, values={"brownout": 0.5})
+    against_twin(trial(replace(SMALL, onset=8.0, recent=1.5, arriving=50.0), shocks=(shock,)))
 
 
 def against_twin(set_up):
@@ -119,6 +124,9 @@ def against_twin(set_up):
     assert said["lost"] == pytest.approx(twin.timeouts + twin.errors, abs=1e-6)
     for name, level in (("p50", 50), ("p95", 95), ("p99", 99)):
         assert said[name] == pytest.approx(np.percentile(twin.latencies, level), rel=0.07), name
+        assert said[f"{name}_lately"] == np.float32(twin.lately(level / 100)), (
+            name
+        )  # the very request, as it is recorded
 
 
 def near(found, expected, within=0.0):
