@@ -79,6 +79,29 @@ class Least:
         pass
 
 
+class Fill:
+    """Water poured onto the board: as many drops as requests are expected, each where it is lowest."""
+
+    def __init__(self, expected: float) -> None:
+        self.expected = expected
+
+    def decide(self, board: Sequence[int], luck: Mapping[str, Any], slot: int) -> int:
+        steps = [*sorted(board), math.inf]
+        level, left = float(steps[0]), self.expected
+        for under, above in enumerate(steps[1:], start=1):
+            rises = min(above - level, left / under)
+            level, left = level + rises, left - rises * under
+        at = luck["which"][slot] * self.expected
+        for k, queue in enumerate(board[:-1]):
+            at -= max(level - queue, 0)
+            if at < 0:
+                return k
+        return len(board) - 1
+
+    def hear(self, answers: Answers) -> None:
+        pass
+
+
 class Two:
     """The shorter of two queues."""
 
