@@ -233,10 +233,9 @@ def quantiles(values: Array, levels: Sequence[float]) -> Floats:
     """
     known = values < np.inf
     there = known.reshape(len(values), -1).sum(axis=1)[:, None]
-    last = values.shape[-1] - int(known.reshape(-1, values.shape[-1]).any(axis=0)[::-1].argmax())
-    line = np.sort(
-        values[..., :last].reshape(len(values), -1), axis=1
-    )  # less columns at the end that are nobody's anywhere
+    used = np.flatnonzero(known.reshape(-1, values.shape[-1]).any(axis=0))
+    last = used[-1] + 1 if len(used) else 1  # columns at the end that are nobody's in any row need no sorting
+    line = np.sort(values[..., :last].reshape(len(values), -1), axis=1)
     at = np.ceil(there * np.array(levels) - 1e-9).astype(np.int64) - 1  # 20 x 0.95 is 19, not a little more
     return np.where(there > 0, np.take_along_axis(line, np.maximum(at, 0), axis=1), 0.0)
 
