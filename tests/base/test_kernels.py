@@ -10,6 +10,7 @@ from simlab.base.kernels import (
     add_at,
     best_beta,
     binomial,
+    emptied,
     fifo,
     how_often,
     log_bin,
@@ -18,9 +19,12 @@ from simlab.base.kernels import (
     once,
     one_factor,
     poisson,
+    quantiles,
+    soonest,
     spread,
     sum_by_choice,
     turned,
+    window_quantiles,
 )
 from simlab.lab.streams import Streams
 
@@ -110,6 +114,45 @@ def test_fifo_leaves_its_input_alone_and_its_bits_to_the_row():
         part = fifo(*(a[first:last] for a in given))
         np.testing.assert_array_equal(part.leaves, whole.leaves[first:last])
         np.testing.assert_array_equal(part.free, whole.free[first:last])
+
+
+def test_who_has_no_server_goes_where_it_is_done_soonest():
+    comes, server, work, free = queues(5, 80, 3)
+    rng = np.random.default_rng(4)
+    server = np.where(rng.random(server.shape) < 0.5, -1, server)
+    mean, each, before = np.array([1.0, 0.5, 2.0]), np.array([1.0, 0.6, 2.0, 1e-9]), server.copy()
+    chosen = soonest(comes, server, work, free, mean, each)
+    assert (server == before).all()
+    for i in range(5):
+        until = list(free[i])
+        for at, given, found, takes in zip(comes[i], server[i], chosen[i], work[i], strict=True):
+            done = [max(busy, at) + one for busy, one in zip(until, mean, strict=True)]
+            assert found == (given if given >= 0 else done.index(min(done)))
+            if found < 3:
+                until[found] = max(until[found], at) + takes * each[found]
+
+
+def test_exact_quantiles_and_windows():
+    rng = np.random.default_rng(5)
+    values = rng.random((4, 3, 7))
+    values[1, 1:], values[2] = np.inf, np.inf
+    levels = (0.0, 0.5, 0.95, 1.0)
+    for row, found in zip(values, quantiles(values, levels), strict=True):
+        there = row[np.isfinite(row)]
+        expected = np.quantile(there, levels, method="inverted_cdf") if len(there) else np.zeros(4)
+        np.testing.assert_array_equal(found, expected)
+    assert quantiles(np.arange(1.0, 21.0)[None], [0.95])[0, 0] == 19
+    window, before = np.full((4, 3, 7), np.inf), np.full((4, 2), 8.0)
+    for tick in range(6):
+        now = window_quantiles(window, np.full(4, tick), values[:, tick % 3], levels[1:3], before)
+        np.testing.assert_array_equal(now, quantiles(values, levels[1:3]) if tick % 3 == 2 else before)
+
+
+def test_a_wheel_is_emptied_where_it_is_read():
+    wheel = np.arange(24.0).reshape(2, 3, 4)
+    np.testing.assert_array_equal(emptied(wheel, np.array([4, 4]), 3), [[4, 5, 6], [16, 17, 18]])
+    assert (wheel[:, 1] == 0).all()
+    assert wheel[:, [0, 2]].min(axis=(1, 2)).tolist() == [0, 12]
 
 
 def test_what_is_broadcast_is_taken_once():
