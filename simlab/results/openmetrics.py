@@ -1,7 +1,8 @@
 """A run as OpenMetrics text (openmetrics.io, version 1.0.0): what an exporter beside the models would have shown, sample by sample.
 
-Names follow Prometheus' conventions: `simlab_` first, base units at the end (a percentage becomes a ratio, hours become seconds, millions of
-dollars become dollars). What was never known is left out; what became unknown again is NaN, so that no old value is taken for a new one.
+Names follow Prometheus' conventions: `simlab_` first, base units at the end (a percentage becomes a ratio,
+hours become seconds, millions of dollars become dollars). What was not known yet is left out; what became unknown again is NaN, so that no
+old value is taken for a new one.
 """
 
 from __future__ import annotations
@@ -44,8 +45,11 @@ _ODD = {"nan": "NaN", "inf": "+Inf", "-inf": "-Inf"}
 
 
 class Clock(NamedTuple):
-    """The time of an export: `start` is the epoch second of the first recorded instant, `first` its simulated second, and one simulated
-    second takes `scale` seconds."""
+    """The time of an export.
+
+    `start` is the epoch second of the first recorded instant, `first` its simulated second, and one simulated
+    second takes `scale` seconds.
+    """
 
     start: float
     first: float
@@ -175,6 +179,12 @@ def instant(record: Record, told: Collection[History], at: int, only: Collection
         if first is not None and first <= at < len(values):
             lines.append(f"{family} {_texts(values[at : at + 1])[0]}\n")
     return "".join([*lines, "# EOF\n"])
+
+
+def older(text: str) -> str:
+    """The same in the text format 0.0.4, which knows no info and calls a counter by its whole name."""
+    named = text.replace(f"# TYPE {INFO} info", f"# TYPE {INFO}_info gauge")
+    return named.replace(f"# TYPE {EVENTS} counter", f"# TYPE {EVENTS}_total counter")
 
 
 def labelled(name: str, labels: Mapping[str, str]) -> str:

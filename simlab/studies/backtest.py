@@ -1,9 +1,10 @@
-"""How a file of alerting rules would have done in a run: every history of it is laid before a real Prometheus, which evaluates the rules.
+"""How a file of alerting rules would have done in a run: a real Prometheus evaluates it over every history.
 
-Histories (a replication of an arm, plain or under a control) are laid one after the other on one clock, as far apart as the rules look back. So a
-rule may add up whatever labels it likes: at any instant there is one history only. Prometheus evaluates each `expr`, at the interval of its group;
-from that, pending and firing follow as in its own rule manager (`for`, `keep_firing_for`; state by label set). What a recording rule records is
-computed and stored first. Words are those of the scorecard: an alarm warns when it comes before harm, and is false where harm never came.
+Histories (a replication of an arm, plain or under a control) are laid one after the other on one clock, as far apart as the rules look
+back. So a rule may add up whatever labels it likes: at any instant there is one history only. Prometheus evaluates each `expr` at the
+interval of its group; from that, pending and firing follow as in its own rule manager (`for`, `keep_firing_for`; state by label set). What
+a recording rule records is computed and stored first. Words are those of the scorecard: an alarm warns when it comes before harm, and is
+false where harm never came.
 """
 
 from __future__ import annotations
@@ -42,8 +43,11 @@ class Page(NamedTuple):
 
 
 class Score(NamedTuple):
-    """What one alert did. Histories: `harmed` and `calm`; `early`, `late` and `false` are those of the first page before harm, after it
-    had begun, and where none came. `precision` is early / (early + false), `recall` early / harmed; times in seconds."""
+    """What one alert did.
+
+    Histories: `harmed` and `calm`; `early`, `late` and `false` are those whose first page came before harm, once it had begun, and where
+    none came. `precision` is early / (early + false), `recall` early / harmed, times are in seconds.
+    """
 
     alert: str
     pages: int
@@ -149,8 +153,8 @@ def durations(query: str) -> list[float]:
     return [sum(int(n) * _SECONDS[unit] for n, unit in re.findall(r"(\d+)(ms|[smhdwy])", one)) for one in found]
 
 
-def firing(active: Collection[int], first: int, last: int, rule: Rule) -> list[int]:
-    """The evaluations at which an alert begins to fire, of those from `first` to `last` at which its expression is `active`.
+def firing(active: Collection[int], span: tuple[int, int], rule: Rule) -> list[int]:
+    """The evaluations at which an alert begins to fire, of those in `span`, first and last, at which its expression is `active`.
 
     As in Prometheus' rule manager: pending from the first active evaluation, firing once that is `for` ago, pending no more at the first
     evaluation that is not active; firing goes on through `keep_firing_for` of evaluations that are not.
@@ -158,7 +162,7 @@ def firing(active: Collection[int], first: int, last: int, rule: Rule) -> list[i
     found: list[int] = []
     since: int | None = None  # active since
     fires, quiet = False, None
-    for at in range(first, last + 1):
+    for at in range(span[0], span[1] + 1):
         if at in active:
             quiet = None
             since = at if since is None else since
@@ -288,7 +292,7 @@ def _recorded(server: Server, rule: Rule, told: Sequence[History], clock: Clock)
 def _pages(server: Server, rule: Rule, told: Sequence[History], clock: Clock) -> list[Page]:
     """Every time that an alert began to fire."""
     every, start = round(rule.every * 1000), round(clock.start * 1000)
-    spans = []
+    spans: list[tuple[int, int]] = []
     for history in told:
         begin = round(history.shift * 1000)
         end = begin + round(_length(history) * clock.scale * 1000)
@@ -299,7 +303,7 @@ def _pages(server: Server, rule: Rule, told: Sequence[History], clock: Clock) ->
         ticks = np.array([(at - start) // every for at in series.values], dtype=np.int64)
         place = np.searchsorted(begins, ticks, side="right") - 1
         for i in np.unique(place[place >= 0]).tolist():
-            for at in firing(set(ticks[place == i].tolist()), *spans[i], rule):
+            for at in firing(set(ticks[place == i].tolist()), spans[i], rule):
                 since = (at * every / 1000 - told[i].shift) / clock.scale
                 found.append(Page(i, clock.first + since))
     return found
