@@ -81,7 +81,7 @@ def export(
 @click.option("--every-measure", "whole", is_flag=True, help="All measures, as in `export`.")
 def replay(
     run: Path, arms: tuple[str, ...], control: str | None, replication: int, every: str | None, listen: str, whole: bool
-) -> None:
+) -> int:
     """Serve a run at /metrics as if it happened now, so that a real Prometheus fires its alerts live.
 
     The clock begins with the first scrape, and the command ends with the run. `simlab export RUN --prometheus DIR` writes a
@@ -110,7 +110,12 @@ def replay(
             f"http://{host}:{exporter.port}/metrics: {len(told)} of {results.scenario.name}, an instant every {pretty(step)}, "
             f"{pretty(round(step * last, 3))} in all; waits for the first scrape, Ctrl-C ends it"
         )
-        serve(results.record, told, exporter, step, say, only)
+        try:
+            serve(results.record, told, exporter, step, say, only)
+        except KeyboardInterrupt:
+            tell("ended; the same command begins anew")
+            return 130
+    return 0
 
 
 @click.group()

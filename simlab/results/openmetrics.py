@@ -170,21 +170,26 @@ def openmetrics(
 
 def instant(record: Record, told: Collection[History], at: int, only: Collection[str] | None = None) -> str:
     """What a live exporter shows at one recorded instant: the same without times, which the one who scrapes adds."""
-    lines = []
+    lines, described = [], ""
     for family, _, values in _series(record, told, only):
         if isinstance(values, str):
-            lines.append(values)
+            described = values
             continue
         first = _first(values)
         if first is not None and first <= at < len(values):
-            lines.append(f"{family} {_texts(values[at : at + 1])[0]}\n")
+            lines += [described, f"{family} {_texts(values[at : at + 1])[0]}\n"]
+            described = ""
     return "".join([*lines, "# EOF\n"])
 
 
 def older(text: str) -> str:
     """The same in the text format 0.0.4, which knows no info and calls a counter by its whole name."""
-    named = text.replace(f"# TYPE {INFO} info", f"# TYPE {INFO}_info gauge")
-    return named.replace(f"# TYPE {EVENTS} counter", f"# TYPE {EVENTS}_total counter")
+    for name, kind, called, then in (
+        (INFO, "info", f"{INFO}_info", "gauge"),
+        (EVENTS, "counter", f"{EVENTS}_total", "counter"),
+    ):
+        text = text.replace(f"# TYPE {name} {kind}\n# HELP {name} ", f"# TYPE {called} {then}\n# HELP {called} ")
+    return text
 
 
 def labelled(name: str, labels: Mapping[str, str]) -> str:

@@ -104,12 +104,13 @@ def backtest(rules: Path, record: Record, scenario: Scenario, replications: int,
         config = f"global: {{evaluation_interval: {math.ceil(clock.step * 1000)}ms}}\n"
         with serving(folder, copy, config) as server:
             found = server.rules()
-        alerts, records = [rule for rule in found if rule.alert], [rule for rule in found if not rule.alert]
+        alerts = sorted((rule for rule in found if rule.alert), key=lambda rule: _place(rule, text))
         if not alerts:
             raise InputError(f"{rules}: no alerting rule in it; there is nothing to backtest")
-        _refuse(rules, found)
-        told = laid_out(histories(record, replications, controls=True), clock, found)
-        _import(folder, record, told, clock, found)
+        records = _needed(alerts, [rule for rule in found if not rule.alert])
+        _refuse(rules, [*records, *alerts])
+        told = laid_out(histories(record, replications, controls=True), clock, [*records, *alerts])
+        _import(folder, record, told, clock, [*records, *alerts])
         for level in _levels(rules, records):
             with serving(folder) as server:
                 lines = [line for rule in level for line in _recorded(server, rule, told, clock)]
@@ -153,29 +154,30 @@ def durations(query: str) -> list[float]:
     return [sum(int(n) * _SECONDS[unit] for n, unit in re.findall(r"(\d+)(ms|[smhdwy])", one)) for one in found]
 
 
-def firing(active: Collection[int], span: tuple[int, int], rule: Rule) -> list[int]:
-    """The evaluations at which an alert begins to fire, of those in `span`, first and last, at which its expression is `active`.
+def firing(active: Collection[int], span: tuple[int, int], rule: Rule) -> list[tuple[int, int]]:
+    """The spells for which an alert fires, first and last evaluation of each; of those in `span`, its expression is `active` at some.
 
     As in Prometheus' rule manager: pending from the first active evaluation, firing once that is `for` ago, pending no more at the first
     evaluation that is not active; firing goes on through `keep_firing_for` of evaluations that are not.
     """
-    found: list[int] = []
+    found: list[tuple[int, int]] = []
     since: int | None = None  # active since
-    fires, quiet = False, None
+    begun: int | None = None  # firing since
+    quiet: int | None = None  # firing, and not active, since
     for at in range(span[0], span[1] + 1):
         if at in active:
             quiet = None
             since = at if since is None else since
-            if not fires and (at - since) * rule.every >= rule.hold - 1e-9:
-                fires = True
-                found.append(at)
-        elif fires:
+            if begun is None and (at - since) * rule.every >= rule.hold - 1e-9:
+                begun = at
+        elif begun is not None:
             quiet = at if quiet is None else quiet
-            if rule.keep <= 0 or (at - quiet) * rule.every >= rule.keep - 1e-9:
-                fires, since, quiet = False, None, None
+            if (at - quiet) * rule.every >= rule.keep - 1e-9:
+                found.append((begun, at - 1))
+                begun = since = quiet = None
         else:
             since = None
-    return found
+    return found if begun is None else [*found, (begun, span[1])]
 
 
 def score(name: str, pages: Sequence[Page], told: Sequence[History], note: str = "") -> Score:
@@ -251,6 +253,22 @@ def _import(folder: Path, record: Record, told: Sequence[History], clock: Clock,
     samples.unlink()
 
 
+def _needed(alerts: Sequence[Rule], records: Sequence[Rule]) -> list[Rule]:
+    """The recording rules that alerts read, or that those read."""
+    words = {word for rule in alerts for word in _words(rule.query)}
+    found: list[Rule] = []
+    while new := [rule for rule in records if rule.name in words and rule not in found]:
+        found += new
+        words |= {word for rule in new for word in _words(rule.query)}
+    return [rule for rule in records if rule in found]
+
+
+def _place(rule: Rule, text: bytes) -> int:
+    """Where an alert stands in its file; the server tells groups by their names."""
+    found = re.search(rb"alert[\"']?:\s*[\"']?" + re.escape(rule.name.encode()) + rb"(?![\w:])", text)
+    return found.start() if found else len(text)
+
+
 def _levels(rules: Path, records: Sequence[Rule]) -> Iterator[list[Rule]]:
     """Recording rules, those first that read no other."""
     left = list(records)
@@ -303,7 +321,7 @@ def _pages(server: Server, rule: Rule, told: Sequence[History], clock: Clock) ->
         ticks = np.array([(at - start) // every for at in series.values], dtype=np.int64)
         place = np.searchsorted(begins, ticks, side="right") - 1
         for i in np.unique(place[place >= 0]).tolist():
-            for at in firing(set(ticks[place == i].tolist()), spans[i], rule):
+            for at, _ in firing(set(ticks[place == i].tolist()), spans[i], rule):
                 since = (at * every / 1000 - told[i].shift) / clock.scale
                 found.append(Page(i, clock.first + since))
     return found

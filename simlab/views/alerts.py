@@ -32,13 +32,18 @@ class Printed(NamedTuple):
     means: str
     summary: str
     act: str
+    record: tuple[str, str] | None = None  # what the correction needs recorded: a name and an expression
 
 
+_SLOPE = "model:loop_gain:slope1h"
 _GAIN = (
     "(avg_over_time((model_nudge * model_outcome)[1h:1m])"
     " - avg_over_time(model_nudge[1h:1m]) * avg_over_time(model_outcome[1h:1m]))"
     " / stdvar_over_time(model_nudge[1h:1m])"
-    " - 3 * stddev_over_time(model_outcome[1h:1m]) / stddev_over_time(model_nudge[1h:1m]) / sqrt(count_over_time(model_nudge[1h:1m]))"
+)
+_ERROR = (
+    "sqrt(clamp_min(stdvar_over_time(model_outcome[1h:1m]) / stdvar_over_time(model_nudge[1h:1m])"
+    f" - {_SLOPE} ^ 2, 0) / count_over_time(model_nudge[1h:1m]))"
 )
 _MATRIX = (
     "(sum(model_correlation_matrix) - sqrt(count(model_correlation_matrix)))"
@@ -63,11 +68,12 @@ PRINTED = (
             "Where the two counters carry different labels no pair matches, and it can never fire.",
             "Where nothing changes it divides by 0, and +Inf is above 1.5: it fires because the world stands still.",
         ),
-        f"{_GAIN} > 1",
+        f"{_SLOPE} - 3 * {_ERROR} > 1",
         "add small random noise to the predictions and log it; the gain is the slope of what came of them on that noise, less three "
         "standard errors, and a loop runs away where it is above 1",
         "The models' answers come back to them amplified",
         "Fall back to the plain rule while it grows; keep some cases out of the models' reach to see whether they cause it.",
+        (_SLOPE, _GAIN),
     ),
     Printed(
         "DangerousCorrelation",
@@ -287,7 +293,10 @@ def _alert(one: Alerting, limits: dict[str, float]) -> Iterator[str]:
         own = {printed.alert: text for printed, text in defects(limits)}[one.printed.alert]
         yield f"      # As often printed: {one.printed.expr}"
         yield from _comment("\n".join(f"- {wrong}" for wrong in one.printed.wrong), "      ")
-        yield f"      # On metrics of your own: {own}"
+        yield "      # On metrics of your own:"
+        if one.printed.record is not None:
+            yield f"      #   record {one.printed.record[0]}: {one.printed.record[1]}"
+        yield f"      #   {own}"
         yield from _comment(f"({one.printed.means})", "      ")
         yield "      # Here, on what the detector reads:"
     yield f"      - alert: {one.name}"

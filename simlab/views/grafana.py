@@ -46,7 +46,7 @@ def _panels(scenario: Scenario) -> Iterator[dict[str, Any]]:
     if scenario.harm is not None:
         yield _panel(
             "Replications that came to harm",
-            [(f"avg by (arm) ({HARMED}{ARM})", "{{arm}}")],
+            [(_labelled(f"arm:{HARMED}:share"), "{{arm}}")],
             "percentunit",
             f"{human(scenario.harm.measure)}, as the scenario declares it",
         )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import textwrap
-from collections.abc import Collection, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import IO, NamedTuple
 
@@ -14,7 +14,7 @@ from simlab.results.openmetrics import EVENTS, HARMED, INFO, Clock, date, famili
 from simlab.results.record import Record
 from simlab.scenario.describe import Section
 from simlab.scenario.scenario import Scenario
-from simlab.views.alerts import LIST, alertings, defects, pace, prometheus_yml, rules, unit_test
+from simlab.views.alerts import LIST, Printed, alertings, defects, pace, prometheus_yml, rules, unit_test
 from simlab.views.grafana import dashboard
 
 SAMPLES, RULES, TEST, CONFIG, BOARD, README = (
@@ -115,7 +115,7 @@ def readme(scenario: Scenario, run: str, clock: Clock, used: int, told: int, pla
         "Rules of your own: `simlab alerts backtest YOUR.rules.yml RUN` says how often and how early they would have warned.",
         f"{BOARD} is a Grafana dashboard to import. It reads what the recording rules record, so the server must evaluate {RULES}.",
         "What is wrong with the alerts as often printed\n\n" + LIST,
-        *(_defect(printed.expr, printed.wrong, own, printed.means) for printed, own in defects(limits)),
+        *(_defect(printed, own) for printed, own in defects(limits)),
     ]
     return "\n\n".join(_wrapped(part) for part in parts) + "\n"
 
@@ -133,9 +133,10 @@ def sections(found: Export) -> Iterator[Section]:
     yield Section(f"{found.folder}", pace(found.clock), ("file", "what it is"), tuple(about.items()))
 
 
-def _defect(expr: str, wrong: Collection[str], own: str, means: str) -> str:
-    told = "\n".join(f"  - {one}" for one in wrong)
-    return f"As printed:\n    {expr}\n{told}\nOn metrics of your own:\n    {own}\n  {means}."
+def _defect(printed: Printed, own: str) -> str:
+    told = "\n".join(f"  - {one}" for one in printed.wrong)
+    record = "" if printed.record is None else f"    record {printed.record[0]}:\n    {printed.record[1]}\n"
+    return f"As printed:\n    {printed.expr}\n{told}\nOn metrics of your own:\n{record}    {own}\n  {printed.means}."
 
 
 def _wrapped(part: str) -> str:
