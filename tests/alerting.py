@@ -50,6 +50,7 @@ def outcome(cell: str, names: list[str]) -> Outcome:
         if (cell, i) in HARMED:
             events.append(Event(i, HARM, "harm", "drawdown"))
         events.append(Event(i, 60.0, "shock", "sell_program"))
+        events += [Event(i, at * STRIDE, "alarm", "feedback_spiral") for at in OVER.get((cell, i), [])[:1]]
     measures = {name: values[-1].astype(float) for name, values in series.items()}
     return Outcome(np.arange(REPLICATIONS), measures, times, series, events, np.full(REPLICATIONS, np.nan), {})
 

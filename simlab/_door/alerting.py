@@ -26,7 +26,7 @@ RUN = click.Path(path_type=Path)
     default=20,
     show_default=True,
     metavar="N",
-    help="The first N of every arm; samples are text, and 20 may make 50 MB.",
+    help="The first N of every arm; samples are text, and 20 may make 60 MB.",
 )
 @click.option("--controls", is_flag=True, help="Every arm under each control, too.")
 @click.option(
@@ -141,7 +141,8 @@ def backtest(rules: Path, run: Path, replications: int, step: str | None, as_jso
 
     RULES is a file of Prometheus rules on the metrics of `simlab export`; RUN the directory of a finished run that declares harm.
     A real Prometheus evaluates the rules (`for:`, `keep_firing_for:`, recording rules and all), on this machine, on loopback, and is
-    gone afterwards: its `prometheus` and `promtool` must be on the PATH. Labels with templates are taken as they are written.
+    gone afterwards: its `prometheus` and `promtool` must be on the PATH. A group without `interval:` is evaluated at every recorded
+    instant; labels with templates are taken as they are written. An alert warns when it comes before harm, as in `simlab score`.
 
     Exit codes: 0 done; 2 a file that is no rule file, an expression that fails, no harm declared, or no Prometheus; 4 no such run.
     """

@@ -31,6 +31,7 @@ from simlab.studies.statistics import FEW, Estimate, median_of, share_of
 
 LOOKBACK = 300.0  # seconds for which Prometheus takes a value for current
 LARGEST = 1 << 20  # bytes of a rule file
+MOST_SAMPLES = 20_000_000  # that are laid before the server: a few minutes, and 3 GB of text on the way
 ANY = "any of them"
 _SECONDS = {"ms": 0.001, "s": 1, "m": 60, "h": 3600, "d": 86_400, "w": 604_800, "y": 31_536_000}
 
@@ -109,7 +110,9 @@ def backtest(rules: Path, record: Record, scenario: Scenario, replications: int,
             raise InputError(f"{rules}: no alerting rule in it; there is nothing to backtest")
         records = _needed(alerts, [rule for rule in found if not rule.alert])
         _refuse(rules, [*records, *alerts])
-        told = laid_out(histories(record, replications, controls=True), clock, [*records, *alerts])
+        told = laid_out(
+            [one for one in histories(record, replications, controls=True) if _counts(one)], clock, [*records, *alerts]
+        )
         _import(folder, record, told, clock, [*records, *alerts])
         for level in _levels(rules, records):
             with serving(folder) as server:
@@ -245,6 +248,12 @@ def _import(folder: Path, record: Record, told: Sequence[History], clock: Clock,
     """The metrics that the rules name, or all where a rule selects them by a pattern."""
     words = {word for rule in rules for word in _words(rule.query)}
     only = None if "__name__" in words else words
+    known = [family.name for family in families(record).values()]
+    size = sum(len(one.outcome.times) for one in told) * sum(only is None or name in only for name in known)
+    if size > MOST_SAMPLES:
+        raise InputError(
+            f"{size:,} samples would be laid before Prometheus, more than {MOST_SAMPLES:,}; lower --replications"
+        )
     samples = folder / "samples.txt"
     with samples.open("w", encoding="utf-8") as file:
         file.writelines(openmetrics(record, told, clock, only))
@@ -325,6 +334,12 @@ def _pages(server: Server, rule: Rule, told: Sequence[History], clock: Clock) ->
                 since = (at * every / 1000 - told[i].shift) / clock.scale
                 found.append(Page(i, clock.first + since))
     return found
+
+
+def _counts(history: History) -> bool:
+    """As in the scorecard: what diverged before it came to harm counts nowhere."""
+    lost = float(history.outcome.diverged[history.replication])
+    return math.isnan(lost) or history.harm < lost
 
 
 def _length(history: History) -> float:

@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from simlab.base.arrays import Bools
+from simlab.base.units import pretty
 from simlab.results.openmetrics import HARMED, Clock, History, labelled, shown, values_of
 from simlab.scenario.scenario import Scenario
 from simlab.views.words import sentence
@@ -274,10 +275,10 @@ def pace(clock: Clock) -> str:
 
 def prometheus_yml(clock: Clock, rule_file: str, target: str) -> str:
     """The configuration of a server that scrapes `simlab replay`."""
-    every = duration(max(clock.step, 1.0) if clock.step > 5 else clock.step)
+    every = duration(clock.step)
     return "\n".join(
         [
-            "# prometheus --config.file=prometheus.yml, beside `simlab replay RUN`",
+            f"# prometheus --config.file=prometheus.yml, beside `simlab replay RUN --every '{pretty(clock.step)}'`",
             f"global: {{scrape_interval: {every}, scrape_timeout: {every}, evaluation_interval: {every}}}",
             f"rule_files: [{rule_file}]",
             "scrape_configs:",

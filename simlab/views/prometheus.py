@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import IO, NamedTuple
 
 from simlab.base.errors import InputError, StorageError
+from simlab.base.units import pretty
 from simlab.results.disk import directory, is_temporary, storage, text
 from simlab.results.disk import write as write_file
 from simlab.results.openmetrics import EVENTS, HARMED, INFO, Clock, date, families, histories, openmetrics
@@ -109,8 +110,8 @@ def readme(scenario: Scenario, run: str, clock: Clock, used: int, told: int, pla
         f"Into a database:\n  promtool tsdb create-blocks-from openmetrics --max-block-duration=8760h {SAMPLES} DATA\n"
         "  prometheus --storage.tsdb.path=DATA --storage.tsdb.retention.time=100y ...\n"
         "(a hidden option, without which the importer reads all samples again for every two hours of them)",
-        f"Live: `simlab replay RUN` serves one history at http://{TARGET}/metrics, and `prometheus --config.file={CONFIG}` scrapes it and "
-        "fires the alerts.",
+        f"Live: `simlab replay RUN --every '{pretty(clock.step)}'` serves a replication of each arm at http://{TARGET}/metrics, and "
+        f"`prometheus --config.file={CONFIG}` scrapes it and fires the alerts.",
         f"Checks: promtool check rules {RULES}; promtool test rules {TEST}, which is this run as a unit test of the rules.",
         "Rules of your own: `simlab alerts backtest YOUR.rules.yml RUN` says how often and how early they would have warned.",
         f"{BOARD} is a Grafana dashboard to import. It reads what the recording rules record, so the server must evaluate {RULES}.",

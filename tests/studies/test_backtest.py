@@ -13,8 +13,9 @@ import pytest
 import simlab
 from simlab.base.errors import InputError
 from simlab.results.openmetrics import clock_of, histories
-from simlab.studies.backtest import ANY, LOOKBACK, Page, backtest, durations, firing, laid_out, score
+from simlab.studies.backtest import ANY, LOOKBACK, Page, _counts, _import, backtest, durations, firing, laid_out, score
 from simlab.studies.prometheus import Rule, tools
+from simlab.studies.score import scorecard
 from tests.alerting import made, needs_prometheus
 
 RULES = """
@@ -96,6 +97,34 @@ def test_false_pages_a_day_are_those_of_calm_histories(found):
     one = found.scores[0]
     assert one.false_a_day.value == pytest.approx(2 / (21 * 195 / 86_400))
     assert found.days == pytest.approx(21 * 195 / 86_400)
+
+
+@needs_prometheus
+def test_an_alert_on_a_reading_is_as_good_as_its_detector_in_the_scorecard(results, found):
+    """The run's own alarms, judged by the scorecard, which knows nothing of Prometheus."""
+    card = scorecard(results.scenario, results.record)
+    row = next(row for row in card if (row["detector"], row["rule"], row["arm"]) == ("feedback_spiral", "record", None))
+    one = found.scores[0]
+    assert (one.recall.value, one.lead.value) == (row["warned"], row["lead"])
+    assert (one.harmed, one.calm, one.false / one.calm) == (row["harmed"], row["calm"], row["false"])
+    assert found.harm_at == row["harm_at"]
+
+
+def test_what_diverged_before_harm_counts_nowhere(results):
+    (one, *_) = histories(results.record, 1, controls=False)
+
+    def lost_at(second):
+        return one._replace(outcome=one.outcome._replace(diverged=np.array([second])))
+
+    assert [_counts(lost_at(second)) for second in (math.nan, 99.0, 101.0)] == [True, False, True]  # harm is at 100 s
+
+
+def test_more_samples_than_a_server_takes_are_refused(results, tmp_path, monkeypatch):
+    monkeypatch.setattr("simlab.studies.backtest.MOST_SAMPLES", 100)
+    clock = clock_of(results.record)
+    rule = Rule("g", "A", "simlab_drawdown > 1", True)
+    with pytest.raises(InputError, match="more than 100; lower --replications"):
+        _import(tmp_path, results.record, histories(results.record, 2, controls=True), clock, [rule])
 
 
 @needs_prometheus
