@@ -136,7 +136,7 @@ def alerts() -> None:
 )
 @click.option("--step", metavar="DURATION", help="Between two recorded instants, as in `export`.")
 @click.option("as_json", "--json", is_flag=True, help="One JSON object on stdout, and nothing else.")
-def backtest(rules: Path, run: Path, replications: int, step: str | None, as_json: bool) -> None:
+def backtest(rules: Path, run: Path, replications: int, step: str | None, as_json: bool) -> int:
     """Precision, recall, lead time and false pages a day of a rule file, over the histories of a run.
 
     RULES is a file of Prometheus rules on the metrics of `simlab export`; RUN the directory of a finished run that declares harm.
@@ -156,12 +156,17 @@ def backtest(rules: Path, run: Path, replications: int, step: str | None, as_jso
     tools()
     results = _opened(run)
     clock = clock_of(results.record, step=step)
-    with stop_on_sigterm():
-        found = study(rules, results.record, results.scenario, replications, clock)
+    try:
+        with stop_on_sigterm():
+            found = study(rules, results.record, results.scenario, replications, clock)
+    except KeyboardInterrupt:
+        tell("interrupted; nothing is kept, and the same command begins anew")
+        return 130
     if as_json:
         click.echo(json.dumps(plain(found.plain(), lambda _: None), allow_nan=False))
     else:
         show(sections(found, results.scenario, rules.name, results.record.replications))
+    return 0
 
 
 def _opened(run: Path) -> Results:
