@@ -29,6 +29,7 @@ def sections(found: Backtest, scenario: Scenario, rules: str, played: int) -> It
         "Precision: of the histories paged before any harm, those in which it came. Recall: of those that came to harm, those paged "
         "before. Late: first paged once harm had begun. False pages a day: in histories without harm, by simulated time. "
         f"Harm is {human(scenario.harm.measure if scenario.harm else scenario.headline)} as the scenario declares it. "
+        "An alert sees what a detector read at the recorded instant after it, so leads may be an instant shorter than in `simlab score`. "
         f"In brackets: 95% intervals; arms share their luck, so they rest on {found.replications:,} replications"
         + (f", and fewer than {FEW} give none." if found.replications < FEW else ".")
     )

@@ -9,7 +9,7 @@ from typing import IO, NamedTuple
 
 from simlab.base.errors import InputError, StorageError
 from simlab.base.units import pretty
-from simlab.results.disk import directory, is_temporary, storage, text
+from simlab.results.disk import directory, is_temporary, storage, sweep, text
 from simlab.results.disk import write as write_file
 from simlab.results.openmetrics import EVENTS, HARMED, INFO, Clock, date, families, histories, openmetrics
 from simlab.results.record import Record
@@ -89,6 +89,7 @@ def write(
     }
     with storage(folder):
         folder.mkdir(parents=True, exist_ok=True)
+        sweep(folder)
 
     def fill(file: IO[bytes]) -> None:
         for chunk in openmetrics(record, told, clock, only):
