@@ -232,3 +232,13 @@ def planes(r: int, rows: int, *features: int) -> Array:
     """Zeros `(r, rows, *features)`, stored so that one feature of all rows lies together: learning goes plane by plane."""
     flat = np.zeros((*features, r, rows))
     return flat.transpose(*range(len(features), flat.ndim), *range(len(features)))
+
+
+def places(key: Ints) -> Ints:
+    """How many earlier entries of a flat `key` are the same, `(n,)`: each one's place in the line of its own kind."""
+    order = np.argsort(key, kind="stable")
+    line = key[order]
+    first = np.maximum.accumulate(np.arange(len(key)) * (np.diff(line, prepend=-1) != 0))  # where its kind begins
+    place = np.empty(len(key), np.int64)
+    place[order] = np.arange(len(key)) - first
+    return place
