@@ -110,7 +110,7 @@ class RetryStorm(World[Service]):
 
     def check(self) -> None:
         """Raise ParameterError where times do not fit each other, or there is not room enough."""
-        ticks, dt = self.timeout / self.step_time, self.step_time
+        ticks, dt, what = self.timeout / self.step_time, self.step_time, ""
         if ticks < 1 - 1e-9 or abs(ticks - round(ticks)) > 1e-6:
             what = f"timeout must be whole ticks of {dt:g} s, not {self.timeout:g} s"
         elif self.memory < self._life:
@@ -119,9 +119,8 @@ class RetryStorm(World[Service]):
             what = f"arrivals must be at most `most` ({self.most:g}), not {self.arrivals:g}"
         elif sum(self.slots) > 100_000 or max(self._life, self.memory, self.timeout) > 10_000 * dt:
             what = "step_time does not fit: over 100,000 attempts a tick, or a wait of over 10,000 ticks"
-        else:
-            return
-        raise ParameterError(f"RetryStorm.{what}")
+        if what:
+            raise ParameterError(f"RetryStorm.{what}")
 
     @property
     def _life(self) -> float:
@@ -153,10 +152,9 @@ class RetryStorm(World[Service]):
         sent, due = (Attempts(*(np.full((r, *size), fill) for fill in (0.0, 0.0, -1, 0.0))) for size in sizes)
         came, pair, nothing = np.zeros((r, math.ceil(self.memory / dt) + 1, m)), np.zeros((r, m)), np.zeros(r)
         tally = Tally(np.zeros((r, 4)), np.zeros((r, BINS)), nothing)
-        now, speed, fill = np.zeros(r, np.int64), np.ones((r, sizes[0][0])), np.zeros((r, ahead), np.int64)
-        return Service(
-            now, nothing[:, None], sent, speed, due, fill, pair, came, pair, np.zeros((r, 3)), nothing, nothing, tally
-        )
+        now, fill = np.zeros(r, np.int64), np.zeros((r, ahead), np.int64)
+        waits = nothing[:, None], sent, np.ones((r, sizes[0][0])), due, fill, pair
+        return Service(now, *waits, came, pair, np.zeros((r, 3)), nothing, nothing, tally)
 
     def settle(self, state: Service) -> Service:
         """Tallies begin anew; what is under way stays."""
@@ -195,8 +193,7 @@ class RetryStorm(World[Service]):
         wait = self.backoff * self.growth ** (code[ask] // m) * (1 - self.jitter * u)
         later = ((at[ask] + wait) / dt).astype(np.int64)
         cell = row[ask] * ahead + (now + later) % ahead
-        place = places(cell) + s.fill.ravel()[cell]
-        room = place < again
+        room = (place := places(cell) + s.fill.ravel()[cell]) < again
         ask, wait, later, cell = ask[room], wait[room], later[room], cell[room]
         retry = at[ask] + wait - later * dt, age[ask] + self.timeout + wait, code[ask] + m
         for ring, what in zip(s.due[:3], retry, strict=True):
@@ -228,8 +225,8 @@ class RetryStorm(World[Service]):
         stuck = (s.stuck + dt) * (able & (2 * recent[:, 1] < recent[:, 0]))
         sums = np.stack([answered, failed, seen.sum(axis=1), (seen - right).sum(axis=1)], axis=1)
         tally = Tally(total.sums + sums, total.counts, np.maximum(total.worst, stuck))
-        free, allowed = np.maximum(served.free - dt * self.capacity, 0.0), budget.mean(axis=1)
-        then = Service(s.tick + 1, free, *s[2:6], tokens, s.came, within, recent, allowed, stuck, tally)
+        free = np.maximum(served.free - dt * self.capacity, 0.0)
+        then = Service(s.tick + 1, free, *s[2:6], tokens, s.came, within, recent, budget.mean(axis=1), stuck, tally)
         return then, Feedback(right / np.maximum(seen, 1), seen.astype(np.float64))
 
     def _passed(self, s: Service, first: int, row: Ints, work: Floats) -> Floats:
