@@ -43,6 +43,7 @@ class Attempts(NamedTuple):
 
     at: Floats  # s from the beginning of the tick
     age: Floats  # s since the request first came
+    wait: Floats  # U, by which the wait after it is shorter
     who: Ints  # gateway + gateways x attempts before; -1 for nobody
     leave: Floats  # s of work at full speed from the beginning of the tick until it is served; infinite where the answer gets lost
 
@@ -80,7 +81,7 @@ class RetryStorm(World[Service]):
 
     gateways: Annotated[int, Par("1", "gateways, each with its model", low=1, high=4096)] = 10
     arrivals: Annotated[float, Par("1/s", "new requests, all gateways together", above=0, live=True)] = 60.0
-    most: Annotated[float, Par("1/s", "the most arrivals that room is kept for", above=0)] = 75.0
+    most: Annotated[float, Par("1/s", "the most arrivals that room is kept for", above=0)] = 60.0
     rate: Annotated[float, Par("1/s", "attempts that the server can serve", above=0)] = 100.0
     capacity: Annotated[float, Par("1", "share of its rate the server has", low=0, high=1, live=True)] = 1.0
     timeout: Annotated[float, Par("s", "an attempt is given up after this", above=0)] = 1.0
@@ -149,7 +150,7 @@ class RetryStorm(World[Service]):
         r, m, dt, slots = luck.replications, self.gateways, self.step_time, self.slots
         ahead = math.ceil(self.backoff * self.growth ** max(self.retries - 1, 0) / dt) + 2
         sizes = (round(self.timeout / dt), sum(slots)), (ahead, slots[1])
-        sent, due = (Attempts(*(np.full((r, *size), fill) for fill in (0.0, 0.0, -1, 0.0))) for size in sizes)
+        sent, due = (Attempts(*(np.full((r, *size), fill) for fill in (0.0, 0.0, 0.0, -1, 0.0))) for size in sizes)
         came, pair, nothing = np.zeros((r, math.ceil(self.memory / dt) + 1, m)), np.zeros((r, m)), np.zeros(r)
         tally = Tally(np.zeros((r, 4)), np.zeros((r, BINS)), nothing)
         now, fill = np.zeros(r, np.int64), np.zeros((r, ahead), np.int64)
@@ -177,9 +178,8 @@ class RetryStorm(World[Service]):
         s, total, m, dt, now = state, state.total, self.gateways, self.step_time, int(state.tick[0])
         (r, ahead, again), slots, kept = s.due.at.shape, sum(self.slots), s.came.shape[1]
         sent, due, budget, rows = now % s.speed.shape[1], now % ahead, action.value, np.arange(r)[:, None]
-
         item = (s.sent.who[:, sent] >= 0).ravel().nonzero()[0]  # whose time is up in this tick
-        at, age, leave = (a[:, sent].ravel()[item] for a in (s.sent.at, s.sent.age, s.sent.leave))
+        at, age, short, leave = (a[:, sent].ravel()[item] for a in (*s.sent[:3], s.sent.leave))
         row, code = item // slots, s.sent.who[:, sent].ravel()[item]
         spent, pair = self._passed(s, sent, row, leave) - at, row * m + code % m
         good = spent <= self.timeout
@@ -189,32 +189,32 @@ class RetryStorm(World[Service]):
         ask = (~good & (code < m * self.retries)).nonzero()[0]
         ask = ask[places(pair[ask]) + 1 <= tokens.ravel()[pair[ask]] + 1e-9]
         tokens -= np.bincount(pair[ask], minlength=r * m).reshape(r, m)
-        u = luck.uniform("jitter", (r, slots)).ravel()[item[ask]]
-        wait = self.backoff * self.growth ** (code[ask] // m) * (1 - self.jitter * u)
+        wait = self.backoff * self.growth ** (code[ask] // m) * (1 - self.jitter * short[ask])
         later = ((at[ask] + wait) / dt).astype(np.int64)
         cell = row[ask] * ahead + (now + later) % ahead
         room = (place := places(cell) + s.fill.ravel()[cell]) < again
         ask, wait, later, cell = ask[room], wait[room], later[room], cell[room]
         retry = at[ask] + wait - later * dt, age[ask] + self.timeout + wait, code[ask] + m
-        for ring, what in zip(s.due[:3], retry, strict=True):
+        for ring, what in zip((s.due.at, s.due.age, s.due.who), retry, strict=True):
             ring.reshape(-1)[cell * again + place[room]] = what
         s.fill.reshape(-1)[:] += np.bincount(cell, minlength=r * ahead)
         failed = np.bincount(row[~good], minlength=r) - np.bincount(row[ask], minlength=r)
 
         comes = np.cumsum(luck.exponential("gaps", (r, slots - again)), axis=1) / self.arrivals
         here = comes < dt
-        most, more = int(here.sum(axis=1).max()), int(s.fill[:, due].max())  # no replication has more than those
-        few = np.r_[:most, slots - again : slots - again + more]
+        few = np.r_[: here.sum(axis=1).max(), slots - again : slots - again + s.fill[:, due].max()]  # nobody has more
         gate = (luck.uniform("gateway", here.shape) * m).astype(np.int64)
         fresh = np.bincount((gate + rows * m)[here], minlength=r * m).reshape(r, m).astype(np.float64)
         who = np.concatenate([np.where(here, gate, -1), s.due.who[:, due]], axis=1)[:, few]
         at = np.where(who < 0, dt, np.concatenate([comes, s.due.at[:, due]], axis=1)[:, few])
         age = np.concatenate([np.zeros(here.shape), s.due.age[:, due]], axis=1)[:, few]
-        work, mute = luck.exponential("work", (r, slots))[:, few], luck.uniform("lost", (r, slots))[:, few] < self.lost
+        work, u = luck.exponential("work", (r, slots))[:, few], luck.uniform("fate", (r, slots))[:, few]
         order = np.argsort(at, axis=1) + rows * len(few)
-        at, age, who, work, mute = (x.ravel()[order] for x in (at, age, who, work, mute))
+        at, age, who, work, u = (x.ravel()[order] for x in (at, age, who, work, u))
         served = fifo(at * self.capacity, (who < 0).astype(np.int64), work * (who >= 0) / self.rate, s.free)
-        for ring, what in zip(s.sent, (at, age, who, np.where(mute, np.inf, served.leaves)), strict=True):
+        mute = u < self.lost  # what is left of u is uniform again
+        u = (u - self.lost * ~mute) / np.where(mute, self.lost, 1 - self.lost)
+        for ring, what in zip(s.sent, (at, age, u, who, np.where(mute, np.inf, served.leaves)), strict=True):
             ring[:, sent, : len(few)] = what
         s.sent.who[:, sent, len(few) :], s.due.who[:, due], s.fill[:, due], s.speed[:, sent] = -1, -1, 0, self.capacity
         within = s.within + fresh - s.came[:, now % kept]

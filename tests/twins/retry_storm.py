@@ -35,10 +35,10 @@ class Averaging:
 class Site:
     """Gateways, their clients and the server.
 
-    `noise` holds an entry a tick for each purpose: gaps and gateways of requests, by slot; work and losses by slot, those of
-    retries after those of requests; and the waits of those whose time is up, in the order in which they had come. `minds` are the brains,
-    `brain_of` says whose each gateway listens to; without any nothing is tried again. `limit` is the most that it lets
-    through; `outage` when capacity falls, for how long, and to what.
+    `noise` holds an entry a tick for each purpose: gaps and gateways of requests, by slot; work and fate by slot, those of retries
+    after those of requests. A fate below the share of lost answers is one of them; what is left of it says how much shorter the wait
+    after it is. `minds` are the brains, `brain_of` says whose each gateway listens to; without any nothing is tried again.
+    `limit` is the most that it lets through; `outage` when capacity falls, for how long, and to what.
     """
 
     def __init__(
@@ -130,14 +130,19 @@ class Site:
         env, p = self.env, self.p
         yield env.timeout(after)
         first = env.now if first is None else first
-        place, self.coming = self.coming, self.coming + 1
+        self.coming += 1
+        u, lost = self.noise["fate"][tick][slot], False
+        if u < p.lost:
+            u, lost = u / p.lost, True
+        else:
+            u = (u - p.lost) / (1 - p.lost)
         work = self.noise["work"][tick][slot] / p.rate
         job = SimpleNamespace(came=env.now, work=work, left=work, served=None, began=env.now)
         self.queue.append(job)
         if not self.wake.triggered:
             self.wake.succeed()
         yield env.timeout(p.timeout)
-        good = job.served is not None and self.noise["lost"][tick][slot] >= p.lost
+        good = job.served is not None and not lost
         self.inbox[m][0] += good
         self.inbox[m][1] += 1
         self.seen += 1
@@ -146,8 +151,7 @@ class Site:
             return
         if before < p.retries and self.tokens[m] >= 1 - 1e-9:
             self.tokens[m] -= 1
-            luck = self.noise["jitter"][self.tick][place]
-            wait = p.backoff * p.growth**before * (1 - p.jitter * luck)
+            wait = p.backoff * p.growth**before * (1 - p.jitter * u)
             then = int((env.now + wait) / p.step_time)
             number = self.booked.get(then, 0)
             self.booked[then] = number + 1

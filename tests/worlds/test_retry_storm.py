@@ -51,8 +51,7 @@ def noise_of(world, seed, number, ticks):
         "gaps": ("exponential", new),
         "gateway": ("uniform", new),
         "work": ("exponential", new + again),
-        "lost": ("uniform", new + again),
-        "jitter": ("uniform", new + again),
+        "fate": ("uniform", new + again),
     }
     dealt = {name: [] for name in kinds}
     for tick in range(ticks):
@@ -284,7 +283,7 @@ def test_parameters_that_contradict_each_other_are_refused():
         RetryStorm(timeout=0.25)
     with pytest.raises(ParameterError, match=r"at least the 6\.5 s of a request, not 5 s"):
         RetryStorm(memory=5.0)
-    with pytest.raises(ParameterError, match=r"at most `most` \(75\), not 80"):
+    with pytest.raises(ParameterError, match=r"at most `most` \(60\), not 80"):
         RetryStorm(arrivals=80.0)
     with pytest.raises(ParameterError, match="over 100,000 attempts"):
         RetryStorm(most=1e6)
