@@ -51,6 +51,7 @@ from tests.worlds import (
     test_pricing_collusion,
     test_recommender,
     test_retraining,
+    test_retry_storm,
     test_supply_chain,
     test_trading_runaway,
 )
@@ -157,6 +158,7 @@ TWINS = {
     "policing": Case(policing_twin, 1000, "agent-step", lambda trial: trial.topology.models),
     "pricing_collusion": Case(ready(test_pricing_collusion), 2000, "seller-period", lambda trial: trial.world.sellers),
     "retraining": Case(ready(test_retraining), 1000, "agent-step", lambda trial: trial.topology.models),
+    "retry_storm": Case(ready(test_retry_storm), 240, "request", lambda trial: trial.world.arrivals * trial.world.tick),
     "recommender": Case(ready(test_recommender), 90, "user-day", lambda trial: trial.world.cohorts * trial.world.users),
     "trading_runaway": Case(
         ready(test_trading_runaway),
