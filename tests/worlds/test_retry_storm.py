@@ -18,6 +18,7 @@ from simlab.lab.shocks import Shock
 from simlab.lab.streams import Streams
 from simlab.lab.traces import Trace
 from simlab.lab.trial import Hand, Trial, Trigger
+from simlab.scenario.load import load
 from simlab.worlds import retry_storm
 from simlab.worlds.retry_storm import RetryStorm
 from tests.twins.retry_storm import Averaging, Site
@@ -216,39 +217,76 @@ def test_the_storm_ends_where_load_falls_far_enough_and_not_where_it_began():
     assert (goodput[-1] > 0.7).all()
 
 
-def fluid(world, length, ticks, h=0.005):
-    """Backlog, s, at the end of each tick in the fluid limit without losses; capacity is 0 for `length` s from 10 s on.
+def fluid(world, length, horizon, budget=math.inf, window=0, h=0.01):
+    """The fluid limit: backlog, s, at the end of each tick, and the longest time stuck. Capacity is 0 for `length` s from 20 s on.
 
-    dB/dt = (attempts a second) / mu - capacity; an attempt is late if the work before it takes longer than the timeout, and its
-    retry comes after timeout + wait, spread evenly over the jitter's range.
+    dB/dt = (attempts a second) / mu - capacity. An attempt is late if the work before it takes longer than the timeout; its retry
+    comes after timeout + wait, spread evenly over the jitter's range, if there is a token. What is let through is limited by a budget
+    and by the share of good answers in the last `window` s.
     """
-    steps, ahead = round(ticks * world.tick / h), round(60 / h)
-    flow = np.zeros((world.retries + 1, steps + ahead))
+    r, steps, patience, per = world.retries, round(horizon / h), round(world.timeout / h), round(world.tick / h)
+    first, last = round(20 / h), round((20 + length) / h)
+    flow = np.zeros((r + 1, steps + round(60 / h)))
     flow[0] = world.arrivals
-    capacity = np.ones(steps + ahead)
-    capacity[round(10 / h) : round((10 + length) / h)] = 0
-    patience, found, backlog = round(world.timeout / h), [], 0.0
+    capacity = np.ones(steps + patience)
+    capacity[first:last] = 0
     done = np.concatenate([[0.0], np.cumsum(capacity) * h])
+    bad, good, seen = (np.zeros(steps + patience + 1) for _ in range(3))  # of attempts whose time is up then
+    backlog = tokens = answers = requests = stuck = longest = 0.0
+    said, found = 1.0, []
     for i in range(steps):
-        if backlog > done[i + patience] - done[i] + 1e-9:
-            for k in range(world.retries):
+        up = i + patience
+        bad[up] = 1.0 if backlog > done[up] - done[i] + 1e-9 else world.lost
+        seen[up] = flow[:, i].sum()
+        good[up] = seen[up] * (1 - world.lost) * (bad[up] < 1)
+        if i % per == 0:
+            if window and i:
+                since = max(i - round(window / h), 0)
+                said = good[since:i].sum() / max(seen[since:i].sum(), 1e-9)
+            let = min(r * said, budget)
+            tokens = min(tokens + let * world.arrivals * world.tick, let * world.arrivals * (world.memory + world.tick))
+        if i >= patience:
+            asked = flow[:r, i - patience] * bad[i] * h
+            share = min(1.0, tokens / max(asked.sum(), 1e-300))
+            tokens -= share * asked.sum()
+            for k in range(r):
                 wait = world.backoff * world.growth**k
-                first, last = (i + patience + round(w / h) for w in (wait * (1 - world.jitter), wait))
-                flow[k + 1, first : max(last, first + 1)] += flow[k, i] / max(last - first, 1)
+                begin, end = (i + round(w / h) for w in (wait * (1 - world.jitter), wait))
+                flow[k + 1, begin : max(end, begin + 1)] += share * asked[k] / h / max(end - begin, 1)
         backlog = max(backlog + h * (flow[:, i].sum() / world.rate - capacity[i]), 0.0)
-        if (i + 1) % round(world.tick / h) == 0:
+        if (i + 1) % per == 0:
             found.append(backlog)
-    return np.array(found)
+            keep = math.exp(-world.tick / world.window)
+            answers = answers * keep + good[i + 1 - per : i + 1].sum() * h
+            requests = requests * keep + world.arrivals * world.tick
+            stuck = (stuck + world.tick) * (capacity[i] > 0 and i > first and 2 * answers < requests)
+            longest = max(longest, stuck)
+    return np.array(found), longest
 
 
-@pytest.mark.parametrize("length", [1.0, 2.0])
-def test_the_fluid_trajectory(length):
-    """At 3,000 requests a second noise is small: queues follow the delay equation, below the tipping point and above it."""
-    world = RetryStorm(arrivals=3000.0, most=3000.0, rate=5000.0, lost=0.0)
-    found = play(trial(world, outage=(10.0, length, 0.0), horizon=20.0), 8, range(2)).series["backlog"]
-    exact = fluid(world, length, 40)
-    assert exact[-1] > 7 if length == 2.0 else exact[-1] == 0
-    np.testing.assert_allclose(found[1:].mean(axis=1), exact, atol=0.03 + 0.02 * exact.max())
+def test_the_pause_of_the_scenario_is_the_shortest_of_half_seconds_that_tips_the_fluid_limit():
+    pause = load("retry_storm").arms[0].trial.shocks[0].duration
+    assert pause == 1.5
+    for length, tips in ((1.0, False), (1.5, True)):
+        assert (fluid(RetryStorm(), length, 40.0)[1] > 10) == tips
+
+
+@pytest.mark.parametrize(
+    ("length", "given", "longest"),
+    [(1.5, {}, 18.5), (1.5, {"budget": 0.1}, 2.5), (1.5, {"window": 10.0}, 33.5)],
+    ids=["every retry", "budget", "learnt"],
+)
+def test_the_fluid_trajectory(length, given, longest):
+    """With 3,000 requests a second noise is small: queues are those that the scenario's claims were written from."""
+    world, window = RetryStorm(arrivals=3000.0, most=3000.0, rate=5000.0), given.get("window", 0.0)
+    horizon = 60.0 if window else 40.0
+    exact, stuck = fluid(world, length, horizon, **given)
+    assert stuck == pytest.approx(longest, abs=1.0)
+    every, budget = world.tick * (window > 0), given.get("budget")
+    outcome = play(trial(world, every=every, budget=budget, outage=(20.0, length, 0.0), horizon=horizon), 8, range(2))
+    backlog = outcome.series["backlog"][1:].mean(axis=1)
+    np.testing.assert_allclose(backlog, exact, atol=0.1 + 0.03 * exact.max())
+    np.testing.assert_allclose(outcome.measures["stuck"], stuck, atol=1.5)
 
 
 def test_gateways_that_let_everything_through_are_never_short_of_a_token():
