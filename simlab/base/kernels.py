@@ -235,7 +235,7 @@ def planes(r: int, rows: int, *features: int) -> Array:
 
 
 def places(key: Ints) -> Ints:
-    """How many earlier entries of a flat `key` are the same, `(n,)`: each one's place in the line of its own kind."""
+    """How many earlier entries of a flat, non-negative `key` are the same, `(n,)`: each one's place in the line of its own kind."""
     order = np.argsort(key, kind="stable")
     line = key[order]
     first = np.maximum.accumulate(np.arange(len(key)) * (np.diff(line, prepend=-1) != 0))  # where its kind begins
