@@ -179,38 +179,38 @@ class RetryStorm(World[Service]):
         (r, ahead, again), slots, kept = s.due.at.shape, sum(self.slots), s.came.shape[1]
         sent, due, budget, rows = now % s.speed.shape[1], now % ahead, action.value, np.arange(r)[:, None]
         item = (s.sent.who[:, sent] >= 0).ravel().nonzero()[0]  # whose time is up in this tick
-        at, age, short, leave = (a[:, sent].ravel()[item] for a in (*s.sent[:3], s.sent.leave))
-        row, code = item // slots, s.sent.who[:, sent].ravel()[item]
+        at, age, short, leave = (a[:, sent].ravel().take(item) for a in (*s.sent[:3], s.sent.leave))
+        row, code = item // slots, s.sent.who[:, sent].ravel().take(item)
         spent, pair = self._passed(s, sent, row, leave) - at, row * m + code % m
         good = spent <= self.timeout
         seen, right = (np.bincount(which, minlength=r * m).reshape(r, m) for which in (pair, pair[good]))
         add_at(total.counts, row[good] * BINS + log_bin((age + spent)[good], FASTEST, BINS), 1.0)
         tokens = np.minimum(s.tokens + budget * s.came[:, (now - 1) % kept], budget * s.within)
         ask = (~good & (code < m * self.retries)).nonzero()[0]
-        ask = ask[places(pair[ask]) + 1 <= tokens.ravel()[pair[ask]] + 1e-9]
+        ask = ask[places(pair[ask]) + 1 <= tokens.ravel().take(pair[ask]) + 1e-9]
         tokens -= np.bincount(pair[ask], minlength=r * m).reshape(r, m)
         wait = self.backoff * self.growth ** (code[ask] // m) * (1 - self.jitter * short[ask])
         later = ((at[ask] + wait) / dt).astype(np.int64)
         cell = row[ask] * ahead + (now + later) % ahead
-        room = (place := places(cell) + s.fill.ravel()[cell]) < again
+        room = (place := places(cell) + s.fill.ravel().take(cell)) < again
         ask, wait, later, cell = ask[room], wait[room], later[room], cell[room]
         retry = at[ask] + wait - later * dt, age[ask] + self.timeout + wait, code[ask] + m
         for ring, what in zip((s.due.at, s.due.age, s.due.who), retry, strict=True):
             ring.reshape(-1)[cell * again + place[room]] = what
         s.fill.reshape(-1)[:] += np.bincount(cell, minlength=r * ahead)
         failed = np.bincount(row[~good], minlength=r) - np.bincount(row[ask], minlength=r)
-
         comes = np.cumsum(luck.exponential("gaps", (r, slots - again)), axis=1) / self.arrivals
         here = comes < dt
         few = np.r_[: here.sum(axis=1).max(), slots - again : slots - again + s.fill[:, due].max()]  # nobody has more
         gate = (luck.uniform("gateway", here.shape) * m).astype(np.int64)
         fresh = np.bincount((gate + rows * m)[here], minlength=r * m).reshape(r, m).astype(np.float64)
-        who = np.concatenate([np.where(here, gate, -1), s.due.who[:, due]], axis=1)[:, few]
-        at = np.where(who < 0, dt, np.concatenate([comes, s.due.at[:, due]], axis=1)[:, few])
-        age = np.concatenate([np.zeros(here.shape), s.due.age[:, due]], axis=1)[:, few]
-        work, u = luck.exponential("work", (r, slots))[:, few], luck.uniform("fate", (r, slots))[:, few]
+        who = np.concatenate([np.where(here, gate, -1), s.due.who[:, due]], axis=1).take(few, axis=1)
+        at = np.where(who < 0, dt, np.concatenate([comes, s.due.at[:, due]], axis=1).take(few, axis=1))
+        age = np.concatenate([np.zeros(here.shape), s.due.age[:, due]], axis=1).take(few, axis=1)
+        work = luck.exponential("work", (r, slots)).take(few, axis=1)
+        u = luck.uniform("fate", (r, slots)).take(few, axis=1)
         order = np.argsort(at, axis=1) + rows * len(few)
-        at, age, who, work, u = (x.ravel()[order] for x in (at, age, who, work, u))
+        at, age, who, work, u = (x.ravel().take(order) for x in (at, age, who, work, u))
         served = fifo(at * self.capacity, (who < 0).astype(np.int64), work * (who >= 0) / self.rate, s.free)
         mute = u < self.lost  # what is left of u is uniform again
         u = (u - self.lost * ~mute) / np.where(mute, self.lost, 1 - self.lost)
