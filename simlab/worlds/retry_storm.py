@@ -208,7 +208,7 @@ class RetryStorm(World[Service]):
         at = np.where(who < 0, dt, np.concatenate([comes, s.due.at[:, due]], axis=1).take(few, axis=1))
         age = np.concatenate([np.zeros(here.shape), s.due.age[:, due]], axis=1).take(few, axis=1)
         work = luck.exponential("work", (r, slots)).take(few, axis=1)
-        u = luck.uniform("fate", (r, slots)).take(few, axis=1)
+        u: Floats = luck.uniform("fate", (r, slots)).take(few, axis=1)
         order = np.argsort(at, axis=1) + rows * len(few)
         at, age, who, work, u = (x.ravel().take(order) for x in (at, age, who, work, u))
         served = fifo(at * self.capacity, (who < 0).astype(np.int64), work * (who >= 0) / self.rate, s.free)
