@@ -201,14 +201,14 @@ class RetryStorm(World[Service]):
         failed = np.bincount(row[~good], minlength=r) - np.bincount(row[ask], minlength=r)
         comes = np.cumsum(luck.exponential("gaps", (r, slots - again)), axis=1) / self.arrivals
         here = comes < dt
-        few = np.r_[: here.sum(axis=1).max(), slots - again : slots - again + s.fill[:, due].max()]  # nobody has more
+        few: Ints = np.r_[: here.sum(axis=1).max(), slots - again : slots - again + s.fill[:, due].max()]  # of all rows
         gate = (luck.uniform("gateway", here.shape) * m).astype(np.int64)
         fresh = np.bincount((gate + rows * m)[here], minlength=r * m).reshape(r, m).astype(np.float64)
         who = np.concatenate([np.where(here, gate, -1), s.due.who[:, due]], axis=1).take(few, axis=1)
         at = np.where(who < 0, dt, np.concatenate([comes, s.due.at[:, due]], axis=1).take(few, axis=1))
         age = np.concatenate([np.zeros(here.shape), s.due.age[:, due]], axis=1).take(few, axis=1)
         work = luck.exponential("work", (r, slots)).take(few, axis=1)
-        u: Floats = luck.uniform("fate", (r, slots)).take(few, axis=1)
+        u = luck.uniform("fate", (r, slots)).take(few, axis=1)
         order = np.argsort(at, axis=1) + rows * len(few)
         at, age, who, work, u = (x.ravel().take(order) for x in (at, age, who, work, u))
         served = fifo(at * self.capacity, (who < 0).astype(np.int64), work * (who >= 0) / self.rate, s.free)
