@@ -341,3 +341,13 @@ def first_fit(size: Floats, machines: int) -> tuple[Ints, Floats]:
         fits = at[i] < machines
         flat[first + at[i]] -= np.where(fits, item, 0.0)
     return at.T.reshape(size.shape), room[:, :machines].reshape(*shape, machines)
+
+
+def places(key: Ints) -> Ints:
+    """How many earlier entries of a flat, non-negative `key` are the same, `(n,)`: each one's place in the line of its own kind."""
+    order = np.argsort(key, kind="stable")
+    line = key[order]
+    first = np.maximum.accumulate(np.arange(len(key)) * (np.diff(line, prepend=-1) != 0))  # where its kind begins
+    place = np.empty(len(key), np.int64)
+    place[order] = np.arange(len(key)) - first
+    return place

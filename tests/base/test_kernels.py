@@ -18,6 +18,7 @@ from simlab.base.kernels import (
     normal_cells,
     once,
     one_factor,
+    places,
     poisson,
     quantiles,
     soonest,
@@ -232,3 +233,8 @@ def test_a_share_of_agents_is_spread_evenly(m, share, count):
     assert (chosen.sum(), set(chosen)) == (count, set(chosen) & {0.0, 1.0})
     gaps = np.diff(np.flatnonzero(chosen))
     assert gaps.size == 0 or gaps.max() - gaps.min() <= 1
+
+
+def test_places_count_those_of_its_kind_that_came_before():
+    assert places(np.array([7, 0, 7, 7, 0, 3])).tolist() == [0, 0, 1, 2, 1, 0]
+    assert places(np.zeros(0, dtype=np.int64)).tolist() == []

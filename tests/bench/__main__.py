@@ -55,6 +55,7 @@ from tests.worlds import (
     test_pricing_collusion,
     test_recommender,
     test_retraining,
+    test_retry_storm,
     test_rollout,
     test_supply_chain,
     test_trading_runaway,
@@ -169,6 +170,7 @@ TWINS = {
     "pricing_collusion": Case(ready(test_pricing_collusion), 2000, "seller-period", lambda trial: trial.world.sellers),
     "retraining": Case(ready(test_retraining), 1000, "agent-step", lambda trial: trial.topology.models),
     "rollout": Case(ready(test_rollout), 120, "slice", lambda trial: trial.world.cells * trial.world.slices),
+    "retry_storm": Case(ready(test_retry_storm), 240, "request", lambda trial: trial.world.arrivals * trial.world.tick),
     "recommender": Case(ready(test_recommender), 90, "user-day", lambda trial: trial.world.cohorts * trial.world.users),
     "trading_runaway": Case(
         ready(test_trading_runaway),
