@@ -17,7 +17,8 @@ survivors. A rule that blocks the share q of what it was trained on, and is trai
 (1-q)^k after k trainings. Who learns of all that comes stays at q, and finds usual whatever there is much of: of an
 attack with a share a of the traffic, once learnt, at most q / a is blocked.
 
-Bulk noise is cut at 4.3 standard deviations. A tick is the window of the features; nothing is fitted.
+Bulk noise is cut at 4.3 standard deviations. A tick is the window of the features. The clients of a tick are drawn at the end of the
+one before, so an attack comes a tick after the shock that sets it. Nothing is fitted.
 """
 
 from __future__ import annotations
