@@ -33,7 +33,8 @@ from simlab.workshop.finding import Look, hidden
 RATES = (160.0, 80.0, 80.0, 40.0, 120.0, 20.0)
 TRIES = 4000
 SIGMAS = 4.5
-PLAYED = 3  # replications in the world
+PLAYED = 3  # replications in the world, whose backends have these nominal rates
+PLAYED_RATES = (160.0, 160.0, 80.0, 80.0, 80.0, 80.0, 40.0, 40.0)
 HALF = 0.5  # of what fails by fixed weights may fail at most
 
 Made = Callable[..., Any]
@@ -168,7 +169,10 @@ def _killed(make: Made) -> Seen:
         return None
     seen = f"after kill() backend {worst} gets {share[worst]:.1%}; by its rate it would be {want[worst]:.1%}"
     if int(share.argmax()) == 5:
-        return seen, "what was learnt still decides: ask `if self.killed` first in choose(), before anything is explored"
+        return (
+            seen,
+            "what was learnt still decides: ask `if self.killed` first in choose(), before anything is explored",
+        )
     if np.allclose(share, 1 / len(RATES), atol=0.03):
         return seen, "all alike floods the slow ones; deal in proportion to `self.rates`"
     return seen, "walk up the rates until `self.rng.random() * sum(self.rates)` is passed"
@@ -187,7 +191,10 @@ def _revived(make: Made) -> Seen:
     if share[new] > 0.8:
         return None
     if share[old] > 0.8:
-        return "after revive() it goes where it went before", "go on learning while killed: learn() does not ask `self.killed`"
+        return (
+            "after revive() it goes where it went before",
+            "go on learning while killed: learn() does not ask `self.killed`",
+        )
     return (
         f"after revive() {share[new]:.0%} go to the backend that became the fastest meanwhile",
         "revive() only ends what kill() began: `self.killed = False`, and no average is lost",
@@ -197,7 +204,7 @@ def _revived(make: Made) -> Seen:
 def _played(make: Made) -> Seen:
     arms = {arm.name: arm.trial for arm in load("load_balancer_exercise").arms}
     numbers, seed = range(PLAYED), hidden(1, 9)
-    own: Trial = replace(arms["exercise"], brains=(pupil(make, arms["exercise"].world.rates),), hands=(), instruments=())
+    own: Trial = replace(arms["exercise"], brains=(pupil(make),), hands=(), instruments=())
     fixed = replace(arms["static"], instruments=())
     outcome = play(own, seed, numbers)
     for trace in outcome.failed.values():
@@ -241,7 +248,9 @@ def _backend(chosen: Any, k: int) -> int:
 def _kept(told: Any, name: str) -> Array:
     values = np.array(getattr(told, name), dtype=np.float64)
     if values.shape != (len(RATES),):
-        raise ValueError(f"self.{name} must hold a number for each of {len(RATES)} backends, not {values.shape} of them")
+        raise ValueError(
+            f"self.{name} must hold a number for each of {len(RATES)} backends, not {values.shape} of them"
+        )
     return values
 
 
@@ -251,7 +260,7 @@ class Minds(NamedTuple):
     own: list[list[Any]]
 
 
-def pupil(make: Made, rates: tuple[float, ...]) -> Brain[Minds]:
+def pupil(make: Made) -> Brain[Minds]:
     """A brain that asks balancers of a class, one after the other and slowly; for a few replications."""
 
     @final
@@ -262,7 +271,9 @@ def pupil(make: Made, rates: tuple[float, ...]) -> Brain[Minds]:
 
         def start(self, r: int, b: int, p: int, spec: Spec, luck: Luck) -> Minds:
             seeds = (luck.uniform("pupil", (r, b)) * 2**32).astype(np.int64)
-            return Minds([[make(list(rates), generator(seed, 0, "pupil")) for seed in row] for row in seeds.tolist()])
+            return Minds(
+                [[make(list(PLAYED_RATES), generator(seed, 0, "pupil")) for seed in row] for row in seeds.tolist()]
+            )
 
         def predict(self, mind: Minds, x: Array, luck: Luck) -> Ints:
             r, b, *rest, k = x.shape
@@ -271,10 +282,10 @@ def pupil(make: Made, rates: tuple[float, ...]) -> Brain[Minds]:
             return np.array(chosen, dtype=np.int64).reshape(r, b, *rest)
 
         def witness(self, mind: Minds, x: Array, action: Array, feedback: Feedback, then: Array) -> None:
-            n, y, bad, about = (
-                np.broadcast_to(a, feedback.outcome.shape)
-                for a in (feedback.weight, feedback.outcome, feedback.censored, action)
-            )
+            y = feedback.outcome
+            n = np.ones(y.shape) if feedback.weight is None else feedback.weight
+            bad = np.zeros(y.shape, dtype=bool) if feedback.censored is None else feedback.censored
+            about = np.broadcast_to(action, y.shape)
             for at in zip(*np.nonzero(n), strict=True):
                 own = mind.own[at[0]][at[1]]
                 for _ in range(int(n[at])):

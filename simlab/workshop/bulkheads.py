@@ -23,7 +23,7 @@ from simlab.workshop.recording import Recording, record
 
 SERVICES = 6
 OFF = 0.5  # a prediction that an accident moved by so much is off; accidents are of size 10, and what is foreseen is about 2
-ACCIDENT = {"start": 1500.0, "duration": 900.0}
+BEGINS, LASTS, SIZE = 1500.0, 900.0, 10.0
 EXAMPLE = '{"topology": "isolated", "brain": [{"ridge": {}}]}'
 
 Design = Callable[[int], Mapping[str, Any]]
@@ -76,7 +76,10 @@ def _data(trial: Trial) -> Seen:
     for pool in sorted(feeds):
         both = sorted(feeds[pool] | taught.get(pool, set()))
         if len(both) > 1:
-            return f"pool {pool} is filled or learnt from by services {both}", "give each its own: `data_of: [0, 1, 2, ...]`, and `taught_by` to match"
+            return (
+                f"pool {pool} is filled or learnt from by services {both}",
+                "give each its own: `data_of: [0, 1, 2, ...]`, and `taught_by` to match",
+            )
     return None
 
 
@@ -98,7 +101,10 @@ def _kinds(trial: Trial) -> Seen:
             'list two learners or more, `"brain": [{"ridge": {}}, {"sgd": {}}]`; they are dealt out in turn, or as `kind_of` says',
         )
     if len(set(names)) < len(names):
-        return f"the learners are {', '.join(names)}", "the same learner with other settings has the same faults; list another one"
+        return (
+            f"the learners are {', '.join(names)}",
+            "the same learner with other settings has the same faults; list another one",
+        )
     return None
 
 
@@ -120,20 +126,20 @@ def _domains(trial: Trial) -> Seen:
 
 def _poisoned(trial: Trial) -> Seen:
     first = 0
-    off = _off(trial, Shock("accident", "evidence", "poisoned", **ACCIDENT, size=10.0, models=(first,)), 1)
+    off = _off(trial, Shock("accident", "evidence", "poisoned", BEGINS, LASTS, SIZE, (first,)), 1)
     return _stays(off, [first], "a pool, a brain or a round still carries it; see the failure domains above")
 
 
 def _misled(trial: Trial) -> Seen:
     hit = groups(trial.topology.view_of)[trial.topology.view_of[1]]
-    off = _off(trial, Shock("accident", "features", "offset", **ACCIDENT, size=10.0, models=tuple(hit)), 2)
+    off = _off(trial, Shock("accident", "features", "offset", BEGINS, LASTS, SIZE, tuple(hit)), 2)
     return _stays(off, [1], "give each service a store of its own")
 
 
 def _released(trial: Trial) -> Seen:
     kinds = _kind_of(trial.topology)
     hit = tuple(model for model in range(SERVICES) if kinds[model] == kinds[2])
-    off = _off(trial, Shock("accident", "brain", "biased", **ACCIDENT, size=10.0, models=hit), 3)
+    off = _off(trial, Shock("accident", "brain", "biased", BEGINS, LASTS, SIZE, hit), 3)
     if len(off) <= SERVICES // 2:
         return None
     return f"services {off} are off, {len(off)} of {SERVICES}", "let different learners serve different services"
@@ -142,12 +148,17 @@ def _released(trial: Trial) -> Seen:
 def _foresees(trial: Trial) -> Seen:
     seen = record(trial, hidden(3, 4))
     late = seen.times > 1200
-    error, plain = (np.square(x[late]).mean(axis=0) for x in (seen.errors, seen.reality - seen.reality[~late].mean(axis=0)))
+    error, plain = (
+        np.square(x[late]).mean(axis=0) for x in (seen.errors, seen.reality - seen.reality[~late].mean(axis=0))
+    )
     worst = int((error / plain).argmax())
     if error[worst] < plain[worst]:
         return None
-    return f"service {worst} errs by {error[worst] ** 0.5:.2f}, and its mean outcome of the first 20 minutes by {plain[worst] ** 0.5:.2f}", (
-        "isolation costs data; choose learners that answer a number from features and keep learning, e.g. ridge, sgd, mean"
+    return (
+        f"service {worst} errs by {error[worst] ** 0.5:.2f}, and its mean outcome of the first 20 minutes by {plain[worst] ** 0.5:.2f}",
+        (
+            "isolation costs data; choose learners that answer a number from features and keep learning, e.g. ridge, sgd, mean"
+        ),
     )
 
 

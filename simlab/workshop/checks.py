@@ -31,12 +31,12 @@ class Checked(NamedTuple):
         return all(one.passed for one in self.findings)
 
     @property
-    def count(self) -> int:
+    def right(self) -> int:
         """How many findings passed."""
         return sum(one.passed for one in self.findings)
 
     def __repr__(self) -> str:
-        return f"<exercise {self.exercise}: {self.count} of {len(self.findings)} passed>"
+        return f"<exercise {self.exercise}: {self.right} of {len(self.findings)} passed>"
 
 
 def check(exercise: int, answer: Any) -> Checked:
@@ -54,7 +54,7 @@ def check(exercise: int, answer: Any) -> Checked:
     if not is_class and not (callable(answer) and not isinstance(answer, type)):
         raise InputError(f"exercise {exercise} is answered by a function, not {_short(answer)}; write `{call}`")
     found = Checked(exercise, tuple(looked(looks(answer))))
-    print(told(found, f"check({exercise}, {answer.__name__})"))  # noqa: T201
+    print(told(found, f"check({exercise}, {answer.__name__})"))
     return found
 
 
@@ -66,7 +66,7 @@ def told(found: Checked, call: str) -> str:
         lines += [f"        {one.seen}"] if one.seen else []
         lines += [f"        -> {one.hint}"] if one.hint else []
     end = "All of it holds." if found.passed else f"Mend the first, and call `{call}` again."
-    return "\n".join([f"Exercise {found.exercise}: {found.count} of {len(found.findings)}", *lines, end])
+    return "\n".join([f"Exercise {found.exercise}: {found.right} of {len(found.findings)}", *lines, end])
 
 
 def example(exercise: int) -> Any:

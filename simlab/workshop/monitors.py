@@ -14,6 +14,8 @@ others; in both, models decide alike; in both, predictions drift. What tells the
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
+from functools import cache
 from typing import Any, NamedTuple
 
 from simlab.base.errors import InputError
@@ -52,10 +54,7 @@ def looks(answer: type[Any]) -> list[Look]:
 
 def examples() -> dict[str, tuple[Recording, Recording]]:
     """For each monitor a recording on which it is to say True, and one on which it is to say False."""
-    return {
-        one.name: (record(one.make(seed, True), seed), record(one.make(seed, False), seed))
-        for seed, one in enumerate(MONITORS, 1)
-    }
+    return {one.name: (_recorded(one, seed, True), _recorded(one, seed, False)) for seed, one in enumerate(MONITORS, 1)}
 
 
 def _look(answer: type[Any], monitor: Monitor, right: bool, first: int) -> Callable[[], tuple[str, str] | None]:
@@ -65,8 +64,7 @@ def _look(answer: type[Any], monitor: Monitor, right: bool, first: int) -> Calla
             return "there is no such method", f"write `def {monitor.name}(self, recording):` in the class"
         wrong = 0
         for number in range(first, first + RUNS):
-            seed = hidden(2, number)
-            said = ask(record(monitor.make(seed, right), seed))
+            said = ask(_recorded(monitor, hidden(2, number), right))
             if said not in (True, False):
                 raise InputError(f"a monitor says True or False, not {said!r:.60}")
             wrong += bool(said) is not right
@@ -78,18 +76,27 @@ def _look(answer: type[Any], monitor: Monitor, right: bool, first: int) -> Calla
     return look
 
 
-def _markets(seed: int, patch: Patch, closed: bool = True) -> Trial:
-    """An hour of five markets with a model each (`performative`)."""
+@cache
+def _recorded(monitor: Monitor, seed: int, right: bool) -> Recording:
+    """A run that is looked at again and again, and that nobody may change."""
+    made = record(monitor.make(seed, right), seed)
+    for kept in (made.times, made.predictions, made.reality, made.nudges):
+        kept.flags.writeable = False
+    return made
+
+
+def _markets(patch: Patch, closed: bool = True) -> Trial:
+    """Two hours of five markets with a model each (`performative`)."""
     given = {
         "world.performative": {"models": 5, "agents": 40},
-        "run.horizon": "60 min",
+        "run.horizon": "2 h",
         "arms": {"only": {"topology": "isolated"} | {key: patch[key] for key in patch if key == "interventions"}},
         "shocks": patch["shocks"],
     }
     return _trial("performative", given, closed)
 
 
-def _chain(seed: int, patch: Patch) -> Trial:
+def _chain(patch: Patch) -> Trial:
     """120 days of five stages with a model each (`cascade`)."""
     world, topology = patch["world"], patch["topology"]
     given = {
@@ -103,9 +110,7 @@ def _chain(seed: int, patch: Patch) -> Trial:
 
 def _trial(name: str, given: Patch, closed: bool) -> Trial:
     """The only arm of a scenario of which nothing is left but its world, brain and schedule."""
-    from dataclasses import replace
-
-    bare = {"claims": [], "scoreboard": [], "studies": {}, "detectors": {}}
+    bare: dict[str, Any] = {"claims": [], "scoreboard": [], "studies": {}, "detectors": {}}
     bare["controls"] = {"feedback_off": {"vanishes": []}, "no_stressor": {"vanishes": []}}
     trial = load(name, {**bare, **given}).arms[0].trial
     return replace(trial, closed=closed)
@@ -120,36 +125,36 @@ def _moves(seed: int) -> dict[str, Any]:
     """A fundamental that goes up, down and up again."""
     sizes = _size(seed, 1.5, 2.5), -_size(seed, 0.5, 1.5), _size(seed, 2.0, 3.0)
     return {
-        f"move_{i}": {"world": {"base": size}, "start": f"{15 * i + 10} min", "duration": "15 min"}
+        f"move_{i}": {"world": {"base": size}, "start": f"{30 * i + 20} min", "duration": "30 min"}
         for i, size in enumerate(sizes)
     }
 
 
 def _feeding(seed: int, right: bool) -> Trial:
-    probe = [{"probe": {"size": 0.5, "common": True, "at": "0 s"}}]
-    return _markets(seed, {"shocks": _moves(seed), "interventions": probe}, closed=right)
+    probe = [{"probe": {"size": 1, "common": True, "at": "0 s"}}]
+    return _markets({"shocks": _moves(seed), "interventions": probe}, closed=right)
 
 
 def _cascading(seed: int, right: bool) -> Trial:
-    push = {"brain": "biased", "size": _size(seed, 4.0, 7.0), "models": [0], "start": "60 day", "duration": "20 day"}
-    return _chain(seed, {"world": {"gain": 1.3 if right else 0.6}, "topology": "chain", "shocks": {"push": push}})
+    push = {"brain": "biased", "size": _size(seed, 4.0, 7.0), "models": [0], "start": "60 day", "duration": "2 day"}
+    return _chain({"world": {"gain": 1.3 if right else 0.6}, "topology": "chain", "shocks": {"push": push}})
 
 
 def _erring(seed: int, right: bool) -> Trial:
-    world = {"gain": 0.0, "alike": 1.0, "error": 0.3}
-    return _chain(seed, {"world": world, "topology": "feature_store" if right else "isolated"})
+    world = {"gain": 0.0, "alike": 1.0, "error": _size(seed, 0.25, 0.35)}
+    return _chain({"world": world, "topology": "feature_store" if right else "isolated"})
 
 
 def _departing(seed: int, right: bool) -> Trial:
     """A model that is off from the middle on, or (by the seed) one that is no longer trained while the world moves; or one that follows."""
     size = _size(seed, 2.0, 3.0)
-    moved = {"moved": {"world": {"base": size}, "start": "20 min"}}
+    moved = {"moved": {"world": {"base": size}, "start": "40 min"}}
     if not right:
-        return _markets(seed, {"shocks": moved}, closed=False)
+        return _markets({"shocks": moved}, closed=False)
     if seed % 2:
-        return _markets(seed, {"shocks": {"off": {"brain": "biased", "size": size, "start": "20 min"}}}, closed=False)
-    stale = {"frozen": {"brain": "frozen", "start": "15 min"}}
-    return _markets(seed, {"shocks": moved | stale}, closed=False)
+        return _markets({"shocks": {"off": {"brain": "biased", "size": size, "start": "40 min"}}}, closed=False)
+    stale = {"frozen": {"brain": "frozen", "start": "30 min"}}
+    return _markets({"shocks": moved | stale}, closed=False)
 
 
 MONITORS = (

@@ -54,9 +54,7 @@ def answer(question: Question, record: Record) -> float:
     """What a run found. Raises InputError, with the nearest name, where it has no such arm, measure or control."""
     if question.control is not None and question.control not in record.controls:
         raise InputError(f"unknown control `{question.control}`; {did_you_mean(question.control, record.controls)}")
-    x, *other = (
-        _values(question, arm, record) for arm in (question.arm, question.versus) if arm is not None
-    )
+    x, *other = (_values(question, arm, record) for arm in (question.arm, question.versus) if arm is not None)
     stat = "mean" if question.stat == "harm" else question.stat
     return statistic(stat, x, other[0] if other else None, line=question.line).value
 

@@ -8,6 +8,7 @@ import numpy as np
 
 from simlab.base.arrays import Floats
 from simlab.base.errors import InputError
+from simlab.detectors.detector import Frame
 from simlab.lab.conductor import Conductor
 from simlab.lab.loop import Loop
 from simlab.lab.streams import Streams
@@ -38,9 +39,10 @@ def record(trial: Trial, seed: int) -> Recording:
     spec = trial.world.spec
     if spec.asks != "number":
         raise InputError(f"a recording holds numbers, and this world asks for {spec.asks}")
-    luck, seen = Streams(seed, [0]), []
+    luck = Streams(seed, [0])
+    seen: list[Frame] = []
 
-    def tap(tick: int, stage: str, value: Any) -> None:
+    def tap(tick: int, stage: str, _: Any) -> None:
         if stage == "react" and tick >= 0 and loop.seen is not None:
             seen.append(frame(loop.seen, spec, tick * trial.world.tick))
 

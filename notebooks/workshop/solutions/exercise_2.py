@@ -14,14 +14,13 @@ class MyMonitors:
         return bool(abs(gain.together) > 4 * gain.together_error)
 
     def cascades(self, recording):
-        """Whether an error arrives larger than it entered: the product of its gains along the longest path."""
+        """Whether an error arrives larger than it entered: the product of its gains along the steepest path."""
         errors = recording.errors
         arrives = [1.0] * errors.shape[1]
-        for model, upstream in enumerate(recording.reads):  # models come after those that they read
-            for above in upstream:
-                gain = np.polyfit(errors[:, above], errors[:, model], 1)[0]
-                arrives[model] = max(arrives[model] * (model == above), abs(gain) * arrives[above])
-        return bool(max(arrives[1:]) > 1 and arrives[-1] > 1)
+        for model, upstream in enumerate(recording.reads):  # a model comes after those that it reads
+            gains = [abs(np.polyfit(errors[:, above], errors[:, model], 1)[0]) * arrives[above] for above in upstream]
+            arrives[model] = max(gains, default=1.0)
+        return bool(arrives[-1] > 1)
 
     def correlated(self, recording):
         """Whether the models err together: the mean correlation of two models' errors, against half."""
