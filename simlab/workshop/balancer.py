@@ -33,9 +33,10 @@ from simlab.workshop.finding import Look, hidden
 RATES = (160.0, 80.0, 80.0, 40.0, 120.0, 20.0)
 TRIES = 4000
 SIGMAS = 4.5
+EXPLOITS = 0.5  # of the choices go at least to what looks best; nine tenths should
 PLAYED = 3  # replications in the world, whose backends have these nominal rates
 PLAYED_RATES = (160.0, 160.0, 80.0, 80.0, 80.0, 80.0, 40.0, 40.0)
-HALF = 0.5  # of what fails by fixed weights may fail at most
+MOST = 0.01  # may fail when played; all alike 1/8 of the requests would meet 12 s in 60 of 50% errors: 1.25%, and 0.1% everywhere
 
 Made = Callable[..., Any]
 Seen = tuple[str, str] | None
@@ -55,7 +56,7 @@ def looks(make: Made) -> list[Look]:
         look("it follows a backend that degrades", "balancer.learn(backend, 0.6, False)", _follows),
         look("its kill switch sends by nominal rates alone", "balancer.kill(); balancer.choose()", _killed),
         look("it comes back, and has gone on learning", "balancer.revive(); balancer.choose()", _revived),
-        look("it beats fixed weights through errors and a degradation", "check(1, MyBalancer)", _played),
+        look("played: it gets requests through errors and a degradation", "check(1, MyBalancer)", _played),
     ]
 
 
@@ -135,7 +136,10 @@ def _minds_errors(make: Made) -> Seen:
         for backend in range(k):
             bad = backend == quick and luck.random() < 0.6
             told.learn(backend, (0.001 if backend == quick else 0.05) * (0.5 + luck.random()), bad)
-    share = float(_shares(told, k)[quick])
+    shares = _shares(told, k)
+    share = float(shares[quick])
+    if float(shares.max()) < EXPLOITS:
+        return _undecided(shares)
     if share > 0.2:
         return (
             f"{share:.0%} of the choices go to a backend that answers in 1 ms, and 60% of whose answers are errors",
@@ -144,12 +148,22 @@ def _minds_errors(make: Made) -> Seen:
     return None
 
 
+def _undecided(shares: Array) -> Seen:
+    return (
+        f"no backend gets more than {shares.max():.0%} of the choices",
+        "nine times in ten choose the backend that looks best; of several that look the same, one",
+    )
+
+
 def _follows(make: Made) -> Seen:
     k, best = len(RATES), 1
     told = _told(make, 6, best, rounds=1500)
     for _ in range(100):
         told.learn(best, 0.6, False)
-    share = float(_shares(told, k)[best])
+    shares = _shares(told, k)
+    share = float(shares[best])
+    if float(shares.max()) < EXPLOITS:
+        return _undecided(shares)
     if share > 0.2:
         return (
             f"after 100 answers of 0.6 s, where others take 0.1 s, {share:.0%} of the choices still go there",
@@ -205,15 +219,15 @@ def _played(make: Made) -> Seen:
     arms = {arm.name: arm.trial for arm in load("load_balancer_exercise").arms}
     numbers, seed = range(PLAYED), hidden(1, 9)
     own: Trial = replace(arms["exercise"], brains=(pupil(make),), hands=(), instruments=())
-    fixed = replace(arms["static"], instruments=())
     outcome = play(own, seed, numbers)
     for trace in outcome.failed.values():
         raise RuntimeError(trace.strip().splitlines()[-1])
-    failed, weights = (float(o.measures["failed"].mean()) for o in (outcome, play(fixed, seed, numbers)))
-    if failed <= HALF * weights:
+    failed = float(outcome.measures["failed"].mean())
+    if failed <= MOST:
         return None
+    weights = float(play(replace(arms["static"], instruments=()), seed, numbers).measures["failed"].mean())
     return (
-        f"{failed:.1%} of the requests erred or came late, and {weights:.1%} by fixed weights",
+        f"{failed:.2%} of the requests erred or came late; at most {MOST:.0%} should, and by fixed weights it is {weights:.1%}",
         "mend what is above first; then look at it yourself: 16 of yours send to 8 backends, one of which first errs and then degrades",
     )
 

@@ -22,8 +22,11 @@ from simlab.workshop.finding import Look, hidden
 from simlab.workshop.recording import Recording, record
 
 SERVICES = 6
-OFF = 0.5  # a prediction that an accident moved by so much is off; accidents are of size 10, and what is foreseen is about 2
-BEGINS, LASTS, SIZE = 1500.0, 900.0, 10.0
+OFF = 0.5  # a prediction that an accident moved by so much is off; what is foreseen is about 2
+BEGINS, LASTS, SIZE = 1500.0, 900.0, 10.0  # of accidents, in seconds, and how large
+POISON = (
+    30.0  # what outcomes are learnt as; among those of five others that still moves a shared pool by three times OFF
+)
 EXAMPLE = '{"topology": "isolated", "brain": [{"ridge": {}}]}'
 
 Design = Callable[[int], Mapping[str, Any]]
@@ -126,7 +129,7 @@ def _domains(trial: Trial) -> Seen:
 
 def _poisoned(trial: Trial) -> Seen:
     first = 0
-    off = _off(trial, Shock("accident", "evidence", "poisoned", BEGINS, LASTS, SIZE, (first,)), 1)
+    off = _off(trial, Shock("accident", "evidence", "poisoned", BEGINS, LASTS, POISON, (first,)), 1)
     return _stays(off, [first], "a pool, a brain or a round still carries it; see the failure domains above")
 
 

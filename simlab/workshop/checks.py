@@ -44,7 +44,7 @@ def check(exercise: int, answer: Any) -> Checked:
 
     Exercise 1 and 2 are answered by a class, 3 by a function. Raises InputError, with the corrected call, for anything else.
     """
-    if not isinstance(exercise, int) or exercise not in KINDS:
+    if isinstance(exercise, bool) or not isinstance(exercise, int) or exercise not in KINDS:
         calls = ", ".join(f"`check({number}, {name})`" for number, (name, _, _) in KINDS.items())
         raise InputError(f"which exercise? {calls}")
     name, is_class, looks = KINDS[exercise]

@@ -5,10 +5,12 @@ from __future__ import annotations
 import hashlib
 import traceback
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import NamedTuple
 
 from simlab.base.errors import SimlabError
 
+HOUSE = Path(__file__).parents[1]
 SALT = "the course plays on other luck than the notebooks"
 
 
@@ -51,6 +53,6 @@ def hidden(exercise: int, number: int) -> int:
 def _said(error: Exception) -> str:
     """An error in one line, with the place in the answer where it was raised."""
     frames = traceback.extract_tb(error.__traceback__)
-    places = [f for f in frames if "simlab" not in f.filename.replace("\\", "/").split("/")]
+    places = [frame for frame in frames if not Path(frame.filename).is_relative_to(HOUSE)]
     where = f" in line {places[-1].lineno} of {places[-1].name}()" if places else ""
     return f"{type(error).__name__}: {error}{where}"

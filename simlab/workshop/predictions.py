@@ -107,7 +107,9 @@ class Predictions:
         """Keep an answer that was counted by hand. Raises PredictionError where nothing was predicted."""
         self._open([question])
         self._answered({question: float(found)}, None)
-        return f"{question}: {found:g}"
+        row = self._find(read(self.path), question)
+        first = math.nan if row is None or row["found"] is None else row["found"]
+        return f"{question}: {found:g}" + (f"; kept is the first answer, {first:g}" if first != found else "")
 
     def scores(self) -> pd.DataFrame:
         """The predictions of this name, a row each, with what was found and the scores; NaN where there is no answer yet."""
