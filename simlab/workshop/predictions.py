@@ -19,7 +19,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from tempfile import mkdtemp
 from typing import TYPE_CHECKING, Any, final
 
 from simlab.base.errors import InputError, StorageError
@@ -91,13 +90,13 @@ class Predictions:
     ) -> Results:
         """Play a scenario that these questions were predicted for, and keep the answers.
 
-        `out` is the run's directory, by default one that nobody keeps. Raises PredictionError where one was not predicted, or was
+        `out` is the run's directory, by default `results/<scenario>/<hash>`: what was played is not played again. Raises PredictionError where one was not predicted, or was
         answered by another run; nothing is played then.
         """
         ready = prepared(scenario, replications, seed)
         which = _fingerprint(ready)
         asked = self._may_run(questions, which)
-        record = play(ready, jobs=jobs, out=out or Path(mkdtemp(prefix="simlab-")) / ready.name)
+        record = play(ready, jobs=jobs, out=out)
         self._answered({question: answer(put, record) for question, put in asked.items()}, which)
         from simlab.views.results import Results
 

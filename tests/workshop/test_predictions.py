@@ -32,7 +32,8 @@ def small(**overrides):
 
 
 @pytest.fixture
-def book(tmp_path):
+def book(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)  # where runs are kept
     return Predictions("1", tmp_path / "predictions.json")
 
 
