@@ -260,12 +260,10 @@ def _backend(chosen: Any, k: int) -> int:
 
 
 def _kept(told: Any, name: str) -> Array:
-    values = np.array(getattr(told, name), dtype=np.float64)
-    if values.shape != (len(RATES),):
-        raise ValueError(
-            f"self.{name} must hold a number for each of {len(RATES)} backends, not {values.shape} of them"
-        )
-    return values
+    kept, k = getattr(told, name), len(RATES)
+    if len(kept) != k:
+        raise ValueError(f"self.{name} must hold a number for each of {k} backends, not {len(kept)} of them")
+    return np.array([math.nan if kept[i] is None else kept[i] for i in range(k)], dtype=np.float64)
 
 
 class Minds(NamedTuple):

@@ -90,8 +90,8 @@ class Predictions:
     ) -> Results:
         """Play a scenario that these questions were predicted for, and keep the answers.
 
-        `out` is the run's directory, by default `results/<scenario>/<hash>`: what was played is not played again. Raises PredictionError where one was not predicted, or was
-        answered by another run; nothing is played then.
+        `out` is the run's directory, by default `results/<scenario>/<hash>`: what was played is not played again. Raises PredictionError
+        where one was not predicted, or was answered by another run; nothing is played then.
         """
         ready = prepared(scenario, replications, seed)
         which = _fingerprint(ready)

@@ -121,6 +121,30 @@ BAD_BALANCERS = {
 }  # fmt: skip
 
 
+GOOD_BALANCERS = {
+    "begins at the first answer": (
+        MOVES,
+        "old = self.latency[backend]\n        self.latency[backend] = latency if not old else old + self.step * (latency - old)",
+    ),
+    "keeps dictionaries": ("self.latency = [0.0] * len(rates)", "self.latency = dict.fromkeys(range(len(rates)), 0.0)"),
+    "explores the others": (
+        "return int(self.rng.random() * len(self.rates))",
+        "best = min(range(len(self.rates)), key=lambda i: self.latency[i] + self.errors[i])\n"
+        "            return (best + 1 + int(self.rng.random() * (len(self.rates) - 1))) % len(self.rates)",
+    ),
+    "a penalty of its own": ("PENALTY = 1.0", "PENALTY = 0.4"),
+}
+
+
+@pytest.mark.parametrize("name", GOOD_BALANCERS)
+def test_a_balancer_that_is_right_in_another_way_passes(name):
+    old, new = GOOD_BALANCERS[name]
+    changes = [(old, new)]
+    if name == "keeps dictionaries":
+        changes.append(("zip(self.latency, self.errors,", "zip(self.latency.values(), self.errors,"))
+    assert check(1, solution(1, *changes)).passed
+
+
 @pytest.mark.parametrize("name", BAD_BALANCERS)
 def test_a_balancer_that_is_subtly_wrong_fails_where_it_is(name):
     old, new, where = BAD_BALANCERS[name]
