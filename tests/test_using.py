@@ -82,6 +82,17 @@ def test_a_sweep_finds_the_classes_again(tmp_path):
     assert len(swept.to_pandas()) == 4
 
 
+def test_brains_of_one_name_are_not_taken_for_each_other(tmp_path):
+    stiff, loose = (simlab.brains.Estimator(lambda penalty=penalty: LeastSquares(penalty)) for penalty in (1e9, 1.0))
+    arms = {name: {"topology": "isolated", "brain": {name: {}}} for name in ("stiff", "loose")}
+    scenario = simlab.load(SCENARIO, using={"el_farol": ElFarol, "stiff": stiff, "loose": loose}, arms=arms)
+    swept = simlab.sweep(
+        scenario, {"world.el_farol.error": [0.5, 0.6]}, stat="mean", replications=2, out=tmp_path / "s", jobs=1
+    )
+    found = swept.to_pandas().pivot(index="point", columns="arm", values="value")
+    assert (found["stiff"] != found["loose"]).all()
+
+
 @pytest.mark.parametrize(
     ("own", "says"),
     [

@@ -152,7 +152,7 @@ class Player:
         self.runs = [run_of(point.scenario).hash for point in made]
         self._points = {run: point.scenario for run, point in zip(self.runs, made, strict=True)}
         self.said: dict[str, dict[str, Said]] = {}
-        self._ahead = Counter(repr(arm.trial) for each in self._points.values() for arm in each.arms)
+        self._ahead = Counter(_told_apart(arm.trial) for each in self._points.values() for arm in each.arms)
         self._open: dict[str, _Open] = {}
         self._waiting: dict[tuple[str, int, int], list[tuple[str, Stretch]]] = {}
         self._kept: dict[tuple[str, int, int], tuple[Trial, Answer]] = {}
@@ -188,7 +188,7 @@ class Player:
             with ExitStack() as close:
                 store = close.enter_context(open_store(scenario, self._folder / run))
                 for arm in scenario.arms:
-                    self._ahead[repr(arm.trial)] -= 1
+                    self._ahead[_told_apart(arm.trial)] -= 1
                 if store.done:
                     self._read(run, store.record())
                     self._done += len(scenario.arms) * scenario.replications
@@ -200,7 +200,7 @@ class Player:
             self._tell(f"point {number + 1}")
             for unit in begun.units:
                 trial = begun.cells[unit.cell]
-                key = (repr(trial), unit.first, unit.stop)
+                key = (_told_apart(trial), unit.first, unit.stop)
                 kept = self._kept.get(key)
                 if kept is not None and kept[0] == trial:
                     self._keep(run, unit, kept[1])
@@ -258,6 +258,13 @@ class Player:
         if self._look is not None:
             for said in self.said[run].values():
                 self._look(said.values)
+
+
+def _told_apart(trial: Trial) -> str:
+    """A trial in words that no other trial has: classes that did not come with simlab may share a name."""
+    hands, instruments = (hand.intervention for hand in trial.hands), (one.detector for one in trial.instruments)
+    kinds = [id(type(part)) for part in (trial.world, *trial.brains, *hands, *instruments)]
+    return f"{trial!r} {kinds}"
 
 
 def _document(base: Scenario, study: Study, asked: Question, made: list[Point], player: Player) -> dict[str, Any]:
