@@ -43,7 +43,7 @@ _HOMES = {
     "wire": "simlab.brains.topology",
 }
 
-_FLOORS = ("brains",)  # `simlab.brains.Estimator`
+_FLOORS = ("brains", "workshop")  # `simlab.brains.Estimator`, `simlab.workshop.explore`
 
 __all__ = [*_HOMES, "compare", "load", "open", "run", "sweep"]
 
@@ -86,14 +86,16 @@ def run(
     """Play a scenario into its run directory, or find it done there, and return its results.
 
     `out` is the directory itself, by default `results/<scenario>/<hash>`; `jobs` processes (by default one a CPU) never change
-    a bit. Raises StorageError where the directory cannot be used.
+    a bit. A notebook shows how far it is; `progress` is told instead, e.g. `progress=lambda _: None` for silence. Raises StorageError
+    where the directory cannot be used.
     """
     from simlab.studies.run import prepared
     from simlab.studies.run import run as play
+    from simlab.views.live import bar
     from simlab.views.results import Results
 
     ready = prepared(scenario, replications, seed)
-    return Results(play(ready, jobs=jobs, out=out, progress=progress), ready)
+    return Results(play(ready, jobs=jobs, out=out, progress=progress or bar(ready.name)), ready)
 
 
 def sweep(
@@ -120,6 +122,7 @@ def sweep(
     from simlab.studies.points import plan, study_of
     from simlab.studies.run import prepared
     from simlab.studies.sweep import sweep as play
+    from simlab.views.live import bar
     from simlab.views.sweeps import Sweep
 
     ready = prepared(scenario, replications, seed)
@@ -127,7 +130,7 @@ def sweep(
         study = study_of(ready, axes, replications)
     else:
         study = plan(ready, axes, arms=arms, measure=measure, stat=stat, design=design, points=points)
-    return Sweep(*play(ready, study, jobs=jobs, out=out, progress=progress))
+    return Sweep(*play(ready, study, jobs=jobs, out=out, progress=progress or bar(f"{ready.name}, {study.name}")))
 
 
 def open(run_directory: str | Path, *, using: Own = ()) -> Results:  # noqa: A001
