@@ -59,6 +59,7 @@ def explore(
     document = given | {
         "arms": arms,
         "controls": {},
+        "detectors": {},
         "title": f"{base.title}: from isolated to {seam.replace('_', ' ')}"[:100],
     }
     made = rebuild(document, base.name, base.registry)  # as a part of a study: without controls
