@@ -21,9 +21,12 @@ if TYPE_CHECKING:
 
 
 ROOMS = {
+    "alerts": "alerting",
     "audit": "auditing",
     "compare": "comparing",
+    "export": "alerting",
     "readiness": "judging",
+    "replay": "alerting",
     "score": "judging",
     "study": "studying",
     "sweep": "studying",
