@@ -36,10 +36,13 @@ class Main(NamedTuple):
     levels: list[Level]
     scale: Scale
     heading: str
+    numbers: list[int]  # of the arms among all there are
 
     def figure(self, *, narrow: bool = False) -> Figure:
         """The figure. Call within `style()`."""
-        return figures.main_figure(self.bands, self.levels, self.scale, self.heading, narrow=narrow)
+        return figures.main_figure(
+            self.bands, self.levels, self.scale, self.heading, narrow=narrow, numbers=self.numbers
+        )
 
 
 def axis(scenario: Scenario, unit: str) -> Callable[[float], str]:
@@ -82,7 +85,8 @@ def main(record: Record, scenario: Scenario, measure: str | None = None, arms: S
     """The arms over time in the headline measure, and the headline itself with its intervals; or another measure, and its mean."""
     top = headline(scenario) if measure is None else mean_of(record, scenario, measure)
     bands, levels = [], []
-    for arm in scenario.arms if arms is None else arms:
+    chosen = scenario.arms if arms is None else arms
+    for arm in chosen:
         outcome = record.cells[arm.name]
         values = outcome.series.get(top.measure, np.full((len(outcome.times), len(outcome.replications)), np.nan))
         beside = None if scenario.beside is None or measure is not None else outcome.series.get(scenario.beside)
@@ -103,7 +107,12 @@ def main(record: Record, scenario: Scenario, measure: str | None = None, arms: S
     )
     how = "share of replications" if top.share else named(top.measure, unit)
     heading = f"{top.label}" if top.share else f"mean {how}"
-    return Main(bands, levels, scale, heading)
+    return Main(bands, levels, scale, heading, _numbers(scenario, chosen))
+
+
+def _numbers(scenario: Scenario, arms: Sequence[Arm]) -> list[int]:
+    names = [arm.name for arm in scenario.arms]
+    return [names.index(arm.name) for arm in arms]
 
 
 def mean_of(record: Record, scenario: Scenario, name: str) -> Headline:
@@ -184,6 +193,7 @@ class Spread(NamedTuple):
     measure: str
     samples: list[tuple[str, Any]]
     scale: Scale
+    numbers: list[int]  # of the arms among all there are
 
     @property
     def known(self) -> bool:
@@ -198,19 +208,16 @@ class Spread(NamedTuple):
 
     def figure(self) -> Figure:
         """P(measure > x) in every arm. Call within `style()`."""
-        return figures.distributions(self.samples, self.scale)
+        return figures.distributions(self.samples, self.scale, self.numbers)
 
 
 def spread(record: Record, scenario: Scenario, name: str, arms: Sequence[Arm] | None = None) -> Spread:
     """How a measure is spread over replications in the arms, by default in all."""
     unit, own = unit_of(scenario, record, name), name == scenario.headline
-    samples = [
-        (arm.title, record.cells[arm.name].measures[name])
-        for arm in (scenario.arms if arms is None else arms)
-        if name in record.cells[arm.name].measures
-    ]
+    known = [arm for arm in (scenario.arms if arms is None else arms) if name in record.cells[arm.name].measures]
+    samples = [(arm.title, record.cells[arm.name].measures[name]) for arm in known]
     scale = Scale(named(name, unit), axis(scenario, unit) if own else number, edge(scenario) if own else None)
-    return Spread(name, samples, scale)
+    return Spread(name, samples, scale, _numbers(scenario, known))
 
 
 def _spread(values: Any, say: Callable[[float], str]) -> str:

@@ -47,11 +47,14 @@ def test_a_picture_of_two_arms_has_their_panels_only(results):
     figure = results.plot.fan("loss", arms=["isolated", "shared"])
     assert [axes.get_title(loc="left") for axes in figure.axes[:2]] == ["isolated", "all shared"]
     assert len(figure.axes) == 3
+    whole = results.plot.fan("loss")  # and every arm keeps its colour
+    colours = [axes.lines[-1].get_color() for axes in (figure.axes[0], figure.axes[1])]
+    assert colours == [axes.lines[-1].get_color() for axes in (whole.axes[0], whole.axes[3])]
 
 
 def test_the_mean_beside_a_fan_is_the_mean(results):
     figure = results.plot.fan("loss", arms="shared")
-    (value,) = [line.get_xdata()[0] for line in figure.axes[-1].lines if line.get_marker() == "o"]
+    (value,) = [line.get_xdata()[0] for line in figure.axes[-1].lines if line.get_marker() == "^"]
     assert value == pytest.approx(float(results.measures["loss"].sel(arm="shared").mean()))
 
 
