@@ -14,6 +14,7 @@ from simlab.lab.cohort import join, play
 from simlab.lab.streams import Streams
 from simlab.scenario.registry import HOUSE
 from tests.brains.stage import LeastSquares, everyone
+from tests.farol import SCENARIO, ElFarol
 
 SPEC = Spec(models=3, features=2, views=3)
 
@@ -130,6 +131,14 @@ def test_the_same_bits_in_any_company():
     whole, apart = play(trial, 3, range(3)), join([play(trial, 3, [i]) for i in range(3)])
     for name, series in whole.series.items():
         np.testing.assert_array_equal(apart.series[name], series)
+
+
+def test_objects_cannot_be_averaged():
+    federated = {"arms": {"rounds": {"topology": {"wiring": "federated", "average_every": "10 min"}}}}
+    with pytest.raises(InputError, match="brain LeastSquares has no weights that could be averaged"):
+        simlab.load(
+            SCENARIO, using={"el_farol": ElFarol, "plain": Estimator(LeastSquares)}, brain={"plain": {}}, **federated
+        )
 
 
 @pytest.mark.parametrize(
