@@ -47,6 +47,7 @@ CONFINED = {
     "multiprocessing": "studies",
     "SALib": "studies",
     "matplotlib": "views",
+    "ipywidgets": "workshop",
     "click": "_door",
     "rich": "_door",
 }

@@ -28,8 +28,11 @@ def cells(path: Path, kind: str = "code") -> list[dict]:
     return [cell for cell in json.loads(path.read_text("utf-8"))["cells"] if cell["cell_type"] == kind]
 
 
-def test_there_is_a_tour() -> None:
-    assert [path.name for path in NOTEBOOKS][:1] == ["00_tour.ipynb"]
+NAMES = ("00_tour", "01_scenario", "02_seams", "03_detectors", "04_sweeps", "05_world", "06_data", "07_scaling")
+
+
+def test_there_is_a_tour_and_a_notebook_for_each_part() -> None:
+    assert tuple(path.stem for path in NOTEBOOKS) == NAMES
 
 
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
@@ -40,16 +43,42 @@ def test_a_notebook_is_committed_without_outputs(path: Path) -> None:
 
 
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
+def test_a_notebook_has_what_to_predict_before_it_is_played(path: Path) -> None:
+    if path.stem != "00_tour":
+        text = "".join("".join(cell["source"]) for cell in cells(path, "markdown"))
+        assert "**Question.**" in text
+        assert "**Write down a prediction" in text
+
+
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
 def test_a_notebook_runs_from_top_to_bottom(path: Path, tmp_path: Path) -> None:
+    check(path, tmp_path, quick="1")
+
+
+@pytest.mark.nightly
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
+def test_a_notebook_runs_in_full(path: Path, tmp_path: Path) -> None:
+    check(path, tmp_path, quick="")
+
+
+def check(path: Path, tmp_path: Path, quick: str) -> None:
+    """Play a notebook in a process of its own, at the small size or in full."""
     missing = [name for name in ("nbclient", "nbformat", "ipykernel") if find_spec(name) is None]
     if missing and not os.environ.get("CI"):
         pytest.skip(f"{' and '.join(missing)} not installed (make test installs the test tools)")
     played = tmp_path / "played.ipynb"
-    env = os.environ | {"PYTHONPATH": str(ROOT), "HOME": str(tmp_path), "IPYTHONDIR": str(tmp_path / "ipython")}
+    own = {
+        "PYTHONPATH": str(ROOT),
+        "HOME": str(tmp_path),
+        "IPYTHONDIR": str(tmp_path / "ipython"),
+        "SIMLAB_QUICK": quick,
+    }
     command = [sys.executable, "-c", PLAY, str(path), str(tmp_path), str(played)]
-    done = subprocess.run(command, env=env, capture_output=True, text=True, check=False)
+    done = subprocess.run(command, env=os.environ | own, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr[-3000:]
-    shown = json.dumps([cell["outputs"] for cell in cells(played)])
-    assert "<strong>" in shown  # the verdict
-    assert "<svg" in shown  # and the main figure
+    outputs = [output for cell in cells(played) for output in cell["outputs"]]
+    assert any("<strong>" in shown for shown in map(json.dumps, outputs))  # the verdict
+    assert any("<svg" in shown for shown in map(json.dumps, outputs))  # and the main figure
+    said = [output for output in outputs if output["output_type"] == "stream" and output["name"] == "stderr"]
+    assert said == []
     assert [path.name for path in tmp_path.iterdir() if path.suffix == ".html"] == []

@@ -130,6 +130,10 @@ class Trial:
             wrong = brain.why_not(spec)
             if wrong:
                 raise InputError(f"brain {type(brain).__name__} {wrong}")
+        for kind in sorted(set(self.topology.kind_of)) if self.topology.average_every else ():
+            if not self.brains[kind].blend:
+                name = type(self.brains[kind]).__name__
+                raise InputError(f"topology.average_every: brain {name} has no weights that could be averaged")
         plan = self.schedule
         if plan.waits and plan.how == "random":
             raise InputError(

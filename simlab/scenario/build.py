@@ -69,10 +69,12 @@ def build_point(
     return _whole(_Builder(walker, registry, put_axes(tree, values, walker), part=True).scenario(name, path), walker)
 
 
-def read_study(scenario: Scenario, name: str, document: Node | Mapping[str, Any], registry: Registry = HOUSE) -> Study:
+def read_study(
+    scenario: Scenario, name: str, document: Node | Mapping[str, Any], registry: Registry | None = None
+) -> Study:
     """A study of `scenario` that is not in its file, checked as if it were. Raises ScenarioError with every problem that was found."""
     walker = Walker()
-    builder = _Builder(walker, registry, plant({**scenario.resolved, "studies": {name: document}}))
+    builder = _Builder(walker, registry or scenario.registry, plant({**scenario.resolved, "studies": {name: document}}))
     found = _whole(builder.scenario(scenario.name, scenario.path), walker)
     return found.studies[0]
 
@@ -149,6 +151,7 @@ class _Builder:
             claims=tuple(claims), harm=harm, record=record, scoreboard=tuple(rows), replications=run["replications"],
             seed=run["seed"], allow_diverged=run["allow_diverged"], resolved=resolved, readiness=limits, path=path,
             studies=tuple(studies), factorial=design, until=waits, beside=beside,
+            registry=self._registry,
         )  # fmt: skip
 
     def _run(self, world: Part) -> dict[str, Any]:

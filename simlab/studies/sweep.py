@@ -17,17 +17,26 @@ from simlab.base.errors import InputError
 from simlab.lab.trial import Trial
 from simlab.results import disk, sweeps
 from simlab.results.parts import Stretch
-from simlab.results.provenance import code_version
 from simlab.results.record import Record
 from simlab.results.store import Store, run_directory, run_hash
 from simlab.scenario.axes import shown
 from simlab.scenario.blocks import named
-from simlab.scenario.registry import HOUSE, Registry
+from simlab.scenario.registry import Registry
 from simlab.scenario.scenario import Scenario, Study
 from simlab.studies.design import indices
 from simlab.studies.points import Point, base_of, facts, points
 from simlab.studies.question import Question, question, told
-from simlab.studies.runner import Begun, Play, Progress, answers, available_cpus, cohort_of, open_store, run_of
+from simlab.studies.runner import (
+    Begun,
+    Play,
+    Progress,
+    answers,
+    available_cpus,
+    cohort_of,
+    open_store,
+    run_of,
+    version_of,
+)
 from simlab.studies.summary import summarise
 from simlab.studies.tradeoff import Split, tradeoff
 from simlab.studies.workers import Answer, Task
@@ -52,7 +61,7 @@ def sweep(
     out: str | Path | None = None,
     progress: Callable[[Progress], None] | None = None,
     replace: bool = False,
-    registry: Registry = HOUSE,
+    registry: Registry | None = None,
 ) -> tuple[dict[str, Any], Path]:
     """Play a study, as far as it is not there yet; returns what its points say together, and its directory.
 
@@ -99,7 +108,7 @@ def _design(base: Scenario, study: Study) -> dict[str, Any]:
     return {
         "format": sweeps.FORMAT,
         "scenario": base.name,
-        "version": code_version(),
+        "version": version_of(base),
         "seed": base.seed,
         "replications": base.replications,
         "design": study.design,
@@ -143,7 +152,7 @@ class Player:
         self.runs = [run_of(point.scenario).hash for point in made]
         self._points = {run: point.scenario for run, point in zip(self.runs, made, strict=True)}
         self.said: dict[str, dict[str, Said]] = {}
-        self._ahead = Counter(repr(arm.trial) for each in self._points.values() for arm in each.arms)
+        self._ahead = Counter(_told_apart(arm.trial) for each in self._points.values() for arm in each.arms)
         self._open: dict[str, _Open] = {}
         self._waiting: dict[tuple[str, int, int], list[tuple[str, Stretch]]] = {}
         self._kept: dict[tuple[str, int, int], tuple[Trial, Answer]] = {}
@@ -179,7 +188,7 @@ class Player:
             with ExitStack() as close:
                 store = close.enter_context(open_store(scenario, self._folder / run))
                 for arm in scenario.arms:
-                    self._ahead[repr(arm.trial)] -= 1
+                    self._ahead[_told_apart(arm.trial)] -= 1
                 if store.done:
                     self._read(run, store.record())
                     self._done += len(scenario.arms) * scenario.replications
@@ -191,7 +200,7 @@ class Player:
             self._tell(f"point {number + 1}")
             for unit in begun.units:
                 trial = begun.cells[unit.cell]
-                key = (repr(trial), unit.first, unit.stop)
+                key = (_told_apart(trial), unit.first, unit.stop)
                 kept = self._kept.get(key)
                 if kept is not None and kept[0] == trial:
                     self._keep(run, unit, kept[1])
@@ -251,6 +260,13 @@ class Player:
                 self._look(said.values)
 
 
+def _told_apart(trial: Trial) -> str:
+    """A trial in words that no other trial has: classes that did not come with simlab may share a name."""
+    hands, instruments = (hand.intervention for hand in trial.hands), (one.detector for one in trial.instruments)
+    kinds = [id(type(part)) for part in (trial.world, *trial.brains, *hands, *instruments)]
+    return f"{trial!r} {kinds}"
+
+
 def _document(base: Scenario, study: Study, asked: Question, made: list[Point], player: Player) -> dict[str, Any]:
     """What the points say together, as plain data."""
     arms = [arm.name for arm in base.arms]
@@ -275,7 +291,7 @@ def _document(base: Scenario, study: Study, asked: Question, made: list[Point], 
         "points": study.points,
         "seed": base.seed,
         "replications": base.replications,
-        "version": code_version(),
+        "version": version_of(base),
         "asked": told(base, asked),
         "axes": facts(base, study),
         "arms": [{"name": arm.name, "title": arm.title, "wiring": arm.wiring} for arm in base.arms],

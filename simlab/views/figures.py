@@ -75,13 +75,21 @@ def bands(values: Array) -> Floats:
 
 
 def main_figure(
-    arms: Sequence[Band], levels: Sequence[Level], scale: Scale, heading: str, *, narrow: bool = False
+    arms: Sequence[Band],
+    levels: Sequence[Level],
+    scale: Scale,
+    heading: str,
+    *,
+    narrow: bool = False,
+    numbers: Sequence[int] | None = None,
 ) -> Figure:
     """Arms side by side over time on shared axes, and beside them the figure the verdict speaks of.
 
     Thin lines are single outcomes: the same few replications in every arm, which met the same luck.
-    `narrow` stacks the panels for a telephone. Call within `style()`.
+    `narrow` stacks the panels for a telephone. `numbers` are those of the arms where they are not all there are: they say the colour.
+    Call within `style()`.
     """
+    hues = range(len(arms)) if numbers is None else numbers
     rows = max(-(-len(arms) // (2 if narrow else 4)), 1)
     columns = max(-(-len(arms) // rows), 1)  # rows as even as they get
     rows = max(-(-len(arms) // columns), 1)
@@ -101,7 +109,7 @@ def main_figure(
     for i, arm in enumerate(arms):
         row, column = divmod(i, columns)
         axes = frame(figure, room[1] + column * (wide + gap), above + 36 + row * step, wide, high)
-        _band(axes, arm, drawn[i], i, length)
+        _band(axes, arm, drawn[i], hues[i], length)
         if arm.beside is not None:
             _beside(axes, arm, arm.beside, drawn[i][0], length, named=i == 0)
         if scale.edge is not None:
@@ -134,7 +142,7 @@ def main_figure(
         room[0] - left - (18 if narrow else 14),
         chart - 64 if narrow else min(72 * len(levels), (rows - 1) * step + high),
     )
-    _levels(axes, levels, heading, scale.say_level)
+    _levels(axes, list(zip(hues, levels, strict=True)), heading, scale.say_level)
     return figure
 
 
@@ -196,13 +204,13 @@ def _dots(axes: Axes, rows: Sequence[tuple[int, Level]], *, hollow: bool = False
     axes.spines["left"].set_visible(False)
 
 
-def _singles(axes: Axes, i: int, singles: Sequence[bool | None]) -> None:
+def _singles(axes: Axes, y: int, i: int, singles: Sequence[bool | None]) -> None:
     """A mark for each outcome, filled where it came about; an x where that is unknown."""
     hue = COLOURS[i % len(COLOURS)]
     for inside, mark, wanted in ((hue, "s", True), (PAPER, "s", False), (hue, "x", None)):
         at = [0.012 + 0.032 * j for j, one in enumerate(singles) if one is wanted]
         axes.plot(
-            at, [-i - 0.28] * len(at), mark, transform=axes.get_yaxis_transform(), color=hue, markersize=4.6,
+            at, [-y - 0.28] * len(at), mark, transform=axes.get_yaxis_transform(), color=hue, markersize=4.6,
             markerfacecolor=inside, markeredgewidth=0.8, clip_on=False,
         )  # fmt: skip
 
@@ -211,16 +219,15 @@ def _ends(rows: Sequence[tuple[int, Level]]) -> list[float]:
     return [x for _, one in rows for x in (one.value, *(one.ci or ())) if x is not None]
 
 
-def _levels(axes: Axes, levels: Sequence[Level], heading: str, say: Callable[[float], str]) -> None:
+def _levels(axes: Axes, rows: Sequence[tuple[int, Level]], heading: str, say: Callable[[float], str]) -> None:
     """The arms' levels, with the first arm's carried down as a line; below each the single outcomes it is the share of."""
-    rows = list(enumerate(levels))
     _dots(axes, rows)
-    for i, one in rows:
-        _singles(axes, i, one.singles)
-    if any(one.singles for one in levels):
+    for y, (i, one) in enumerate(rows):
+        _singles(axes, y, i, one.singles)
+    if any(one.singles for _, one in rows):
         axes.set_ylim(-len(rows) + 0.5, 0.75)
-    if levels and levels[0].value is not None:
-        axes.axvline(levels[0].value, color=FAINT, linewidth=0.8, linestyle=(0, (2, 2)), zorder=0)
+    if rows and rows[0][1].value is not None:
+        axes.axvline(rows[0][1].value, color=FAINT, linewidth=0.8, linestyle=(0, (2, 2)), zorder=0)
     low, top = min([0.0, *_ends(rows)]), max([0.0, *_ends(rows)]) or 1.0
     axes.set_xlim(low - 0.02 * (top - low), top + 0.04 * (top - low))
     axes.xaxis.set_major_formatter(lambda x, _: say(x))
@@ -237,8 +244,9 @@ def exceedance(values: Floats) -> tuple[Floats, Floats]:
     return kept[at], 1 - (at + 1) / kept.size
 
 
-def distributions(samples: Sequence[tuple[str, Floats]], scale: Scale) -> Figure:
+def distributions(samples: Sequence[tuple[str, Floats]], scale: Scale, numbers: Sequence[int] | None = None) -> Figure:
     """P(measure > x) for each arm on one pair of axes, each curve labelled where it runs. Call within `style()`."""
+    hues = range(len(samples)) if numbers is None else numbers
     figure = canvas(380, 260)
     axes = frame(figure, 44, 16, 322, 198)
     curves = [exceedance(values) for _, values in samples]
@@ -249,10 +257,10 @@ def distributions(samples: Sequence[tuple[str, Floats]], scale: Scale) -> Figure
             continue
         line = np.r_[x[0], x], np.r_[1.0, p]
         width, ink = (1.8, 1.0) if i else (4.0, 0.55)  # the first is seen under its equal
-        axes.plot(*line, drawstyle="steps-post", linewidth=width, alpha=ink, **pen(i))
+        axes.plot(*line, drawstyle="steps-post", linewidth=width, alpha=ink, **pen(hues[i]))
         height = 0.9 - 0.8 * (i + 0.5) / len(samples)
         at = (line[0][min(int(np.searchsorted(-line[1], -height)), len(x))], height)
-        axes.plot(*at, MARKS[i % len(MARKS)], color=COLOURS[i % len(COLOURS)], markersize=6, zorder=4)
+        axes.plot(*at, MARKS[hues[i] % len(MARKS)], color=COLOURS[hues[i] % len(COLOURS)], markersize=6, zorder=4)
         shift, side = ((7, 0), "left") if at[0] <= middle else ((-7, 0), "right")
         say = short(title, 30)
         axes.annotate(

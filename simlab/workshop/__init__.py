@@ -1,6 +1,6 @@
-"""The workshop: predictions that are recorded before a run and scored after it, and exercises that check themselves.
+"""The workshop: predictions that are recorded before a run and scored after it, exercises that check themselves, and the explorer.
 
-from simlab.workshop import Predictions, check
+from simlab.workshop import Predictions, check, explore
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ _HOMES = {
     "Recording": "recording",
     "check": "checks",
     "example": "checks",
+    "explore": "explorer",
     "record": "recording",
     "scores": "predictions",
     "summary": "predictions",

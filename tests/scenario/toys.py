@@ -73,6 +73,7 @@ class Market(World[State]):
 
 class Toy(Brain[Any]):
     answers = frozenset(("number",))
+    blend = ("gain",)
 
     def start(self, r: int, b: int, p: int, spec: Spec, luck: Luck) -> Any:
         return None
