@@ -42,7 +42,7 @@ _HOMES = {
     "wire": "simlab.brains.topology",
 }
 
-__all__ = [*_HOMES, "compare", "load", "open", "run", "sweep"]
+__all__ = [*_HOMES, "compare", "load", "open", "plugin", "run", "sweep"]
 
 
 def __getattr__(name: str) -> Any:
@@ -64,6 +64,16 @@ def load(name_or_path: str | Path, **overrides: Any) -> Scenario:
     from simlab.scenario.load import load as read
 
     return read(name_or_path, {path.replace("__", "."): value for path, value in overrides.items()})
+
+
+def plugin(module: str | Path) -> dict[str, type[Any]]:
+    """Import a module of your own, a file `mine.py` or a dotted name, and let scenarios name its classes, which are returned.
+
+    What `--plugin` does; worker processes import it too. Raises PluginError where it cannot be used.
+    """
+    from simlab.scenario.plugin import adopt
+
+    return dict(adopt(str(module)).classes)
 
 
 def run(

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, final
 import click
 
 from simlab import __version__
-from simlab._door.common import command_of, load_all, progress_of, refreshed, show, tell, with_overrides
+from simlab._door.common import command_of, load_all, progress_of, refreshed, show, tell, with_overrides, with_plugins
 from simlab.base.errors import SimlabError, did_you_mean
 
 if TYPE_CHECKING:
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 ROOMS = {
     "audit": "auditing",
     "compare": "comparing",
+    "new": "creating",
     "readiness": "judging",
     "score": "judging",
     "study": "studying",
@@ -95,7 +96,7 @@ def run(
 ) -> int:
     """Play scenarios and write their reports; the same command resumes what was interrupted.
 
-    Exit codes: 0 done; 1 a claim is contradicted; 2 invalid input; 3 replications failed or diverged; 4 storage.
+    Exit codes: 0 done; 1 a claim is contradicted; 2 invalid input; 3 replications failed or diverged; 4 storage; 5 a plugin.
     """
     settings += () if until is None else (f"run.until={until}",)
     worst = 0
@@ -143,6 +144,7 @@ def validate(scenarios: tuple[str, ...], settings: tuple[str, ...]) -> None:
 
 @cli.command()
 @click.argument("folder", type=click.Path(path_type=Path), default=Path("results"), metavar="[DIR]")
+@with_plugins
 def index(folder: Path) -> None:
     """Write one page over all runs in DIR, by default results/; `run` does so by itself there."""
     from simlab.views.index import write
@@ -151,6 +153,7 @@ def index(folder: Path) -> None:
 
 
 @cli.command()
+@with_plugins
 def schema() -> None:
     """The JSON Schema of scenarios, for completion in an editor."""
     import json

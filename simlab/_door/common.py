@@ -18,15 +18,36 @@ if TYPE_CHECKING:
     from simlab.studies.runner import Progress
 
 
+def with_plugins(command: Callable[..., Any]) -> Callable[..., Any]:
+    """The option `--plugin`, which is obeyed at once and hands nothing on."""
+
+    def adopt(context: click.Context, parameter: click.Parameter, given: tuple[str, ...]) -> None:  # noqa: ARG001
+        if given and not context.resilient_parsing:
+            from simlab.scenario.plugin import adopt
+
+            for module in given:
+                adopt(module)
+
+    return click.option(
+        "--plugin",
+        multiple=True,
+        metavar="MODULE",
+        callback=adopt,
+        expose_value=False,
+        is_eager=True,
+        help="Your own world, brain, detector or intervention: mine.py, or the dotted name of a module. It is imported and so run.",
+    )(command)
+
+
 def with_overrides(command: Callable[..., Any]) -> Callable[..., Any]:
-    """The option `--set`."""
+    """The options `--set` and `--plugin`, of every command that reads a scenario."""
     return click.option(
         "settings",
         "--set",
         multiple=True,
         metavar="PATH=VALUE",
         help="Another value, e.g. world.flash_crash.limit=100.",
-    )(command)
+    )(with_plugins(command))
 
 
 def with_size(command: Callable[..., Any]) -> Callable[..., Any]:
@@ -109,10 +130,13 @@ def command_of(scenario: Scenario, settings: tuple[str, ...], what: str = "run",
     import shlex
 
     from simlab.scenario.load import shipped
+    from simlab.scenario.plugin import adopted
 
     path = Path(scenario.path or scenario.name)
     name = scenario.name if shipped().get(scenario.name) == path else str(path)
     sets = [part for setting in settings for part in ("--set", setting)]
+    needed = scenario.resolved.get("plugins", {})
+    sets += [part for one in adopted() if one.module in needed for part in ("--plugin", one.given)]
     plan = ["--replications", str(scenario.replications), "--seed", str(scenario.seed)]
     return shlex.join(["simlab", what, name, *more, *sets, *plan])
 

@@ -10,7 +10,7 @@ from simlab.base.errors import nearest
 from simlab.base.par import parameters
 from simlab.brains.topology import Schedule
 from simlab.lab.trial import Harm
-from simlab.scenario import factorial, keys
+from simlab.scenario import factorial, keys, plugin
 from simlab.scenario.axes import put_axes
 from simlab.scenario.claiming import Claims, Names
 from simlab.scenario.parts import Part, Parts, several, sides
@@ -96,7 +96,20 @@ class _Builder:
         self._doc = {key: node for key, node in tree.value.items() if key in keys.TOP}
         for key in ("world", "brain"):
             self._doc.setdefault(key, Node({}))
+        self._plugins()
         self._reported = {key for key in keys.TOP if key not in tree.value}
+
+    def _plugins(self) -> None:
+        """Refuse a document that needs modules which nobody named."""
+        node = self._top["plugins"]
+        there = {one.module for one in plugin.adopted()}
+        for name, digest in self._walker.mapping(node, "plugins", "{mine: 0f3a}").items() if node else ():
+            if name not in there:
+                hint = f"give `--plugin {name}.py`, or in Python `simlab.plugin({name + '.py'!r})`, with the path of that file"
+                self._walker.fault(
+                    digest.place, join("plugins", name), "needs a module that is not part of simlab", hint
+                )
+                self._walker.problems.stop_if_any()  # what follows from it says nothing more
 
     def scenario(self, name: str, path: str | None) -> Scenario | None:
         """The whole scenario, or None after faults."""
@@ -135,7 +148,8 @@ class _Builder:
         self._refuse_the_endless(arms, waits.most if waits else run["replications"], len(controls))
         resolved = {
             "schema": keys.SCHEMA, "title": top["title"], "story": top["story"], "record": [dict(r) for r in record],
-            "yours": yours or None, "world": world.shown, "brain": several(self._doc["brain"], brains), "schedule": rhythm,
+            "yours": yours or None, "plugins": plugin.used(_owners(arms)) or None,
+            "world": world.shown, "brain": several(self._doc["brain"], brains), "schedule": rhythm,
             "run": show(keys.RUN, run) | ({"until": waits_shown} if waits else {}), "harm": harm_shown, "beside": beside,
             "detectors": detectors, "shocks": shocks, "trace": traced or None, "arms": arms_shown,
             "controls": controls_shown, "scoreboard": rows_shown, "claims": claims_shown,
@@ -437,6 +451,21 @@ class _Builder:
             self._walker.fault(
                 mark, "run", message, "lower `run.replications` or `run.horizon`, or raise the world's tick"
             )
+
+
+def _owners(arms: list[Arm]) -> set[type[Any]]:
+    """The classes that arms are played with."""
+    trials = [arm.trial for arm in arms]
+    return {
+        type(part)
+        for trial in trials
+        for part in (
+            trial.world,
+            *trial.brains,
+            *(hand.intervention for hand in trial.hands),
+            *(instrument.detector for instrument in trial.instruments),
+        )
+    }
 
 
 def _title(name: str, body: Node, usual: str = "") -> str:

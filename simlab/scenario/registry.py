@@ -37,6 +37,10 @@ class Shelf:
             self._found |= dict.fromkeys([name] if here else [], here[0] if here else object)
         return self._found.get(name)
 
+    def add(self, classes: Mapping[str, type[Any]]) -> None:
+        """Put more classes on the shelf, by name."""
+        self._found |= classes
+
     def names(self) -> list[str]:
         """Every name there is; imports every module of the package."""
         return sorted(name for name in {*self._found, *self._modules()} if self.find(name))
