@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, final
 import click
 
 from simlab import __version__
-from simlab._door.common import command_of, load_all, progress_of, refreshed, show, tell, with_overrides, with_plugins
+from simlab._door.common import called, command_of, load_all, progress_of, refreshed, show, tell, with_overrides, with_plugins
 from simlab.base.errors import SimlabError, did_you_mean
 
 if TYPE_CHECKING:
@@ -125,10 +125,12 @@ def list_() -> None:
 @click.argument("scenario")
 @with_overrides
 def describe(scenario: str, settings: tuple[str, ...]) -> None:
-    """A scenario's story, record, parameters, arms, controls and claims."""
-    from simlab.scenario.describe import sections
+    """What a scenario is, how it works, what to notice and what to try; then its record, parameters, arms, controls and claims."""
+    from simlab.scenario import describe, guide
 
-    show(sections(load_all((scenario,), settings)[0]))
+    (found,) = load_all((scenario,), settings)
+    name, more = called(found, settings)
+    show([*guide.sections(found, [name], more), *describe.sections(found)])
 
 
 @cli.command()

@@ -97,9 +97,18 @@ def show(sections: Iterable[Section], *, err: bool = False) -> None:
     with console.capture() as captured:
         for section in sections:
             console.print(Text(section.heading, style="bold"))
-            if section.text:
-                console.print(Text(section.text))
-            if section.rows:
+            for line in section.text.splitlines():
+                console.print(Text(line), soft_wrap=line.startswith("    "))
+            if section.rows and _needs(section) > console.width:
+                for row in section.rows:
+                    table = Table(show_header=False, pad_edge=False, box=None)
+                    table.add_column(style="dim", no_wrap=True)
+                    table.add_column(overflow="fold")
+                    for column, cell in zip(section.columns, row, strict=True):
+                        table.add_row(*([Text(column), Text(cell)] if cell else []))
+                    console.print(table)
+                    console.print()
+            elif section.rows:
                 table = Table(show_header=any(section.columns), pad_edge=False, box=None)
                 for column in section.columns:
                     table.add_column(Text(column, style="dim"), overflow="fold")
@@ -108,6 +117,12 @@ def show(sections: Iterable[Section], *, err: bool = False) -> None:
                 console.print(table)
             console.print()
     click.echo(captured.get(), nl=False, err=err)
+
+
+def _needs(section: Section) -> int:
+    """The width below which a table would break words, such as a path that is to be copied."""
+    columns = zip(section.columns, *section.rows, strict=True)
+    return sum(max(len(word) for cell in column for word in (cell.split() or [""])) + 2 for column in columns) - 2
 
 
 def tell(text: str) -> None:
@@ -129,16 +144,21 @@ def command_of(scenario: Scenario, settings: tuple[str, ...], what: str = "run",
     """The command that reproduces a run; processes and directory change nothing, so they are left out."""
     import shlex
 
+    name, sets = called(scenario, settings)
+    plan = ["--replications", str(scenario.replications), "--seed", str(scenario.seed)]
+    return shlex.join(["simlab", what, name, *more, *sets, *plan])
+
+
+def called(scenario: Scenario, settings: tuple[str, ...]) -> tuple[str, list[str]]:
+    """How a command names a scenario, and the options without which it would be another one."""
     from simlab.scenario.load import shipped
     from simlab.scenario.plugin import adopted
 
     path = Path(scenario.path or scenario.name)
     name = scenario.name if shipped().get(scenario.name) == path else str(path)
-    sets = [part for setting in settings for part in ("--set", setting)]
     needed = scenario.resolved.get("plugins", {})
-    sets += [part for one in adopted() if one.module in needed for part in ("--plugin", one.given)]
-    plan = ["--replications", str(scenario.replications), "--seed", str(scenario.seed)]
-    return shlex.join(["simlab", what, name, *more, *sets, *plan])
+    sets = [part for setting in settings for part in ("--set", setting)]
+    return name, sets + [part for one in adopted() if one.module in needed for part in ("--plugin", one.given)]
 
 
 @contextmanager
