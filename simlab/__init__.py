@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from simlab.scenario.registry import Own
     from simlab.scenario.scenario import Scenario
     from simlab.studies.runner import Progress
     from simlab.views.comparison import Comparison
@@ -42,12 +43,16 @@ _HOMES = {
     "wire": "simlab.brains.topology",
 }
 
-__all__ = [*_HOMES, "compare", "load", "open", "plugin", "run", "sweep"]
+_FLOORS = ("brains",)  # `simlab.brains.Estimator`
+
+__all__ = [*_HOMES, "compare", "load", "open", "run", "sweep"]
 
 
 def __getattr__(name: str) -> Any:
     if name in _HOMES:
         return getattr(import_module(_HOMES[name]), name)
+    if name in _FLOORS:
+        return import_module(f"simlab.{name}")
     raise AttributeError(f"module `simlab` has no attribute `{name}`; it has {', '.join(sorted(__all__))}")
 
 
@@ -55,25 +60,18 @@ def __dir__() -> list[str]:
     return sorted([*__all__, "__version__"])
 
 
-def load(name_or_path: str | Path, **overrides: Any) -> Scenario:
-    """The scenario that a shipped name or a YAML file describes.
+def load(what: str | Path | Mapping[str, Any], *, using: Own = (), **overrides: Any) -> Scenario:
+    """The scenario that a shipped name, a YAML file, a text of YAML or a mapping describes.
 
-    Overrides are paths in the YAML with `__` for the dots: `load("flash_crash", run__replications=64)`. Raises
-    InputError listing every problem of the file and of the overrides.
+    Overrides are paths in the YAML with `__` for the dots: `load("flash_crash", run__replications=64)`. `using` adds worlds, brains,
+    interventions and detectors of your own, wherever they are defined: a list of classes, `MyWorld` to be written as `my_world`, or
+    a mapping from names to classes. Raises InputError listing every problem of the scenario and of the overrides.
     """
     from simlab.scenario.load import load as read
+    from simlab.scenario.registry import HOUSE
 
-    return read(name_or_path, {path.replace("__", "."): value for path, value in overrides.items()})
-
-
-def plugin(module: str | Path) -> dict[str, type[Any]]:
-    """Import a module of your own, a file `mine.py` or a dotted name, and let scenarios name its classes, which are returned.
-
-    What `--plugin` does; worker processes import it too. Raises PluginError where it cannot be used.
-    """
-    from simlab.scenario.plugin import adopt
-
-    return dict(adopt(str(module)).classes)
+    patches = {path.replace("__", "."): value for path, value in overrides.items()}
+    return read(what, patches, registry=HOUSE.using(using) if using else HOUSE)
 
 
 def run(
@@ -132,14 +130,18 @@ def sweep(
     return Sweep(*play(ready, study, jobs=jobs, out=out, progress=progress))
 
 
-def open(run_directory: str | Path) -> Results:  # noqa: A001
-    """The results of a finished run. Raises StorageError where a file is missing or damaged."""
+def open(run_directory: str | Path, *, using: Own = ()) -> Results:  # noqa: A001
+    """The results of a finished run, `using` the same classes of your own as when it was played.
+
+    Raises StorageError where a file is missing or damaged, InputError where a class is missing.
+    """
     from simlab.results.record import Record
     from simlab.scenario.build import rebuild
+    from simlab.scenario.registry import HOUSE
     from simlab.views.results import Results
 
-    record = Record.open(run_directory)
-    return Results(record, rebuild(record.manifest["document"], record.manifest["scenario"]))
+    record, registry = Record.open(run_directory), HOUSE.using(using) if using else HOUSE
+    return Results(record, rebuild(record.manifest["document"], record.manifest["scenario"], registry))
 
 
 def compare(

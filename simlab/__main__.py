@@ -12,7 +12,18 @@ from typing import TYPE_CHECKING, final
 import click
 
 from simlab import __version__
-from simlab._door.common import called, command_of, load_all, progress_of, refreshed, show, tell, with_overrides, with_plugins
+from simlab._door.common import (
+    called,
+    command_of,
+    load_all,
+    plugins,
+    progress_of,
+    refreshed,
+    show,
+    tell,
+    with_overrides,
+    with_plugins,
+)
 from simlab.base.errors import SimlabError, did_you_mean
 
 if TYPE_CHECKING:
@@ -149,9 +160,10 @@ def validate(scenarios: tuple[str, ...], settings: tuple[str, ...]) -> None:
 @with_plugins
 def index(folder: Path) -> None:
     """Write one page over all runs in DIR, by default results/; `run` does so by itself there."""
+    from simlab.scenario.plugin import registry_of
     from simlab.views.index import write
 
-    click.echo(f"index: {write(folder)}")
+    click.echo(f"index: {write(folder, registry_of(plugins()))}")
 
 
 @cli.command()
@@ -160,9 +172,10 @@ def schema() -> None:
     """The JSON Schema of scenarios, for completion in an editor."""
     import json
 
+    from simlab.scenario.plugin import registry_of
     from simlab.scenario.schema import schema
 
-    click.echo(json.dumps(schema(), indent=2))
+    click.echo(json.dumps(schema(registry_of(plugins())), indent=2))
 
 
 @cli.command()

@@ -14,29 +14,37 @@ from simlab.base.errors import SimlabError
 
 if TYPE_CHECKING:
     from simlab.scenario.describe import Section
+    from simlab.scenario.plugin import Plugin
     from simlab.scenario.scenario import Scenario
     from simlab.studies.runner import Progress
+
+PLUGINS = "simlab.plugins"  # where a command's context keeps them
 
 
 def with_plugins(command: Callable[..., Any]) -> Callable[..., Any]:
     """The option `--plugin`, which is obeyed at once and hands nothing on."""
 
-    def adopt(context: click.Context, parameter: click.Parameter, given: tuple[str, ...]) -> None:  # noqa: ARG001
+    def read(context: click.Context, parameter: click.Parameter, given: tuple[str, ...]) -> None:  # noqa: ARG001
         if given and not context.resilient_parsing:
-            from simlab.scenario.plugin import adopt
+            from simlab.scenario.plugin import plugin
 
-            for module in given:
-                adopt(module)
+            context.meta[PLUGINS] = tuple(plugin(module) for module in dict.fromkeys(given))
 
     return click.option(
         "--plugin",
         multiple=True,
         metavar="MODULE",
-        callback=adopt,
+        callback=read,
         expose_value=False,
         is_eager=True,
         help="Your own world, brain, detector or intervention: mine.py, or the dotted name of a module. It is imported and so run.",
     )(command)
+
+
+def plugins() -> tuple[Plugin, ...]:
+    """What `--plugin` named in this command."""
+    context = click.get_current_context(silent=True)
+    return context.meta.get(PLUGINS, ()) if context else ()
 
 
 def with_overrides(command: Callable[..., Any]) -> Callable[..., Any]:
@@ -71,15 +79,17 @@ def load_all(
 ) -> list[Scenario]:
     """Every scenario, or a ScenarioError with the problems of all of them."""
     from simlab.scenario.load import load
+    from simlab.scenario.plugin import registry_of
     from simlab.scenario.problems import Problem, ScenarioError
     from simlab.scenario.reader import override
 
     overrides = dict(override(setting) for setting in settings)
+    registry = registry_of(plugins())
     found: list[Scenario] = []
     problems: list[Problem] = []
     for name in names:
         try:
-            found.append(load(name, overrides, replications, seed))
+            found.append(load(name, overrides, replications, seed, registry))
         except ScenarioError as error:
             problems += error.problems
     if problems:
@@ -132,10 +142,11 @@ def tell(text: str) -> None:
 
 def refreshed(folder: Path) -> str:
     """Refresh the index of the results folder; a run that is done does not fail because its index cannot be written."""
+    from simlab.scenario.plugin import registry_of
     from simlab.views.index import write
 
     try:
-        return f"index: {write(folder)}"
+        return f"index: {write(folder, registry_of(plugins()))}"
     except SimlabError as error:
         return f"index: not written ({error})"
 
@@ -152,13 +163,17 @@ def command_of(scenario: Scenario, settings: tuple[str, ...], what: str = "run",
 def called(scenario: Scenario, settings: tuple[str, ...]) -> tuple[str, list[str]]:
     """How a command names a scenario, and the options without which it would be another one."""
     from simlab.scenario.load import shipped
-    from simlab.scenario.plugin import adopted
 
     path = Path(scenario.path or scenario.name)
     name = scenario.name if shipped().get(scenario.name) == path else str(path)
-    needed = scenario.resolved.get("plugins", {})
+    needed = set(scenario.resolved.get("plugins", {}).values())
     sets = [part for setting in settings for part in ("--set", setting)]
-    return name, sets + [part for one in adopted() if one.module in needed for part in ("--plugin", one.given)]
+    return name, sets + [part for given in _needed(needed) for part in ("--plugin", given)]
+
+
+def _needed(classes: set[str]) -> list[str]:
+    """The plugins, as they were given, that classes come from."""
+    return [one.given for one in plugins() if classes & {f"{c.__module__}.{c.__qualname__}" for c in one.classes}]
 
 
 @contextmanager

@@ -69,20 +69,19 @@ def create(name: str, folder: Path) -> Path:
 def _check(name: str) -> None:
     """Raise InputError, with the nearest call that works, for a name that no world can have."""
     from simlab.scenario.load import shipped
-    from simlab.scenario.plugin import KINDS, name_of
-    from simlab.scenario.registry import HOUSE
+    from simlab.scenario.registry import HOUSE, snake
     from simlab.scenario.walker import RESERVED
 
     near = (
         re.sub(r"\W+", "_", re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", name), flags=re.ASCII).lower().strip("_0123456789")
     )
-    near = name_of(type(_klass(near), (), {}))[:MOST].strip("_") if near else ""
+    near = snake(_klass(near))[:MOST].strip("_") if near else ""
     if not name or near != name or keyword.iskeyword(name) or name in RESERVED:
         near = f"my_{near}" if keyword.iskeyword(near) or near in RESERVED else near or "my_world"
         raise InputError(
             f"`{name[:80]}` is not a name: small letters, digits and _, at most {MOST}; write e.g. `simlab new {near}`"
         )
-    known = {shelf: getattr(HOUSE, shelf).find(name) for shelf in KINDS} | {"scenarios": shipped().get(name)}
+    known = {f"{shelf.kind}s": shelf.find(name) for shelf in HOUSE} | {"scenarios": shipped().get(name)}
     taken = next((kind for kind, found in known.items() if found is not None), None)
     if taken is not None:
         raise InputError(f"`{name}` is one of simlab's {taken}; write e.g. `simlab new my_{name}`")

@@ -10,7 +10,7 @@ from simlab.base.errors import nearest
 from simlab.base.par import parameters
 from simlab.brains.topology import Schedule
 from simlab.lab.trial import Harm
-from simlab.scenario import factorial, keys, plugin
+from simlab.scenario import factorial, keys
 from simlab.scenario.axes import put_axes
 from simlab.scenario.claiming import Claims, Names
 from simlab.scenario.parts import Part, Parts, several, sides
@@ -69,10 +69,12 @@ def build_point(
     return _whole(_Builder(walker, registry, put_axes(tree, values, walker), part=True).scenario(name, path), walker)
 
 
-def read_study(scenario: Scenario, name: str, document: Node | Mapping[str, Any], registry: Registry = HOUSE) -> Study:
+def read_study(
+    scenario: Scenario, name: str, document: Node | Mapping[str, Any], registry: Registry | None = None
+) -> Study:
     """A study of `scenario` that is not in its file, checked as if it were. Raises ScenarioError with every problem that was found."""
     walker = Walker()
-    builder = _Builder(walker, registry, plant({**scenario.resolved, "studies": {name: document}}))
+    builder = _Builder(walker, registry or scenario.registry, plant({**scenario.resolved, "studies": {name: document}}))
     found = _whole(builder.scenario(scenario.name, scenario.path), walker)
     return found.studies[0]
 
@@ -100,16 +102,15 @@ class _Builder:
         self._reported = {key for key in keys.TOP if key not in tree.value}
 
     def _plugins(self) -> None:
-        """Refuse a document that needs modules which nobody named."""
-        node = self._top["plugins"]
-        there = {one.module for one in plugin.adopted()}
-        for name, digest in self._walker.mapping(node, "plugins", "{mine: 0f3a}").items() if node else ():
-            if name not in there:
-                hint = f"give `--plugin {name}.py`, or in Python `simlab.plugin({name + '.py'!r})`, with the path of that file"
-                self._walker.fault(
-                    digest.place, join("plugins", name), "needs a module that is not part of simlab", hint
-                )
-                self._walker.problems.stop_if_any()  # what follows from it says nothing more
+        """Refuse a document that needs classes which nobody gave; what follows from it says nothing more."""
+        node, own = self._top["plugins"], dict(self._registry.own)
+        for name, given in self._walker.mapping(node, "plugins", "{my_world: mine.MyWorld}").items() if node else ():
+            if name not in own:
+                module, _, one = str(given.value).rpartition(".")
+                hint = f"give `--plugin {module.replace('.', '/')}.py`, with its path, or in Python `using=[{one}]`"
+                self._walker.fault(given.place, join("plugins", name), f"needs {given.value}, no part of simlab", hint)
+        if node:
+            self._walker.problems.stop_if_any()
 
     def scenario(self, name: str, path: str | None) -> Scenario | None:
         """The whole scenario, or None after faults."""
@@ -148,7 +149,7 @@ class _Builder:
         self._refuse_the_endless(arms, waits.most if waits else run["replications"], len(controls))
         resolved = {
             "schema": keys.SCHEMA, "title": top["title"], "story": top["story"], "record": [dict(r) for r in record],
-            "yours": yours or None, "plugins": plugin.used(_owners(arms)) or None,
+            "yours": yours or None, "plugins": _plugged(arms, self._registry) or None,
             "world": world.shown, "brain": several(self._doc["brain"], brains), "schedule": rhythm,
             "run": show(keys.RUN, run) | ({"until": waits_shown} if waits else {}), "harm": harm_shown, "beside": beside,
             "detectors": detectors, "shocks": shocks, "trace": traced or None, "arms": arms_shown,
@@ -163,6 +164,7 @@ class _Builder:
             claims=tuple(claims), harm=harm, record=record, scoreboard=tuple(rows), replications=run["replications"],
             seed=run["seed"], allow_diverged=run["allow_diverged"], resolved=resolved, readiness=limits, path=path,
             studies=tuple(studies), factorial=design, until=waits, beside=beside,
+            registry=self._registry,
         )  # fmt: skip
 
     def _run(self, world: Part) -> dict[str, Any]:
@@ -453,19 +455,13 @@ class _Builder:
             )
 
 
-def _owners(arms: list[Arm]) -> set[type[Any]]:
-    """The classes that arms are played with."""
-    trials = [arm.trial for arm in arms]
-    return {
-        type(part)
-        for trial in trials
-        for part in (
-            trial.world,
-            *trial.brains,
-            *(hand.intervention for hand in trial.hands),
-            *(instrument.detector for instrument in trial.instruments),
-        )
-    }
+def _plugged(arms: list[Arm], registry: Registry) -> dict[str, str]:
+    """The classes that arms are played with and that are no part of simlab, by the names they have here."""
+    used = set()
+    for trial in (arm.trial for arm in arms):
+        used |= {type(trial.world), *map(type, trial.brains), *(type(hand.intervention) for hand in trial.hands)}
+        used |= {type(instrument.detector) for instrument in trial.instruments}
+    return {name: f"{one.__module__}.{one.__qualname__}" for name, one in registry.own if one in used}
 
 
 def _title(name: str, body: Node, usual: str = "") -> str:

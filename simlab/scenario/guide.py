@@ -18,7 +18,6 @@ from typing import Any
 from simlab.base.errors import InputError
 from simlab.base.par import CHOSEN, parameters
 from simlab.base.units import pretty
-from simlab.base.world import World
 from simlab.scenario.describe import Section, claimed
 from simlab.scenario.load import shipped, title
 from simlab.scenario.scenario import Scenario
@@ -107,8 +106,8 @@ def variants(scenario: Scenario) -> list[tuple[str, str]]:
     return [(name, title(known[name])) for name in family]
 
 
-def _halved(world: World[Any]) -> list[tuple[str, float]]:
-    """Real parameters that may be halved as they are, with their halves: those that were chosen, the live ones first."""
+def _halved(world: Any) -> list[tuple[str, float]]:
+    """Real parameters of a world that may be halved as they are, with their halves: those that were chosen, the live ones first."""
     found = []
     for name, (_, kind, par, _) in parameters(type(world)).items():
         if kind is float and par.source == CHOSEN and getattr(world, name):

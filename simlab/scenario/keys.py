@@ -64,7 +64,7 @@ TOP = _table(
     ),
     plugins=_key(
         Node,
-        "digests of the modules to be named with `--plugin`, by module; simlab writes it into a run's document",
+        "classes that are no part of simlab, by the names they have here; simlab writes it into a run's document",
         None,
     ),
     world=_key(Node, "the world and its parameters"),

@@ -21,22 +21,25 @@ ENDINGS = (".yaml", ".yml")
 
 
 def load(
-    name_or_path: str | Path,
+    what: str | Path | Mapping[str, Any],
     overrides: Mapping[str, Any] | None = None,
     replications: int | None = None,
     seed: int | None = None,
     registry: Registry = HOUSE,
 ) -> Scenario:
-    """The scenario in a file, or the shipped one of that name.
+    """The scenario in a file, the shipped one of that name, the YAML in a text of several lines, or a mapping as YAML holds it.
 
     `overrides` are other values by dotted path, such as `{"world.flash_crash.impact": 0.2}`. Raises ScenarioError
     with every problem: what is wrong with the file, its content, or an override.
     """
-    path = find(name_or_path)
     patches = {dotted: _planted(dotted, value) for dotted, value in (overrides or {}).items()}
     for option, number in (("replications", replications), ("seed", seed)):
         if number is not None:
             patches[f"run.{option}"] = _planted(f"run.{option}", number, f"--{option} {number}")
+    if isinstance(what, Mapping) or (isinstance(what, str) and "\n" in what):
+        given = plant(what) if isinstance(what, Mapping) else read(what.encode(), "text")
+        return build(given, _titled(given), None, patches, registry)
+    path = find(what)
     return build(tree(path), _name(path), str(path), patches, registry)
 
 
@@ -133,6 +136,12 @@ def _name(path: Path) -> str:
     """The scenario's name, fit for a folder on any system."""
     name = re.sub(r"[^A-Za-z0-9_-]+", "_", path.name.removesuffix(path.suffix))[:60].strip("_") or "scenario"
     return f"{name}_" if name.lower() in RESERVED else name
+
+
+def _titled(document: Node) -> str:
+    """The name of a scenario that has no file, from its title."""
+    title = document.value.get("title") if isinstance(document.value, dict) else None
+    return _name(Path(f"{title.value.lower():.60}.yaml")) if title and isinstance(title.value, str) else "scenario"
 
 
 def _refusal(message: str, hint: str = "") -> ScenarioError:

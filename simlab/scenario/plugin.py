@@ -1,103 +1,50 @@
-"""A user's own worlds, brains, detectors and interventions: a module that is named explicitly, and only then imported.
+"""A user's own worlds, brains, detectors and interventions in a module that is named explicitly, and only then imported.
 
-A scenario is data and never names code. `adopt` is what `--plugin` calls: it imports one module and puts its classes beside
-those of the house, under their names in lower case with underscores (`FlashCrash` is `flash_crash`). Which module a scenario
-needs, and a digest of its sources, go into the scenario's document and so into the name of its run: an edited plugin is another
-run. The digest covers the module's own files, not what it imports.
+A scenario is data and never names code. `plugin` is what `--plugin` calls: it imports one module and finds its classes, which go where
+`using` takes them (`Registry.using`): there they get their names, and a run of theirs a fingerprint of what they do.
 """
 
 from __future__ import annotations
 
-import hashlib
 import importlib
-import importlib.util
 import inspect
 import keyword
-import re
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterator
 from pathlib import Path
 from types import ModuleType
 from typing import Any, NamedTuple
 
-from simlab.base.errors import PluginError, nearest
-from simlab.base.par import parameters
-from simlab.base.world import World
-from simlab.brains.brain import Brain
-from simlab.detectors.detector import Detector
-from simlab.interventions.intervention import Intervention
+from simlab.base.errors import InputError, PluginError, nearest
 from simlab.scenario.registry import HOUSE, Registry
-
-KINDS: dict[str, type[Any]] = {
-    "worlds": World,
-    "brains": Brain,
-    "interventions": Intervention,
-    "detectors": Detector,
-}
 
 
 class Plugin(NamedTuple):
-    """A module that was adopted: as it was `given`, its name, a digest of its sources, and its classes by their new names."""
+    """A module as it was `given`, and its classes."""
 
     given: str
-    module: str
-    digest: str
-    classes: dict[str, type[Any]]
+    classes: tuple[type[Any], ...]
 
 
-_adopted: dict[str, Plugin] = {}  # by the module's name, in the order in which they were given
-
-
-def adopted() -> tuple[Plugin, ...]:
-    """The plugins of this process."""
-    return tuple(_adopted.values())
-
-
-def adopt(given: str, registry: Registry = HOUSE) -> Plugin:
-    """Import a module, a file `mine.py` or a dotted name, and make its classes known; once is enough.
-
-    Raises PluginError where it cannot be imported, holds no class of a kind, or a name is taken.
-    """
+def plugin(given: str) -> Plugin:
+    """The classes of a module, a file `mine.py` or a dotted name. Raises PluginError where it cannot be imported or holds none."""
     module = _imported(given)
-    if module.__name__ in _adopted:
-        return _adopted[module.__name__]
-    found = {shelf: list(_classes(module, base)) for shelf, base in KINDS.items()}
-    named: dict[str, type[Any]] = {}
-    for shelf, classes in found.items():
-        for owner in classes:
-            name = name_of(owner)
-            if name in named or getattr(registry, shelf).find(name) is not None:
-                taken = f"{module.__name__}.py" if name in named else "simlab"
-                raise PluginError(
-                    f"{given}: `{name}` is taken in {taken}; give the class {owner.__name__} another name"
-                )
-            try:
-                parameters(owner)
-            except TypeError as error:
-                raise PluginError(f"{given}: {error}") from None
-            named[name] = owner
-    if not named:
-        kinds = ", ".join(base.__name__ for base in KINDS.values())
+    found = tuple(_classes(module))
+    if not found:
+        kinds = ", ".join(shelf.kind.capitalize() for shelf in HOUSE)
         raise PluginError(f"{given}: holds no class derived from {kinds} that can be made")
-    for shelf, classes in found.items():
-        getattr(registry, shelf).add({name_of(owner): owner for owner in classes})
-    _adopted[module.__name__] = Plugin(given, module.__name__, _digest(module), named)
-    return _adopted[module.__name__]
+    return Plugin(given, found)
 
 
-def name_of(owner: type[Any]) -> str:
-    """What a class is called in YAML: `FlashCrash` is `flash_crash`."""
-    return re.sub(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])", "_", owner.__name__).lower()
-
-
-def used(owners: Iterable[type[Any]]) -> dict[str, str]:
-    """The digests, by module, of the plugins that these classes come from."""
-    homes = {owner.__module__ for owner in owners}
-    return {
-        plugin.module: plugin.digest
-        for plugin in adopted()
-        if any(home == plugin.module or home.startswith(f"{plugin.module}.") for home in homes)
-    }
+def registry_of(plugins: tuple[Plugin, ...]) -> Registry:
+    """The house's registry with the classes of these plugins. Raises PluginError where a name is taken, or a class is not finished."""
+    registry = HOUSE
+    for one in plugins:
+        try:
+            registry = HOUSE.using({**dict(registry.own), **dict(HOUSE.using(one.classes).own)})
+        except InputError as error:
+            raise PluginError(f"{one.given}: {str(error).removeprefix('using: ').partition('; write')[0]}") from None
+    return registry
 
 
 def _imported(given: str) -> ModuleType:
@@ -133,19 +80,10 @@ def _import(name: str, given: str) -> ModuleType:
         raise PluginError(f"{given}: cannot be imported: {type(error).__name__}: {error}") from error
 
 
-def _classes(module: ModuleType, base: type[Any]) -> Iterable[type[Any]]:
+def _classes(module: ModuleType) -> Iterator[type[Any]]:
     """The classes of a kind that are defined in the module (or below it) and are not abstract."""
     for thing in vars(module).values():
-        if isinstance(thing, type) and issubclass(thing, base) and not inspect.isabstract(thing):
+        if isinstance(thing, type) and any(shelf.takes(thing) for shelf in HOUSE) and not inspect.isabstract(thing):
             home = thing.__module__
             if home == module.__name__ or home.startswith(f"{module.__name__}."):
                 yield thing
-
-
-def _digest(module: ModuleType) -> str:
-    file = Path(str(module.__file__))
-    files = sorted(file.parent.rglob("*.py")) if file.name == "__init__.py" else [file]
-    found = hashlib.sha256()
-    for path in files:
-        found.update(path.relative_to(file.parent).as_posix().encode() + b"\0" + path.read_bytes() + b"\0")
-    return found.hexdigest()[:16]

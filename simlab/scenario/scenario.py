@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any, Literal, NamedTuple, final
 
 from simlab.lab.trial import Harm, Trial
+from simlab.scenario.registry import HOUSE, Registry
 
 
 class Arm(NamedTuple):
@@ -183,7 +184,7 @@ USUAL = Limits()
 class Scenario:
     """A scenario, ready to run. `resolved` is the JSON-like document it came from with every default filled in.
 
-    `beside` is a measure that is drawn beside the headline's in the first picture.
+    `beside` is a measure that is drawn beside the headline's in the first picture. `registry` is where its names were looked up.
     """
 
     name: str
@@ -205,6 +206,7 @@ class Scenario:
     factorial: Factorial | None = None
     until: Until | None = None
     beside: str | None = None
+    registry: Registry = field(default=HOUSE, compare=False, repr=False)
 
     @property
     def most(self) -> int:

@@ -15,7 +15,7 @@ from simlab.scenario import keys
 from simlab.scenario.build import build_point, read_study
 from simlab.scenario.problems import Mark, Problem, ScenarioError, Source
 from simlab.scenario.reader import Node, plain, plant
-from simlab.scenario.registry import HOUSE, Registry
+from simlab.scenario.registry import Registry
 from simlab.scenario.scenario import Axis, Scenario, Study
 from simlab.scenario.studying import document, ready
 from simlab.scenario.walker import Walker
@@ -40,7 +40,7 @@ def plan(
     stat: Any = None,
     design: str = "grid",
     points: int | None = None,
-    registry: Registry = HOUSE,
+    registry: Registry | None = None,
 ) -> Study:
     """A study that is not in the scenario's file, checked as if it were; values are as in YAML. Raises ScenarioError."""
     title = f"{scenario.title}: {' and '.join(short(path) for path in axes)}"[: keys.TITLE]
@@ -81,15 +81,15 @@ def _as_written(path: str, values: Any) -> Node:
     return Node(inside, _mark(path, plain(tree)), Mark(Source(path, numbered=False)))
 
 
-def base_of(scenario: Scenario, study: Study, registry: Registry = HOUSE) -> Scenario:
+def base_of(scenario: Scenario, study: Study, registry: Registry | None = None) -> Scenario:
     """The arms of a study before anything varies. Raises ScenarioError."""
     walker = Walker()
     tree = document(scenario.resolved, study, walker)
     walker.problems.stop_if_any()
-    return build_point(tree, scenario.name, scenario.path, {}, registry)
+    return build_point(tree, scenario.name, scenario.path, {}, registry or scenario.registry)
 
 
-def points(base: Scenario, study: Study, registry: Registry = HOUSE) -> list[Point]:
+def points(base: Scenario, study: Study, registry: Registry | None = None) -> list[Point]:
     """Every point of a study, built and checked; `base` is its `base_of`.
 
     Raises InputError where they are too many, and ScenarioError with what is wrong at which values.
@@ -99,7 +99,7 @@ def points(base: Scenario, study: Study, registry: Registry = HOUSE) -> list[Poi
     for values in coordinates(base, study):
         given = {axis.path: _planted(axis.path, value) for axis, value in zip(study.axes, values, strict=True)}
         try:
-            found.append(Point(values, build_point(tree, base.name, base.path, given, registry)))
+            found.append(Point(values, build_point(tree, base.name, base.path, given, registry or base.registry)))
         except ScenarioError as error:
             where = ", ".join(f"{axis.path}={value}" for axis, value in zip(study.axes, values, strict=True))
             told = [p if p.mark else p._replace(message=f"{p.message} (at {where})"[:400]) for p in error.problems]

@@ -16,6 +16,7 @@ from simlab.base.errors import InputError
 from simlab.lab.outcome import Outcome
 from simlab.lab.trial import Trial
 from simlab.results.disk import Hook, unwatched
+from simlab.results.fingerprint import fingerprint
 from simlab.results.parts import Stretch
 from simlab.results.provenance import code_version
 from simlab.results.record import Record, cell_key
@@ -44,6 +45,12 @@ class Progress(NamedTuple):
     agent_steps: int
 
 
+def version_of(scenario: Scenario) -> str:
+    """The version of the code that decides a scenario's numbers, the user's own classes included."""
+    own = scenario.registry.own
+    return f"{code_version()}.{fingerprint(own)}" if own else code_version()
+
+
 def run_of(scenario: Scenario, version: str | None = None) -> Run:
     """What names a scenario's run; `version` is by default that of the code which decides its numbers."""
     return Run(
@@ -51,7 +58,7 @@ def run_of(scenario: Scenario, version: str | None = None) -> Run:
         document={key: value for key, value in scenario.resolved.items() if key not in ASIDE},
         seed=scenario.seed,
         replications=scenario.most,
-        version=version or code_version(),
+        version=version or version_of(scenario),
         arms=tuple(arm.name for arm in scenario.arms),
         controls={control.name: tuple(arm.name for arm in control.arms) for control in scenario.controls},
         measures=scenario.arms[0].trial.measures,
@@ -217,15 +224,28 @@ def answers(tasks: Iterable[Task], jobs: int, crew: Crew | None = None) -> Gener
     coming = iter(tasks)
     first = list(islice(coming, 2))
     coming = chain(first, coming)
-    if jobs <= 1 or len(first) < 2 or not can_travel(first[0]):
+    if jobs <= 1 or len(first) < 2 or not any(map(can_travel, first)):
         for index, task in enumerate(coming):
             yield index, perform(*task)
         return
+    sent: list[int] = []
+    stay: list[tuple[int, Task]] = []  # some arms may use what was defined in a notebook, and others not
+
+    def travelling() -> Iterator[Task]:
+        for index, task in enumerate(coming):
+            if can_travel(task):
+                sent.append(index)
+                yield task
+            else:
+                stay.append((index, task))
+
     if crew is not None:
-        yield from crew.do(coming)
-        return
-    with Crew(jobs) as own:
-        yield from own.do(coming)
+        yield from ((sent[i], answer) for i, answer in crew.do(travelling()))
+    else:
+        with Crew(jobs) as own:
+            yield from ((sent[i], answer) for i, answer in own.do(travelling()))
+    for index, task in stay:
+        yield index, perform(*task)
 
 
 @contextmanager

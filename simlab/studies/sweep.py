@@ -17,17 +17,26 @@ from simlab.base.errors import InputError
 from simlab.lab.trial import Trial
 from simlab.results import disk, sweeps
 from simlab.results.parts import Stretch
-from simlab.results.provenance import code_version
 from simlab.results.record import Record
 from simlab.results.store import Store, run_directory, run_hash
 from simlab.scenario.axes import shown
 from simlab.scenario.blocks import named
-from simlab.scenario.registry import HOUSE, Registry
+from simlab.scenario.registry import Registry
 from simlab.scenario.scenario import Scenario, Study
 from simlab.studies.design import indices
 from simlab.studies.points import Point, base_of, facts, points
 from simlab.studies.question import Question, question, told
-from simlab.studies.runner import Begun, Play, Progress, answers, available_cpus, cohort_of, open_store, run_of
+from simlab.studies.runner import (
+    Begun,
+    Play,
+    Progress,
+    answers,
+    available_cpus,
+    cohort_of,
+    open_store,
+    run_of,
+    version_of,
+)
 from simlab.studies.summary import summarise
 from simlab.studies.tradeoff import Split, tradeoff
 from simlab.studies.workers import Answer, Task
@@ -52,7 +61,7 @@ def sweep(
     out: str | Path | None = None,
     progress: Callable[[Progress], None] | None = None,
     replace: bool = False,
-    registry: Registry = HOUSE,
+    registry: Registry | None = None,
 ) -> tuple[dict[str, Any], Path]:
     """Play a study, as far as it is not there yet; returns what its points say together, and its directory.
 
@@ -99,7 +108,7 @@ def _design(base: Scenario, study: Study) -> dict[str, Any]:
     return {
         "format": sweeps.FORMAT,
         "scenario": base.name,
-        "version": code_version(),
+        "version": version_of(base),
         "seed": base.seed,
         "replications": base.replications,
         "design": study.design,
@@ -275,7 +284,7 @@ def _document(base: Scenario, study: Study, asked: Question, made: list[Point], 
         "points": study.points,
         "seed": base.seed,
         "replications": base.replications,
-        "version": code_version(),
+        "version": version_of(base),
         "asked": told(base, asked),
         "axes": facts(base, study),
         "arms": [{"name": arm.name, "title": arm.title, "wiring": arm.wiring} for arm in base.arms],

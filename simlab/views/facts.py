@@ -228,8 +228,11 @@ def timings(record: Record) -> dict[str, str]:
 
 
 def command(record: Record, scenario: Scenario) -> str:
-    """The command that reproduces a run without overrides."""
+    """The command that reproduces a run without overrides; the call, where it needs classes of somebody's own."""
     seed = record.summary.get("seed", scenario.seed)
+    if scenario.registry.own:
+        names = ", ".join(one.__name__ for _, one in scenario.registry.own)
+        return f"simlab.run(simlab.load(..., using=[{names}]), replications={record.replications}, seed={seed})"
     return shlex.join(
         [
             "simlab",

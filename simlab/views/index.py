@@ -21,6 +21,7 @@ from simlab.results.disk import write as write_file
 from simlab.results.record import FORMAT
 from simlab.results.sweeps import DESIGN
 from simlab.scenario.build import rebuild
+from simlab.scenario.registry import HOUSE, Registry
 from simlab.views.markup import Html, element, paragraph, together
 from simlab.views.sections import GOOD, LOOK
 from simlab.views.verdict import claim_counts, controls_line, verdict
@@ -44,7 +45,7 @@ class Entry(NamedTuple):
     finished: str = ""
 
 
-def write(folder: str | Path) -> Path:
+def write(folder: str | Path, registry: Registry = HOUSE) -> Path:
     """Write `index.html` over the runs in `folder`, in one instant, and return its path.
 
     Runs are `folder/<run>` and `folder/<scenario>/<run>`, the latest first. Raises StorageError where the folder is not there, cannot be
@@ -62,15 +63,15 @@ def write(folder: str | Path) -> Path:
         with storage(folder), FileLock(folder / ".lock", timeout=PATIENCE):
             if page.is_symlink() or (page.exists() and MARK not in page.read_text("utf-8", errors="replace")):
                 raise StorageError(f"{page}: not written by simlab; move it away")
-            write_file(page, text(compose(folder)))
+            write_file(page, text(compose(folder, registry)))
     except Timeout:
         raise StorageError(f"{folder}: busy, another simlab is writing there; wait for it") from None
     return page
 
 
-def compose(folder: Path) -> str:
+def compose(folder: Path, registry: Registry = HOUSE) -> str:
     """The page."""
-    found = sorted(entries(folder), key=lambda one: str(one.place))
+    found = sorted(entries(folder, registry), key=lambda one: str(one.place))
     found.sort(key=lambda one: one.finished, reverse=True)
     rows = together(_row(folder, one) for one in found)
     listed = Html(f"<ol>\n{rows.text}\n</ol>") if found else paragraph("No finished runs yet: simlab run flash_crash")
@@ -78,7 +79,7 @@ def compose(folder: Path) -> str:
     return Template(template).substitute(title=f"simlab: {count(len(found), 'run')}", rows=listed.text)
 
 
-def entries(folder: Path) -> Iterator[Entry]:
+def entries(folder: Path, registry: Registry = HOUSE) -> Iterator[Entry]:
     """The finished runs in a folder."""
     for path in _folders(folder):
         for place in (
@@ -86,7 +87,7 @@ def entries(folder: Path) -> Iterator[Entry]:
             *([] if _own(path / DESIGN) else _folders(path)),
         ):  # the points of a sweep are no runs of their own
             if _own(place / "manifest.json"):
-                yield _entry(place)
+                yield _entry(place, registry)
 
 
 def _folders(path: Path) -> list[Path]:
@@ -99,7 +100,7 @@ def _own(path: Path) -> bool:
     return path.is_file() and not path.is_symlink() and not path.parent.is_symlink()
 
 
-def _entry(place: Path) -> Entry:
+def _entry(place: Path, registry: Registry) -> Entry:
     try:
         manifest = unseal(place / "manifest.json")
         if manifest.get("format") != FORMAT:
@@ -107,7 +108,7 @@ def _entry(place: Path) -> Entry:
                 place, place.name, f"Stored in format {manifest.get('format')}; this simlab reads format {FORMAT}."
             )
         summary = _summary(place, manifest)
-        scenario = rebuild(manifest["document"], manifest["scenario"])
+        scenario = rebuild(manifest["document"], manifest["scenario"], registry)
     except SimlabError as error:
         return Entry(place, place.name, f"Cannot be read: {error}")
     facts = f"{scenario.name}, {count(summary['replications'], 'replication')}, seed {summary['seed']}"

@@ -6,13 +6,15 @@ or print) in their place; a figure in a file takes ink on white.
 
 from __future__ import annotations
 
+import hashlib
 import io
 import re
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import cache
 from html import escape
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, cast, final
 
 import numpy as np
 
@@ -100,9 +102,32 @@ def style() -> Iterator[None]:
 
 def canvas(width: float, height: float) -> Figure:
     """An empty figure of so many pixels; no window, no pyplot."""
+    return _sheet()(figsize=(width / 72, height / 72), dpi=72)
+
+
+@cache
+def _sheet() -> type[Figure]:
+    """A matplotlib Figure that a notebook shows as the report does; made when first needed, since matplotlib is loaded no earlier."""
     from matplotlib.figure import Figure
 
-    return Figure(figsize=(width / 72, height / 72), dpi=72)
+    @final
+    class Sheet(Figure):
+        """A figure whose label is what it says in words."""
+
+        def _repr_html_(self) -> str:
+            with style():
+                drawn = drawing(self, "figure", str(self.get_label()))
+            return on_paper(drawn)
+
+    return cast("type[Figure]", Sheet)
+
+
+def on_paper(drawn: Drawing, before: str = "", after: str = "") -> str:
+    """A picture as a piece of HTML for a notebook, between other pieces: ink on paper, no wider than the room there is."""
+    name = f"{drawn.name}-{hashlib.sha256(drawn.svg.encode()).hexdigest()[:8]}"  # ids must differ in one notebook
+    svg = drawn._replace(name=name).inline()
+    fitted = svg.replace("<svg ", '<svg style="max-width: 100%; height: auto" ', 1)
+    return f'<div style="color: {INK}; background: #fff; padding: 8px">{before}{fitted}{after}</div>'
 
 
 def frame(figure: Figure, left: float, top: float, width: float, height: float) -> Axes:

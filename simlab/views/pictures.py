@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -78,27 +78,38 @@ def named(name: str, unit: str) -> str:
     return human(name) if unit in ("1", "") else f"{human(name)} ({unit})"
 
 
-def main(record: Record, scenario: Scenario) -> Main:
-    """The arms over time in the headline measure, and the headline itself with its intervals."""
-    top = headline(scenario)
+def main(record: Record, scenario: Scenario, measure: str | None = None, arms: Sequence[Arm] | None = None) -> Main:
+    """The arms over time in the headline measure, and the headline itself with its intervals; or another measure, and its mean."""
+    top = headline(scenario) if measure is None else mean_of(record, scenario, measure)
     bands, levels = [], []
-    for arm in scenario.arms:
+    for arm in scenario.arms if arms is None else arms:
         outcome = record.cells[arm.name]
         values = outcome.series.get(top.measure, np.full((len(outcome.times), len(outcome.replications)), np.nan))
-        beside = None if scenario.beside is None else outcome.series.get(scenario.beside)
+        beside = None if scenario.beside is None or measure is not None else outcome.series.get(scenario.beside)
         name = human(scenario.beside or "")
         bands.append(Band(arm.title, note(arm.trial), outcome.times, values, outcome.replications, beside, name))
         value = level(record.summary, top, arm.name)
         singles = came_to_harm(outcome) if top.share else ()
         levels.append(Level(arm.title, value, _ci(record.summary, top, arm.name), top.say(value), singles=singles))
-    text = "" if scenario.harm is None else f"harm {threshold(scenario)}"
-    unit = scenario.arms[0].trial.world.measures[top.measure].unit
+    own = top.measure == scenario.headline
+    text = "" if scenario.harm is None or not own else f"harm {threshold(scenario)}"
+    unit = top.unit
     scale = Scale(
-        named(top.measure, unit), axis(scenario, unit), edge(scenario), text, percent if top.share else number
+        named(top.measure, unit),
+        axis(scenario, unit) if own else number,
+        edge(scenario) if own else None,
+        text,
+        percent if top.share else number,
     )
     how = "share of replications" if top.share else named(top.measure, unit)
     heading = f"{top.label}" if top.share else f"mean {how}"
     return Main(bands, levels, scale, heading)
+
+
+def mean_of(record: Record, scenario: Scenario, name: str) -> Headline:
+    """A measure to be judged by its mean."""
+    about = declared(scenario, record, name)
+    return Headline(name, f"the mean {human(name)}", about.unit, False, about.worse)
 
 
 def came_to_harm(outcome: Outcome) -> tuple[bool | None, ...]:
@@ -159,24 +170,46 @@ def distributions(record: Record, scenario: Scenario) -> list[tuple[str, Drawing
     """One picture a measure, with its meaning: P(measure > x) in every arm. Call within `style()`."""
     drawn = []
     for name in measures(scenario, record)[:MOST]:
-        unit = unit_of(scenario, record, name)
-        samples = [
-            (arm.title, record.cells[arm.name].measures[name])
-            for arm in scenario.arms
-            if name in record.cells[arm.name].measures
-        ]
-        if not any(np.isfinite(values).any() for _, values in samples):
-            continue
-        own = name == scenario.headline
-        scale = Scale(named(name, unit), axis(scenario, unit) if own else number, edge(scenario) if own else None)
-        alt = (
-            f"Share of replications with {human(name)} above x. "
-            + ". ".join(f"{title}: {_spread(values, scale.say)}" for title, values in samples)
-            + "."
-        )
-        about = sentence(declared(scenario, record, name).about)
-        drawn.append((about, drawing(figures.distributions(samples, scale), f"distribution_{slug(name)}", alt)))
+        found = spread(record, scenario, name)
+        if found.known:
+            about = sentence(declared(scenario, record, name).about)
+            drawn.append((about, drawing(found.figure(), f"distribution_{slug(name)}", found.alt)))
     return drawn
+
+
+class Spread(NamedTuple):
+    """What the picture of a distribution is given: the title and the values `(r,)` of each arm."""
+
+    measure: str
+    samples: list[tuple[str, Any]]
+    scale: Scale
+
+    @property
+    def known(self) -> bool:
+        """Whether any value is defined."""
+        return any(np.isfinite(values).any() for _, values in self.samples)
+
+    @property
+    def alt(self) -> str:
+        """The picture in words."""
+        said = ". ".join(f"{title}: {_spread(values, self.scale.say)}" for title, values in self.samples)
+        return f"Share of replications with {human(self.measure)} above x. {said}."
+
+    def figure(self) -> Figure:
+        """P(measure > x) in every arm. Call within `style()`."""
+        return figures.distributions(self.samples, self.scale)
+
+
+def spread(record: Record, scenario: Scenario, name: str, arms: Sequence[Arm] | None = None) -> Spread:
+    """How a measure is spread over replications in the arms, by default in all."""
+    unit, own = unit_of(scenario, record, name), name == scenario.headline
+    samples = [
+        (arm.title, record.cells[arm.name].measures[name])
+        for arm in (scenario.arms if arms is None else arms)
+        if name in record.cells[arm.name].measures
+    ]
+    scale = Scale(named(name, unit), axis(scenario, unit) if own else number, edge(scenario) if own else None)
+    return Spread(name, samples, scale)
 
 
 def _spread(values: Any, say: Callable[[float], str]) -> str:
@@ -189,55 +222,63 @@ def _spread(values: Any, say: Callable[[float], str]) -> str:
 
 def differences(record: Record, scenario: Scenario) -> list[Drawing]:
     """One picture a measure: every other arm minus the first, paired, with its interval. Call within `style()`."""
-    titles = {arm.name: (i, arm.title) for i, arm in enumerate(scenario.arms)}
-    top = headline(scenario)
     drawn = []
-    if top.share:
-        rows = [
-            (
-                titles[c.arm][0],
-                Level(
-                    titles[c.arm][1], c.difference, c.ci, top.say_difference(c.difference, c.ci).split(",")[0], c.clear
-                ),
-            )
-            for c in contrasts(record.summary, scenario)
-        ]
-        drawn.append(_forest(rows, f"{top.label}, points", "harm", points))
+    if headline(scenario).share:
+        found = apart(record, scenario)
+        drawn.append(drawing(found.figure(), "difference_harm", found.alt))
     for name in measures(scenario, record)[:MOST]:
-        unit = unit_of(scenario, record, name)
-        found = [
-            c
-            for c in record.summary.get("contrasts", ())
-            if c["measure"] == name and c["versus"] == scenario.arms[0].name and c["arm"] in titles
-        ]
-        rows = []
-        for c in found:
-            i, title = titles[c["arm"]]
-            ci = None if c["ci95"] is None else (float(c["ci95"][0]), float(c["ci95"][1]))
-            rows.append(
-                (
-                    i,
-                    Level(
-                        title,
-                        c["mean_difference"],
-                        ci,
-                        f"{_plus(c['mean_difference'])} ({interval(ci)})",
-                        bool(c.get("clear")),
-                    ),
-                )
-            )
-        if any(one.value is not None for _, one in rows):
-            drawn.append(_forest(rows, f"mean {named(name, unit)}", slug(name), number))
+        found = apart(record, scenario, name)
+        if found.known:
+            drawn.append(drawing(found.figure(), f"difference_{slug(name)}", found.alt))
     return drawn
+
+
+class Apart(NamedTuple):
+    """What the picture of paired differences is given: for each other arm its number, and its difference to the first."""
+
+    heading: str
+    rows: list[tuple[int, Level]]
+    say: Callable[[float], str]
+
+    @property
+    def known(self) -> bool:
+        """Whether any difference is defined."""
+        return any(one.value is not None for _, one in self.rows)
+
+    @property
+    def alt(self) -> str:
+        """The picture in words."""
+        said = ". ".join(f"{one.title}: {one.text}" for _, one in self.rows)
+        return f"Difference to the baseline in {self.heading}. {said}."
+
+    def figure(self) -> Figure:
+        """The differences with their intervals. Call within `style()`."""
+        return figures.forest(self.rows, self.heading, self.say)
+
+
+def apart(record: Record, scenario: Scenario, name: str | None = None) -> Apart:
+    """Every other arm minus the first, replication by replication: in P(harm), or in the mean of the measure `name`."""
+    titles = {arm.name: (i, arm.title) for i, arm in enumerate(scenario.arms)}
+    rows = []
+    if name is None:
+        top = headline(scenario)
+        for c in contrasts(record.summary, scenario):
+            i, title = titles[c.arm]
+            said = top.say_difference(c.difference, c.ci).split(",")[0]
+            rows.append((i, Level(title, c.difference, c.ci, said, c.clear)))
+        return Apart(f"{top.label}, points", rows, points)
+    for found in record.summary.get("contrasts", ()):
+        if found["measure"] == name and found["versus"] == scenario.arms[0].name and found["arm"] in titles:
+            i, title = titles[found["arm"]]
+            ci = None if found["ci95"] is None else (float(found["ci95"][0]), float(found["ci95"][1]))
+            difference = found["mean_difference"]
+            said = f"{_plus(difference)} ({interval(ci)})"
+            rows.append((i, Level(title, difference, ci, said, bool(found.get("clear")))))
+    return Apart(f"mean {named(name, unit_of(scenario, record, name))}", rows, number)
 
 
 def _plus(x: float | None) -> str:
     return f"+{number(x)}" if x is not None and x > 0 else number(x)
-
-
-def _forest(rows: list[tuple[int, Level]], heading: str, name: str, say: Callable[[float], str]) -> Drawing:
-    alt = f"Difference to the baseline in {heading}. " + ". ".join(f"{one.title}: {one.text}" for _, one in rows) + "."
-    return drawing(figures.forest(rows, heading, say), f"difference_{name}", alt)
 
 
 def wirings(scenario: Scenario) -> list[tuple[Arm, Drawing]]:
@@ -282,8 +323,28 @@ def lasting(scenario: Scenario) -> list[Lasting]:
     return bands
 
 
-def events(record: Record, scenario: Scenario) -> tuple[tuple[Drawing, Drawing] | None, list[Seen]]:
-    """When things first happened in each replication, wide and for a telephone, and the same as a list. Call within `style()`."""
+class When(NamedTuple):
+    """What the timeline is given: what lasts, the first times of what happens, and until when (s)."""
+
+    bands: list[Lasting]
+    rows: list[Row]
+    horizon: float
+
+    @property
+    def alt(self) -> str:
+        """The picture in words."""
+        said = [f"{row.title}, {row.note}" for row in self.rows]
+        return (
+            f"Lasting: {'; '.join(b.title for b in self.bands) or 'nothing'}. First times: {'; '.join(said) or 'none'}."
+        )
+
+    def figure(self, *, narrow: bool = False) -> Figure:
+        """The timeline. Call within `style()`."""
+        return timeline(self.bands, self.rows, self.horizon, narrow=narrow)
+
+
+def when(record: Record, scenario: Scenario) -> tuple[When | None, list[Seen]]:
+    """When things first happened in each replication, and the same as a list."""
     by_the_popular_rule = {seed(one.name) for one in scenario.arms[0].trial.instruments}
     seen = happened([record.cells[arm.name] for arm in scenario.arms], by_the_popular_rule)
     bands, rows = lasting(scenario), []
@@ -297,12 +358,16 @@ def events(record: Record, scenario: Scenario) -> tuple[tuple[Drawing, Drawing] 
         rows.append(Row(arm, f"{what} in {share}, median {middle}", one.arm or 0, one.first))
     if not rows and not bands:
         return None, seen
-    trial = scenario.arms[0].trial
     latest = max((float(row.first.max()) for row in rows), default=0.0)
-    horizon = max(trial.horizon, latest)
-    said = [f"{row.title}, {row.note}" for row in rows]
-    alt = f"Lasting: {'; '.join(b.title for b in bands) or 'nothing'}. First times: {'; '.join(said) or 'none'}."
+    return When(bands, rows, max(scenario.arms[0].trial.horizon, latest)), seen
+
+
+def events(record: Record, scenario: Scenario) -> tuple[tuple[Drawing, Drawing] | None, list[Seen]]:
+    """When things first happened, wide and for a telephone, and the same as a list. Call within `style()`."""
+    found, seen = when(record, scenario)
+    if found is None:
+        return None, seen
     return (
-        drawing(timeline(bands, rows, horizon), "events", alt),
-        drawing(timeline(bands, rows, horizon, narrow=True), "events_narrow", alt),
+        drawing(found.figure(), "events", found.alt),
+        drawing(found.figure(narrow=True), "events_narrow", found.alt),
     ), seen

@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING, Any, final
 
 from simlab.results.record import Record
 from simlab.scenario.scenario import Scenario
+from simlab.views.plots import Plot
 from simlab.views.verdict import claim_verdict, verdict
 
 if TYPE_CHECKING:
     import pandas as pd
     import xarray as xr
-    from matplotlib.figure import Figure
 
 
 @final
@@ -74,13 +74,27 @@ class Results:
         """One row per arm and replication: columns arm, replication and the measures."""
         return self.record.to_pandas()
 
-    def plot(self) -> Figure:
-        """The main figure: the arms over time, and the headline with its intervals."""
-        from simlab.views.ink import style
-        from simlab.views.pictures import main
+    def to_xarray(self, control: str | None = None) -> xr.Dataset:
+        """One labelled dataset, dims arm, replication and time (s): of the plain arms, or of a control.
 
-        with style():
-            return main(self.record, self.scenario).figure()
+        `ds["drawdown"]` `(arm, replication)` is a final value and `ds["drawdown_over_time"]` `(arm, time, replication)` its series;
+        `harmed`, `diverged` (s, NaN for never) and `failed` say how replications ended. Raises InputError for an unknown control.
+        """
+        from simlab.results.export import dataset
+
+        record = self.record if control is None else self.record.control(control)
+        return dataset(record, {arm.name: arm.title for arm in self.scenario.arms})
+
+    def to_parquet(self, folder: str | Path) -> list[Path]:
+        """Write `measures.parquet`, `series.parquet` and `events.parquet` into `folder` (see `simlab.results.export`)."""
+        from simlab.results.export import to_parquet
+
+        return to_parquet(self.record, folder)
+
+    @property
+    def plot(self) -> Plot:
+        """`plot()` is the main figure, and its methods are others (see `Plot`); each returns a matplotlib Figure."""
+        return Plot(self.record, self.scenario)
 
     def report(self, path: str | Path) -> Path:
         """Write `report.html` and `figures/` into the directory `path`; return the page's path."""

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from simlab.results.record import Record
 from simlab.scenario.scenario import Scenario
-from simlab.views.ink import INK, drawing, style
-from simlab.views.markup import Html, element, table
+from simlab.views.ink import drawing, on_paper, style
+from simlab.views.markup import element, table
 from simlab.views.pictures import main, main_alt
 from simlab.views.verdict import contrasts, headline, verdict
 from simlab.views.words import DASH
@@ -25,9 +25,5 @@ def snippet(record: Record, scenario: Scenario) -> str:
     rows = [
         (arm.title, one.text, against.get(arm.name, DASH)) for arm, one in zip(scenario.arms, given.levels, strict=True)
     ]
-    inside = (
-        element("p", element("strong", verdict(record.summary, scenario))),
-        Html(drawn.inline().replace("<svg ", '<svg style="max-width: 100%; height: auto" ', 1)),
-        table(("arm", top.label, "against the first"), rows),
-    )
-    return f'<div style="color: {INK}; background: #fff; padding: 8px">{"".join(item.text for item in inside)}</div>'
+    said = element("p", element("strong", verdict(record.summary, scenario)))
+    return on_paper(drawn, said.text, table(("arm", top.label, "against the first"), rows).text)

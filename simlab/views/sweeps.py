@@ -7,15 +7,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, final
 
-from simlab.base.errors import InputError
 from simlab.results import sweeps
+from simlab.views.plots import SweepPlot
 from simlab.views.points import Points
 from simlab.views.turn import verdict
 
 if TYPE_CHECKING:
     import pandas as pd
     import xarray as xr
-    from matplotlib.figure import Figure
 
 
 @final
@@ -48,16 +47,10 @@ class Sweep:
         """The numbers, dims (axes..., arm); of a design that is no grid (point, arm), with the axes along point."""
         return sweeps.cube(self.document)
 
-    def plot(self) -> Figure:
-        """The main picture: curves along one axis, a phase diagram over two, scattered points over more."""
-        from simlab.views.ink import style
-        from simlab.views.study import figure
-
-        points = Points(self.document)
-        if not points.axes:
-            raise InputError("nothing varies in this study, so there is nothing to plot along; see `to_pandas`")
-        with style():
-            return figure(points)
+    @property
+    def plot(self) -> SweepPlot:
+        """`plot()` is the main picture, and its methods are others; each returns a matplotlib Figure."""
+        return SweepPlot(self.document)
 
     def report(self, path: str | Path) -> Path:
         """Write `report.html` and `figures/` into the directory `path`; return the page's path."""
@@ -70,16 +63,10 @@ class Sweep:
 
     def _repr_html_(self) -> str:
         """The verdict and the main picture, for a notebook."""
-        from simlab.views.ink import INK
-        from simlab.views.markup import Html, element
+        from simlab.views.ink import on_paper
+        from simlab.views.markup import element
         from simlab.views.study import show
 
         shown = show(self.document)
-        pieces = [element("p", element("strong", shown.verdict))]
-        pieces += [
-            Html(one.inline().replace("<svg ", '<svg style="max-width: 100%; height: auto" ', 1))
-            for one in shown.drawn[:1]
-        ]
-        return (
-            f'<div style="color: {INK}; background: #fff; padding: 8px">{"".join(piece.text for piece in pieces)}</div>'
-        )
+        said = element("p", element("strong", shown.verdict)).text
+        return on_paper(shown.drawn[0], said) if shown.drawn else said

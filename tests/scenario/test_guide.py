@@ -62,7 +62,9 @@ def test_equations_stay_and_paragraphs_flow():
 def test_variants_are_those_of_the_same_world():
     assert [name for name, _ in variants(load("cascade_seams"))] == ["cascade"]
     assert "cascade_seams" in [name for name, _ in variants(load("cascade"))]
-    assert variants(load(ROOT / "scenarios/../scenarios/cascade.yaml")) == []  # a file of one's own, as far as anybody knows
+    assert (
+        variants(load(ROOT / "scenarios/../scenarios/cascade.yaml")) == []
+    )  # a file of one's own, as far as anybody knows
 
 
 @pytest.mark.parametrize("name", ["flash_crash", "oversight"])

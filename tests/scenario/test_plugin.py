@@ -1,4 +1,4 @@
-"""A user's own module: named explicitly, checked, remembered in the run's document, and asked for when the run is opened."""
+"""A user's own module: named explicitly, checked, noted in the run's document, and asked for when the run is opened."""
 
 from __future__ import annotations
 
@@ -7,14 +7,11 @@ import sys
 import pytest
 
 from simlab.base.errors import PluginError
-from simlab.base.world import World
-from simlab.brains.brain import Brain
-from simlab.interventions.intervention import Intervention
-from simlab.scenario import plugin
 from simlab.scenario.build import build, rebuild
 from simlab.scenario.load import load
+from simlab.scenario.plugin import plugin, registry_of
 from simlab.scenario.problems import ScenarioError
-from simlab.scenario.registry import Registry, Shelf
+from simlab.studies.runner import run_of
 
 BRAIN = """\
 from dataclasses import dataclass
@@ -45,18 +42,12 @@ YAML = {
 }
 
 
-@pytest.fixture
-def house(monkeypatch):
-    """A registry of its own, and a process that has adopted nothing."""
-    monkeypatch.setattr(plugin, "_adopted", {})
+@pytest.fixture(autouse=True)
+def forgotten(monkeypatch):
+    """What a test imports does not stay."""
     monkeypatch.setattr(sys, "path", [*sys.path])
     before = set(sys.modules)
-    yield Registry(
-        Shelf(World, "simlab.worlds"),
-        Shelf(Brain, "simlab.brains"),
-        Shelf(Intervention, "simlab.interventions"),
-        Shelf(object, None),
-    )
+    yield
     for name in set(sys.modules) - before:
         if name.startswith("mine_"):
             del sys.modules[name]
@@ -67,47 +58,44 @@ def module(tmp_path, name, text=BRAIN):
     return str(tmp_path / f"{name}.py")
 
 
-def test_a_class_gets_the_name_of_its_words():
-    names = ("Fads", "FlashCrash", "ABTest", "Sgd2Step")
-    assert [plugin.name_of(type(name, (), {})) for name in names] == ["fads", "flash_crash", "ab_test", "sgd2_step"]
+def test_its_classes_are_known_and_the_document_says_whose_they_are(tmp_path):
+    found = plugin(module(tmp_path, "mine_one"))
+    assert [one.__name__ for one in found.classes] == ["TwiceThat"]  # what it imports from the house is not its own
+    registry = registry_of((found, plugin(str(tmp_path / "mine_one.py"))))
+    scenario = build(YAML, "own", registry=registry)
+    assert scenario.resolved["plugins"] == {"twice_that": "mine_one.TwiceThat"}
+    assert rebuild(scenario.resolved, "own", registry) == rebuild(scenario.resolved, "own", registry)
 
 
-def test_its_classes_are_known_and_its_digest_is_kept(tmp_path, house):
-    found = plugin.adopt(module(tmp_path, "mine_one"), house)
-    assert list(found.classes) == ["twice_that"]  # what it imports from the house is not its own
-    scenario = build(YAML, "own", registry=house)
-    assert scenario.resolved["plugins"] == {"mine_one": found.digest}
-    assert plugin.adopt(str(tmp_path / "mine_one.py"), house) is found
-    assert rebuild(scenario.resolved, "own", house) == rebuild(scenario.resolved, "own", house)
+def test_a_scenario_that_needs_none_says_nothing_of_one(tmp_path):
+    registry = registry_of((plugin(module(tmp_path, "mine_two")),))
+    plain = YAML | {"brain": {"mean": {}}}
+    assert build(plain, "own", registry=registry) == build(plain, "own")
+    assert "plugins" not in build(plain, "own").resolved
 
 
-def test_a_scenario_that_needs_none_says_nothing_of_one(tmp_path, house):
-    before = build(YAML | {"brain": {"mean": {}}}, "own", registry=house)
-    plugin.adopt(module(tmp_path, "mine_two"), house)
-    assert build(YAML | {"brain": {"mean": {}}}, "own", registry=house) == before
-    assert "plugins" not in before.resolved
-
-
-def test_an_arm_with_a_brain_of_ones_own_needs_it_too(tmp_path, house):
-    plugin.adopt(module(tmp_path, "mine_three"), house)
+def test_an_arm_with_a_brain_of_ones_own_needs_it_too(tmp_path):
+    registry = registry_of((plugin(module(tmp_path, "mine_three")),))
     arms = {**YAML["arms"], "own": {"topology": "isolated", "brain": {"twice_that": {}}}}
-    found = build(YAML | {"brain": {"mean": {}}, "arms": arms}, "own", registry=house)
-    assert list(found.resolved["plugins"]) == ["mine_three"]
+    found = build(YAML | {"brain": {"mean": {}}, "arms": arms}, "own", registry=registry)
+    assert list(found.resolved["plugins"]) == ["twice_that"]
 
 
-def test_an_edit_is_another_digest(tmp_path, house):
-    one = plugin.adopt(module(tmp_path, "mine_four"), house)
-    del sys.modules["mine_four"]
-    plugin._adopted.clear()
-    fresh = house._replace(brains=Shelf(Brain, "simlab.brains"))
-    assert plugin.adopt(module(tmp_path, "mine_four", BRAIN.replace("2.0", "3.0")), fresh).digest != one.digest
+def test_an_edit_is_another_run(tmp_path):
+    def run(text):
+        registry = registry_of((plugin(module(tmp_path, "mine_four", text)),))
+        del sys.modules["mine_four"]
+        return run_of(build(YAML, "own", registry=registry)).hash
+
+    assert run(BRAIN) == run(BRAIN)
+    assert run(BRAIN) != run(BRAIN.replace("x[..., 0] * self", "x[..., 0] + 0.5 * self"))
 
 
-def test_a_run_says_what_it_needs_and_nothing_else(tmp_path, house):
-    plugin.adopt(module(tmp_path, "mine_five"), house)
-    document = build(YAML, "own", registry=house).resolved
-    plugin._adopted.clear()
-    with pytest.raises(ScenarioError, match=r"plugins\.mine_five: needs a module.*--plugin mine_five\.py") as caught:
+def test_a_run_says_what_it_needs_and_nothing_else(tmp_path):
+    document = build(YAML, "own", registry=registry_of((plugin(module(tmp_path, "mine_five")),))).resolved
+    with pytest.raises(
+        ScenarioError, match=r"plugins\.twice_that: needs mine_five\.TwiceThat.*`--plugin mine_five\.py`"
+    ) as caught:
         rebuild(document, "own")
     assert len(caught.value.problems) == 1
 
@@ -122,19 +110,18 @@ def test_a_run_says_what_it_needs_and_nothing_else(tmp_path, house):
         (
             "mine_e",
             BRAIN.replace("TwiceThat", "Ridge"),
-            "`ridge` is taken in simlab; give the class Ridge another name",
+            "`ridge` is the name of another brain",
         ),
         ("mine_f", BRAIN.replace('Annotated[float, Par("1", "what it multiplies by", low=0)]', "float"), "annotate it"),
         ("mine-g", BRAIN, "give the file a name such as `mine.py`"),
         ("json", BRAIN, "another module is called `json`"),
     ],
 )
-def test_what_cannot_be_used_says_why(tmp_path, house, name, text, says):
+def test_what_cannot_be_used_says_why(tmp_path, name, text, says):
     with pytest.raises(PluginError) as caught:
-        plugin.adopt(module(tmp_path, name, text), house)
+        registry_of((plugin(module(tmp_path, name, text)),))
     assert says in str(caught.value)
     assert caught.value.exit_code == 5
-    assert plugin.adopted() == ()
 
 
 @pytest.mark.parametrize(
@@ -146,10 +133,10 @@ def test_what_cannot_be_used_says_why(tmp_path, house, name, text, says):
         ("{folder}/mine_on.py", "did you mean `{folder}/mine_one.py`?"),
     ],
 )
-def test_what_is_not_there_is_told_with_the_nearest(tmp_path, house, given, says):
+def test_what_is_not_there_is_told_with_the_nearest(tmp_path, given, says):
     module(tmp_path, "mine_one")
     with pytest.raises(PluginError) as caught:
-        plugin.adopt(given.format(folder=tmp_path), house)
+        plugin(given.format(folder=tmp_path))
     assert says.format(folder=tmp_path) in str(caught.value)
 
 
