@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 
 ROOMS = {
     "audit": "auditing",
+    "cite": "citing",
     "compare": "comparing",
     "new": "creating",
     "readiness": "judging",

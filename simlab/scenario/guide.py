@@ -61,6 +61,9 @@ def notice(scenario: Scenario) -> list[str]:
         said = what.removesuffix(" (expected false)")
         answer = "It is not" if what != said else "It is expected"
         found.append(f"Is it true that {said}? {answer}: {' '.join(because.split()).removesuffix('.')}.")
+    if scenario.factorial:
+        seams = " or the ".join(scenario.factorial.seams)
+        found.append(f"Is it the {seams} that moves {scenario.headline}, and does each do so alone or only together?")
     if not found:
         found.append(f"How does {scenario.headline} differ between the arms, and from {scenario.controls[0].title}?")
     return found
