@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, final
 import click
 
 from simlab import __version__
+from simlab._door import completing
 from simlab._door.common import (
     called,
     command_of,
@@ -35,6 +36,7 @@ ROOMS = {
     "audit": "auditing",
     "cite": "citing",
     "compare": "comparing",
+    "completion": "completing",
     "new": "creating",
     "readiness": "judging",
     "score": "judging",
@@ -79,7 +81,7 @@ def cli() -> None:
 
 
 @cli.command()
-@click.argument("scenarios", nargs=-1, required=True, metavar="SCENARIO...")
+@click.argument("scenarios", nargs=-1, required=True, metavar="SCENARIO...", shell_complete=completing.scenarios)
 @with_overrides
 @click.option("--replications", type=int, metavar="N", help="Replications of every arm.")
 @click.option("--seed", type=int, metavar="N", help="What every random number depends on.")
@@ -134,7 +136,7 @@ def list_() -> None:
 
 
 @cli.command()
-@click.argument("scenario")
+@click.argument("scenario", shell_complete=completing.scenarios)
 @with_overrides
 def describe(scenario: str, settings: tuple[str, ...]) -> None:
     """What a scenario is, how it works, what to notice and what to try; then its record, parameters, arms, controls and claims."""
@@ -146,7 +148,7 @@ def describe(scenario: str, settings: tuple[str, ...]) -> None:
 
 
 @cli.command()
-@click.argument("scenarios", nargs=-1, required=True, metavar="SCENARIO...")
+@click.argument("scenarios", nargs=-1, required=True, metavar="SCENARIO...", shell_complete=completing.scenarios)
 @with_overrides
 def validate(scenarios: tuple[str, ...], settings: tuple[str, ...]) -> None:
     """Read scenarios and say everything that is wrong with them; nothing is run."""
@@ -180,10 +182,15 @@ def schema() -> None:
 
 
 @cli.command()
-@click.argument("scenario")
-@click.option("--arm", required=True, metavar="ARM", help="The arm.")
+@click.argument("scenario", shell_complete=completing.scenarios)
+@click.option("--arm", required=True, metavar="ARM", help="The arm.", shell_complete=completing.arms)
 @click.option("--replication", type=click.IntRange(min=0), required=True, metavar="N", help="Its replication, from 0.")
-@click.option("--control", metavar="CONTROL", help="The control under which it is played, if any.")
+@click.option(
+    "--control",
+    metavar="CONTROL",
+    help="The control under which it is played, if any.",
+    shell_complete=completing.controls,
+)
 @click.option("--ticks", metavar="FIRST:LAST", help="Which ticks to show, e.g. 100:120; all by default.")
 @click.option("--seed", type=int, metavar="N", help="As in `run`.")
 @click.option("--replications", type=int, metavar="N", help="As in `run`.")

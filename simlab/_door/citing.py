@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import click
 
+from simlab._door import completing
 from simlab._door.common import load_all, with_overrides
 
 
 @click.command()
-@click.argument("scenario")
+@click.argument("scenario", shell_complete=completing.scenarios)
 @with_overrides
 def cite(scenario: str, settings: tuple[str, ...]) -> None:
     """BibTeX of simlab, and of every source that a scenario, its world and its brains name.

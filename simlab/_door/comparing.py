@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from simlab._door import completing
 from simlab._door.common import command_of, load_all, plugins, progress_of, show, with_overrides, with_size
 
 if TYPE_CHECKING:
@@ -18,7 +19,9 @@ if TYPE_CHECKING:
 
 
 @click.command()
-@click.argument("what", nargs=-1, required=True, metavar="SCENARIO A B | RUN_A RUN_B")
+@click.argument(
+    "what", nargs=-1, required=True, metavar="SCENARIO A B | RUN_A RUN_B", shell_complete=completing.compared
+)
 @click.option("--arm", "arms", multiple=True, metavar="X[:Y]", help="Of two runs: arm X, or X of A with Y of B.")
 @with_overrides
 @with_size
