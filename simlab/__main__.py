@@ -159,14 +159,19 @@ def validate(scenarios: tuple[str, ...], settings: tuple[str, ...]) -> None:
 
 
 @cli.command()
-@click.argument("folder", type=click.Path(path_type=Path), default=Path("results"), metavar="[DIR]")
+@click.argument("folders", nargs=-1, type=click.Path(path_type=Path), metavar="[DIR]...")
 @with_plugins
-def index(folder: Path) -> None:
-    """Write one page over all runs in DIR, by default results/; `run` does so by itself there."""
+def index(folders: tuple[Path, ...]) -> None:
+    """Write one page over all runs in DIR, by default results/; `run` does so by itself there.
+
+    Of several DIRs the page is written into the first, and also shows the runs in the others, such as those that `--out` made; it
+    remembers them.
+    """
     from simlab.scenario.plugin import registry_of
     from simlab.views.index import write
 
-    click.echo(f"index: {write(folder, registry_of(plugins()))}")
+    folder, *also = folders or (Path("results"),)
+    click.echo(f"index: {write(folder, registry_of(plugins()), also)}")
 
 
 @cli.command()
