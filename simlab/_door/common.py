@@ -109,7 +109,8 @@ def show(sections: Iterable[Section], *, err: bool = False) -> None:
             console.print(Text(section.heading, style="bold"))
             for line in section.text.splitlines():
                 console.print(Text(line), soft_wrap=line.startswith("    "))
-            if section.rows and _needs(section) > console.width:
+            widths = _widths(section, console.width)
+            if section.rows and widths is None:
                 for row in section.rows:
                     table = Table(show_header=False, pad_edge=False, box=None)
                     table.add_column(style="dim", no_wrap=True)
@@ -120,8 +121,8 @@ def show(sections: Iterable[Section], *, err: bool = False) -> None:
                     console.print()
             elif section.rows:
                 table = Table(show_header=any(section.columns), pad_edge=False, box=None)
-                for column in section.columns:
-                    table.add_column(Text(column, style="dim"), overflow="fold")
+                for column, width in zip(section.columns, widths or (), strict=True):
+                    table.add_column(Text(column, style="dim"), overflow="fold", width=width)
                 for row in section.rows:
                     table.add_row(*(Text(cell) for cell in row))
                 console.print(table)
@@ -129,10 +130,17 @@ def show(sections: Iterable[Section], *, err: bool = False) -> None:
     click.echo(captured.get(), nl=False, err=err)
 
 
-def _needs(section: Section) -> int:
-    """The width below which a table would break words, such as a path that is to be copied."""
-    columns = zip(section.columns, *section.rows, strict=True)
-    return sum(max(len(word) for cell in column for word in (cell.split() or [""])) + 2 for column in columns) - 2
+def _widths(section: Section, room: int) -> list[int] | None:
+    """How wide each column is, so that no word is broken, such as a path that is to be copied; None where there is no room for that."""
+    columns = list(zip(section.columns, *section.rows, strict=True))
+    needed = [max(len(word) for cell in column for word in (cell.split() or [""])) for column in columns]
+    wanted = [max(len(line) for cell in column for line in (cell.split("\n"))) for column in columns]
+    spare = room - sum(needed) - 2 * (len(columns) - 1)
+    if spare < 0:
+        return None
+    more = [want - need for want, need in zip(wanted, needed, strict=True)]
+    share = min(spare / max(sum(more), 1), 1.0)
+    return [need + int(share * extra) for need, extra in zip(needed, more, strict=True)]
 
 
 def tell(text: str) -> None:
