@@ -33,12 +33,15 @@ if TYPE_CHECKING:
 
 
 ROOMS = {
+    "alerts": "alerting",
     "audit": "auditing",
     "cite": "citing",
     "compare": "comparing",
     "completion": "completing",
+    "export": "alerting",
     "new": "creating",
     "readiness": "judging",
+    "replay": "alerting",
     "score": "judging",
     "study": "studying",
     "sweep": "studying",

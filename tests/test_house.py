@@ -284,8 +284,11 @@ def test_the_lock_holds_every_dependency() -> None:
 
 def test_dependencies_are_what_is_imported() -> None:
     used = {name.split(".")[0] for path in SOURCES for name in imports(ast.parse(path.read_text(encoding="utf-8")))}
-    lines = [*PROJECT["project"]["dependencies"], *PROJECT["project"]["optional-dependencies"]["parquet"]]
-    wanted = {Requirement(line).name.split(".")[0].replace("-", "_") for line in lines}
+    extras = PROJECT["project"]["optional-dependencies"]
+    names = [
+        Requirement(line).name for line in [*PROJECT["project"]["dependencies"], *extras["parquet"], *extras["ml"]]
+    ]
+    wanted = {{"scikit-learn": "sklearn"}.get(name, name).split(".")[0].replace("-", "_") for name in names}
     assert wanted == used - set(sys.stdlib_module_names) - {"simlab"}
 
 

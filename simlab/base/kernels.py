@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from functools import cache
 from typing import NamedTuple
 
@@ -49,6 +50,31 @@ def poisson(u: Floats, rate: float) -> Ints:
     Inverse CDF: the smallest n with u < P(N <= n). The same uniforms give, at a higher rate, nowhere smaller a number.
     """
     return np.searchsorted(poisson_cells(rate), u, side="right")
+
+
+def binomial(u: Floats, n: Floats, p: Floats) -> Floats:
+    """Binomial numbers from uniforms on [0, 1), in their shape; `n` whole numbers of trials and `p` chances, in that shape too.
+
+    Inverse CDF, by adding up chances from 0 (from n, where p is above a half): about as many turns as the largest number, for all
+    at once, so meant for n p in the tens. Above 500 the quantile comes from scipy's inverse of the incomplete beta function.
+    """
+    from scipy.special import bdtrik
+
+    turned = p > 0.5
+    q, v = np.where(turned, 1 - p, p), np.where(turned, np.nextafter(1 - u, 0), u)
+    many = n * q > 500
+    odds, k = q / (1 - q), np.zeros(u.shape)
+    term = np.exp(n * np.log1p(-q)) * ~many
+    total = term.copy()
+    going = (v >= total) & ~many
+    while going.any():
+        k += going
+        term *= going * (n - k + 1) / np.maximum(k, 1) * odds
+        total += term
+        going &= (v >= total) & (k < n) & (term > 0)
+    if many.any():
+        k[many] = np.ceil(np.maximum(bdtrik(v[many], n[many], q[many]), 0))
+    return np.where(turned, n - k, k)
 
 
 class Served(NamedTuple):
@@ -107,6 +133,24 @@ def _serve(comes: Floats, key: Array, work: Floats, free: Floats, out: Floats, b
     last = np.ones((r, j), dtype=bool)
     np.not_equal(key[:, 1:], key[:, :-1], out=last[:, :-1])
     free.reshape(-1)[seat[last]] = reach[last]
+
+
+def soonest(comes: Floats, server: Ints, work: Floats, free: Floats, mean: Floats, each: Floats) -> Ints:
+    """The `server` `(r, j)` of each customer; one who has none yet (-1) goes where an average one is done first, known on arrival.
+
+    Customers come, and each of `k` servers is busy until `free` `(r, k)`, as in `fifo`. An average one takes `mean` `(k,)`; this one
+    takes its `work` `(r, j)` times `each` `(k+1,)`, which nobody knows beforehand. With equal servers that is where the backlog is
+    least, and so the one queue of M/G/k (Kiefer & Wolfowitz 1955, Trans. AMS 78). Each choice waits for the one before, so the
+    loop is over customers, for all rows at once.
+    """
+    r, k = free.shape
+    until, row, chosen = np.concatenate([free, np.zeros((r, 1))], axis=1), np.arange(r), server.T.copy()
+    for at, one, takes in zip(comes.T.copy(), chosen, work.T.copy(), strict=True):
+        begins = np.maximum(until, at[:, None])
+        best = (begins[:, :k] + mean).argmin(axis=1)
+        np.copyto(one, best, where=one < 0)
+        until[row, one] = begins[row, one] + takes * each[one]
+    return np.ascontiguousarray(chosen.T)
 
 
 def one_factor(common: Floats, own: Floats, share: float) -> Floats:
@@ -176,19 +220,49 @@ def log_bin(value: Floats, low: float, bins: int) -> Ints:
     return at
 
 
-def log_quantiles(counts: Floats, low: float, levels: tuple[float, ...]) -> list[Floats]:
-    """Quantiles from counts by `log_bin`, `(r, bins)`, each `(r,)`: linear within a bin (at most 6% wide); 0 where nothing was counted."""
-    first = np.float64(low).view(np.int64) >> _SHIFT
-    edges = ((first + np.arange(counts.shape[1] + 1)) << _SHIFT).view(np.float64)
-    total = np.cumsum(counts, axis=1)
-    row, found = np.arange(len(counts)), []
-    for level in levels:
-        want = level * total[:, -1]
-        at = np.minimum((total < want[:, None]).sum(axis=1), counts.shape[1] - 1)
-        inside = counts[row, at]
-        part = 1 - (total[row, at] - want) / np.where(inside > 0, inside, 1.0)
-        found.append(np.where(total[:, -1] > 0, edges[at] + part * (edges[at + 1] - edges[at]), 0.0))
-    return found
+def log_count(counts: Floats, kind: Ints, value: Floats, low: float, how_many: Array) -> None:
+    """Count each `value` `(r, j)` in its bin by `log_bin` and under its `kind`, `how_many` times, in `counts` `(r, kinds, bins)`."""
+    r, kinds, bins = counts.shape
+    cell = (kind + np.arange(r)[:, None] * kinds) * bins
+    cell += log_bin(value, low, bins)
+    add_at(counts, cell, how_many)
+
+
+def log_quantiles(counts: Floats, low: float, levels: Sequence[float]) -> Floats:
+    """Quantiles from whole numbers counted by `log_bin` `(r, bins)`, `(levels, r)`: linear within a bin (at most 6% wide), 0 for none."""
+    r, bins = counts.shape
+    edges = _log_edges(low, bins)
+    total = np.cumsum(counts)  # through all rows: sums of whole numbers are exact
+    last = np.arange(1, r + 1) * bins - 1
+    upto = total[last]
+    before = np.append(0.0, upto[:-1])
+    want = np.array(levels)[:, None] * (upto - before)
+    cell = np.minimum(total.searchsorted(before + np.ceil(want)), last)
+    inside, at = counts.reshape(-1)[cell], cell % bins
+    part = 1 - (total[cell] - before - want) / np.maximum(inside, 1.0)
+    return np.asarray((edges[at] + part * (edges[at + 1] - edges[at])) * (upto > before))
+
+
+@cache
+def _log_edges(low: float, bins: int) -> Floats:
+    """Where the bins of `log_bin` begin, and where the last one ends, `(bins+1,)`."""
+    edges = (((np.float64(low).view(np.int64) >> _SHIFT) + np.arange(bins + 1)) << _SHIFT).view(np.float64)
+    edges.flags.writeable = False
+    return np.asarray(edges)
+
+
+def quantiles(values: Array, levels: Sequence[float]) -> Floats:
+    """Quantiles of each row of `values` `(r, ...)`, `(r, levels)`: the least value that at least a share `level` does not exceed.
+
+    An infinite value is nobody's, and a row without values has quantiles of 0.
+    """
+    known = values < np.inf
+    there = known.reshape(len(values), -1).sum(axis=1)[:, None]
+    used = np.flatnonzero(known.reshape(-1, values.shape[-1]).any(axis=0))
+    last = used[-1] + 1 if len(used) else 1  # columns at the end that are nobody's in any row need no sorting
+    line = np.sort(values[..., :last].reshape(len(values), -1), axis=1)
+    at = np.ceil(there * np.array(levels) - 1e-9).astype(np.int64) - 1  # 20 x 0.95 is 19, not a little more
+    return np.where(there > 0, np.take_along_axis(line, np.maximum(at, 0), axis=1), 0.0)
 
 
 def best_beta(a: Floats, b: Floats, z: Floats) -> Ints:
@@ -223,6 +297,22 @@ def turned(at: Floats, dt: float, tick: Ints, size: int, stride: int) -> Ints:
     return np.asarray(((int(tick[0]) + np.arange(size)) % size * stride).take(ahead))
 
 
+def emptied(wheel: Floats, tick: Ints, k: int) -> Floats:
+    """The first `k` columns of what a wheel `(r, size, ..., columns)` holds for `tick` `(r,)`, the same for all; it is then empty."""
+    at = int(tick[0]) % wheel.shape[1]
+    found = wheel[:, at, ..., :k].copy()
+    wheel[:, at] = 0
+    return found
+
+
+def window_quantiles(window: Array, tick: Ints, values: Array, levels: Sequence[float], before: Floats) -> Floats:
+    """Keep the `values` `(r, j)` of `tick` `(r,)` in a `window` `(r, ticks, j)`: its `quantiles` when it is full, else those `before`."""
+    size = window.shape[1]
+    at = int(tick[0]) % size
+    window[:, at] = values
+    return quantiles(window, levels) if at == size - 1 else before
+
+
 def add_at(where: Floats, cell: Ints, what: Array | float) -> None:
     """Add to the cells of a C-ordered array, in place, each as often as it is named."""
     np.add.at(where.reshape(-1), cell.ravel(), what if isinstance(what, float) else what.ravel())
@@ -251,3 +341,13 @@ def first_fit(size: Floats, machines: int) -> tuple[Ints, Floats]:
         fits = at[i] < machines
         flat[first + at[i]] -= np.where(fits, item, 0.0)
     return at.T.reshape(size.shape), room[:, :machines].reshape(*shape, machines)
+
+
+def places(key: Ints) -> Ints:
+    """How many earlier entries of a flat, non-negative `key` are the same, `(n,)`: each one's place in the line of its own kind."""
+    order = np.argsort(key, kind="stable")
+    line = key[order]
+    first = np.maximum.accumulate(np.arange(len(key)) * (np.diff(line, prepend=-1) != 0))  # where its kind begins
+    place = np.empty(len(key), np.int64)
+    place[order] = np.arange(len(key)) - first
+    return place

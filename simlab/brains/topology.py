@@ -138,7 +138,8 @@ class Topology:
         """The wiring as a directed graph from what is depended on to what depends on it.
 
         Nodes are `("pool", i)`, `("view", i)`, `("brain", i)`, `("model", i)`; each has `part` (its first element),
-        `reach` (how many models fail with it: its blast radius) and `shared` (reach above 1, models aside).
+        `reach` (how many models fail with it: its blast radius) and `shared` (reach above 1, models aside). Federated rounds are
+        nodes `("round", kind)` through which brains of a kind reach each other.
         """
         import networkx as nx
 
@@ -154,6 +155,10 @@ class Topology:
         for b, pool in enumerate(self.taught_by):
             g.add_node(("pool", pool), part="pool")
             g.add_edge(("pool", pool), ("brain", b))
+            if self.average_every:  # whatever one brain brings to a round, all that take part take home
+                meets = ("round", self.kind_of[b])
+                g.add_node(meets, part="round")
+                g.add_edges_from([(("brain", b), meets), (meets, ("brain", b))])
         for node in g:
             below = nx.descendants(g, node) | {node}
             reach = sum(part == "model" for part, _ in below)

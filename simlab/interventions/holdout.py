@@ -11,7 +11,7 @@ from typing import Annotated, Any, ClassVar, final
 import numpy as np
 
 from simlab.base.arrays import Bools
-from simlab.base.errors import InputError
+from simlab.base.errors import InputError, ParameterError
 from simlab.base.par import Par
 from simlab.base.world import Action, Feedback
 from simlab.interventions.intervention import Intervention, Moment, Seam, handed, over, weighed
@@ -25,7 +25,9 @@ class Holdout(Intervention):
     It is good for unbiased data: no model decided what is answered there, so held-out cases compared with the others show what
     the models do, and brains that learn from them alone (`others: 0`) do not learn their own echo. What all share, such as a
     price, still carries the echo. Weights need answers about the cases of the same tick; the hand is refused where
-    answers are late or pooled.
+    answers are late or pooled. Where the model would have left a case alone anyway its answer is no less good: with `weighted`
+    those count once, held-out cases that the model would have treated 1 / share, and treated ones not at all, so that totals are
+    those of everybody left alone (Horvitz & Thompson 1952, J. Am. Stat. Assoc. 47).
     """
 
     seam: ClassVar[Seam] = "action"
@@ -36,6 +38,15 @@ class Holdout(Intervention):
         False
     )
     others: Annotated[float, Par("1", "weight in learning of the cases that are not held out", low=0)] = 1.0
+    weighted: Annotated[
+        bool,
+        Par("1", "whether answers count by one over the chance that the case was left alone; in the place of `others`"),
+    ] = False
+
+    def check(self) -> None:
+        """Raise ParameterError where two weights are given."""
+        if self.weighted and self.others != 1:
+            raise ParameterError(f"Holdout.others must be 1 where answers are weighted by chance, not {self.others:g}")
 
     def apply(self, value: Any, on: Bools, moment: Moment) -> Any:
         """The Action with the fallback in held-out cases of models `on` `(r, m)`; or the Feedback with weights."""
@@ -46,11 +57,14 @@ class Holdout(Intervention):
     def _held(self, value: Action, on: Bools, moment: Moment) -> Action:
         luck = moment.fixed if self.fixed else moment.luck
         moment.kept["held"] = held = luck.uniform("held out", value.value.shape) < self.share
-        return handed(value, over(on, value.value) & held, moment.fallback())
+        plain = moment.fallback()
+        if self.weighted:
+            moment.kept["alone"] = value.value == plain
+        return handed(value, over(on, value.value) & held, plain)
 
     def _weighed(self, value: Feedback, on: Bools, moment: Moment) -> Feedback:
         held = moment.kept.pop("held", None)  # of this tick; none where agents do not listen to the models at all
-        if held is None or self.others == 1:
+        if held is None or (self.others == 1 and not self.weighted):
             return value
         if value.action is not None or value.x is not None or value.outcome.shape[: held.ndim] != held.shape:
             world = type(moment.world).__name__
@@ -59,5 +73,8 @@ class Holdout(Intervention):
                 "so they cannot be weighted by who was held out; write `others: 1`"
             )
         weight = weighed(value)
+        if self.weighted:
+            counts = np.where(moment.kept.pop("alone"), 1.0, held / max(self.share, 1e-300))
+            return value._replace(weight=weight * np.where(over(on, weight), over(counts, weight), 1.0))
         treated = over(on, weight) & ~over(held, weight)
         return value._replace(weight=np.where(treated, self.others * weight, weight))

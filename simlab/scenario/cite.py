@@ -39,7 +39,10 @@ _LATE = re.compile(rf"{_WHO},(?P<rest>.*) \({_YEAR}\)(?P<more>,.*)?$", re.DOTALL
 _STOP = "".join(f"(?<!{short})" for short in _SHORT.split("|")) + r"(?<!\b[A-Z])\. "
 _AFTER = re.compile(rf", [A-Z\"][^;:()]*?(?=[;:()]|{_STOP}|$)")
 _VOLUME = re.compile(r"(?P<name>.*\D) (?P<volume>\d+)(?:\((?P<number>\d+(?:-\d+)?)\))?$")
-_MEETINGS = "AIES|AISTATS|ALT|CIKM|EuroSys|FAccT|ICLR|ICML|KDD|NIPS|NeurIPS|OSDI|PODC|RecSys|SIGMOD|SOSP|USENIX|WWW"
+_MEETINGS = (
+    "AIES|AISTATS|ALT|CIKM|DISCEX|EuroSys|FAccT|HotOS|ICDM|ICLR|ICML|"
+    "KDD|NIPS|NSDI|NeurIPS|OSDI|PODC|RecSys|SIGCOMM|SIGMOD|SOSP|USENIX|WWW"
+)
 _PERIODICAL = re.compile(
     r"(Journal|Review|Annals|Proceedings) |.*(Bulletin|Review|Reviews)$|(Nature|Econometrica|Management Science)$"
 )
@@ -50,7 +53,7 @@ _NOBODY = re.compile(
     r"(?:January|February|March|April|May|June|July|August|September|October|November|December"
     r"|After|And|Appendix|As|At|Before|By|County|Exercise|Fig|Figure|From|In|Of|On|See|Since|Table|The|To|With)\b"
 )
-_OWN = re.compile(r"[^A-Z]|Exercise |Phi\b|$")  # algebra, chosen, another scenario: not somebody else's
+_OWN = re.compile(r"[^A-Z]|[A-Z] \W |Exercise |Phi\b|$")  # algebra, chosen, another scenario: not somebody else's
 
 
 class Entry(NamedTuple):

@@ -129,8 +129,9 @@ def note(trial: Trial) -> str:
         if (len(set(of)) < topology.models or (part == "data" and len(set(topology.taught_by)) < topology.brains))
         and not (part == "features" and trial.world.spec.views == 1)
     ]
-    averaged = ", weights averaged" if topology.average_every else ""
-    return (f"shared: {', '.join(one)}" if one else "nothing shared") + averaged
+    said = [f"shared: {', '.join(one)}"] if one else []
+    said += ["weights averaged"] if topology.average_every else []
+    return ", ".join(said) or "nothing shared"
 
 
 def _ci(summary: Mapping[str, Any], top: Headline, arm: str) -> tuple[float, float] | None:

@@ -115,35 +115,30 @@ def _contrast(arm: str, here: float | None, there: float | None, rows: Mapping[s
 
 
 def shares(topology: Topology, base: Topology) -> tuple[str, ...]:
-    """Which parts more models have in common than in `base`. One brain for all is taught by one pool: that is one seam."""
+    """Which parts more models have in common than in `base`."""
     sizes = {part: [len(set(getattr(t, field))) for t in (topology, base)] for part, field in PARTS}
-    more = [part for part, (here, there) in sizes.items() if here < there]
-    return tuple(part for part in more if not (part == "data" and "brain" in more))
+    return tuple(part for part, (here, there) in sizes.items() if here < there)
 
 
-def shares_more(arm: Arm, base: Arm) -> bool:
-    """Whether an arm shares something that the baseline does not: only then is it a surprise that it does better."""
-    return bool(shares(arm.trial.topology, base.trial.topology))
+def shared_alone(arm: Arm, base: Arm) -> tuple[str, ...]:
+    """Which parts an arm shares that the baseline does not, where that is all in which they differ; else none.
+
+    Only then is it a surprise that it does better.
+    """
+    new, old = arm.trial.topology, base.trial.topology
+    if replace(arm.trial, topology=old) != base.trial or shares(old, new):
+        return ()
+    fields = ("brain_of", "view_of", "data_of", "taught_by", "kind_of")
+    same = replace(new, **{field: getattr(old, field) for field in fields})
+    return shares(new, old) if same == old else ()
 
 
 def cause(arm: Arm, base: Arm) -> str:
     """What the arm does that the baseline does not: a seam where the wiring alone differs, else its title."""
-    new, old = arm.trial.topology, base.trial.topology
-    if new == old or replace(arm.trial, topology=old) != base.trial:
+    seams = shared_alone(arm, base)
+    if not seams:
         return f"“{arm.title}”"
-    seams, back = shares(new, old), shares(old, new)
-    if seams and not back:
-        same = replace(
-            new,
-            brain_of=old.brain_of,
-            view_of=old.view_of,
-            data_of=old.data_of,
-            taught_by=old.taught_by,
-            kind_of=old.kind_of,
-        )
-        if same == old:
-            return f"sharing the {seams[0]} alone" if len(seams) == 1 else f"sharing {listed(seams)}"
-    return f"“{arm.title}”"
+    return f"sharing the {seams[0]} alone" if len(seams) == 1 else f"sharing {listed(seams)}"
 
 
 def causes(scenario: Scenario) -> dict[str, str]:
@@ -188,7 +183,7 @@ def _different(scenario: Scenario, found: Sequence[Contrast]) -> str:
     most = _most([c for c in found if c.clear])
     up = (most.difference or 0.0) > 0
     alike = [c for c in found if c.clear and _told(top, c) == _told(top, most)]
-    more = all(shares_more(arms[c.arm], base) for c in alike)
+    more = all(shared_alone(arms[c.arm], base) for c in alike)
     better = top.worse != "neither" and up == (top.worse == "lower") and more
     who, plural = _together([by[c.arm] for c in alike], len(found))
     verb = ("raise" if up else "lower") + ("" if plural else "s")

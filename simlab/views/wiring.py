@@ -71,7 +71,7 @@ def in_words(topology: Topology, spec: Spec | None = None) -> str:
         if NAMED[p.part] not in one
     ]
     said = [f"One {listed(one)} for all {m} models." if one else "", sentence("; ".join(some)) + "." if some else ""]
-    said.append("" if found else "Nothing is shared.")
+    said.append("" if found or topology.average_every else "Nothing is shared.")
     said.append("Models read other models." if topology.reads else "")
     said.append(f"Weights are averaged every {span(topology.average_every)}." if topology.average_every else "")
     said.append("All models see the one view that this world has." if seen(spec) == "public" else "")

@@ -11,8 +11,9 @@ that, it uses U = min(D, L), and U is what is learnt. A model that predicts the 
     L = (1 + margin) E min(D, L),   E min(D, L) = E D Phi(d - sigma) + L Phi(-d),   d = log(L / E D) / sigma + sigma / 2
 
 by the partial expectation of the lognormal (Aitchison & Brown 1957, The Lognormal Distribution). There the throttled share is Phi(-d),
-slack (L - U) / L is margin / (1 + margin) on average, and a training multiplies a small error of log L by the gain (1 + margin)
-Phi(-d). To fit what is censored as if it were not is biased so: Tobin (1958), Econometrica 26.
+slack (L - U) / L is margin / (1 + margin) on average, and a training that has forgotten all earlier ones multiplies a small error of
+log L by the gain g = (1 + margin) Phi(-d); one that keeps a share a of its evidence, by a + (1 - a) g. To fit what is censored as if
+it were not is biased so: Tobin (1958), Econometrica 26.
 
 Jobs are placed in the order of their coming, each on the first machine with room for its limit (first fit: Johnson et al. 1974, SIAM
 J. Comput. 3), and are gone a tick later; one with no room is not run and not learnt from. A job over its limit is throttled; one of

@@ -9,6 +9,8 @@ from scipy.stats import beta, kstest
 from simlab.base.kernels import (
     add_at,
     best_beta,
+    binomial,
+    emptied,
     fifo,
     how_often,
     log_bin,
@@ -16,10 +18,14 @@ from simlab.base.kernels import (
     normal_cells,
     once,
     one_factor,
+    places,
     poisson,
+    quantiles,
+    soonest,
     spread,
     sum_by_choice,
     turned,
+    window_quantiles,
 )
 from simlab.lab.streams import Streams
 
@@ -59,6 +65,26 @@ def test_poisson_keeps_arms_paired():
     assert (poisson(u, 3.0) <= poisson(u, 3.5)).all()
 
 
+def test_binomial_by_inverse_cdf():
+    """Against scipy's quantiles for chances and numbers of all sizes, below and above a half and where its inverse takes over."""
+    from scipy.stats import binom as reference
+
+    g = np.random.default_rng(3)
+    u, n, p = g.random(4000), g.integers(0, 200, 4000) * 1.0, g.random(4000) ** 4
+    p[:2000] = 1 - p[:2000]
+    n[::50] = 20_000.0
+    found = binomial(u, n, p)
+    np.testing.assert_array_equal(found, reference.ppf(np.nextafter(u, 1), n, p))
+    edges = binomial(
+        np.array([0.0, 0.0, 0.5, 0.5, np.nextafter(1, 0)]),
+        np.array([5.0, 5, 5, 0, 100]),
+        np.array([0.0, 1, 1, 0.3, 0.02]),
+    )
+    np.testing.assert_array_equal(edges[:4], [0, 5, 5, 0])
+    assert 10 < edges[4] < 40
+    assert (binomial(u, n, p) <= binomial(u, n, np.sqrt(p))).all()  # arms stay paired
+
+
 def queues(r, j, k, seed=1):
     g = np.random.default_rng(seed)
     comes = g.exponential(size=(r, j)).cumsum(axis=1)
@@ -89,6 +115,45 @@ def test_fifo_leaves_its_input_alone_and_its_bits_to_the_row():
         part = fifo(*(a[first:last] for a in given))
         np.testing.assert_array_equal(part.leaves, whole.leaves[first:last])
         np.testing.assert_array_equal(part.free, whole.free[first:last])
+
+
+def test_who_has_no_server_goes_where_it_is_done_soonest():
+    comes, server, work, free = queues(5, 80, 3)
+    rng = np.random.default_rng(4)
+    server = np.where(rng.random(server.shape) < 0.5, -1, server)
+    mean, each, before = np.array([1.0, 0.5, 2.0]), np.array([1.0, 0.6, 2.0, 1e-9]), server.copy()
+    chosen = soonest(comes, server, work, free, mean, each)
+    assert (server == before).all()
+    for i in range(5):
+        until = list(free[i])
+        for at, given, found, takes in zip(comes[i], server[i], chosen[i], work[i], strict=True):
+            done = [max(busy, at) + one for busy, one in zip(until, mean, strict=True)]
+            assert found == (given if given >= 0 else done.index(min(done)))
+            if found < 3:
+                until[found] = max(until[found], at) + takes * each[found]
+
+
+def test_exact_quantiles_and_windows():
+    rng = np.random.default_rng(5)
+    values = rng.random((4, 3, 7))
+    values[1, 1:], values[2] = np.inf, np.inf
+    levels = (0.0, 0.5, 0.95, 1.0)
+    for row, found in zip(values, quantiles(values, levels), strict=True):
+        there = row[np.isfinite(row)]
+        expected = np.quantile(there, levels, method="inverted_cdf") if len(there) else np.zeros(4)
+        np.testing.assert_array_equal(found, expected)
+    assert quantiles(np.arange(1.0, 21.0)[None], [0.95])[0, 0] == 19
+    window, before = np.full((4, 3, 7), np.inf), np.full((4, 2), 8.0)
+    for tick in range(6):
+        now = window_quantiles(window, np.full(4, tick), values[:, tick % 3], levels[1:3], before)
+        np.testing.assert_array_equal(now, quantiles(values, levels[1:3]) if tick % 3 == 2 else before)
+
+
+def test_a_wheel_is_emptied_where_it_is_read():
+    wheel = np.arange(24.0).reshape(2, 3, 4)
+    np.testing.assert_array_equal(emptied(wheel, np.array([4, 4]), 3), [[4, 5, 6], [16, 17, 18]])
+    assert (wheel[:, 1] == 0).all()
+    assert wheel[:, [0, 2]].min(axis=(1, 2)).tolist() == [0, 12]
 
 
 def test_what_is_broadcast_is_taken_once():
@@ -168,3 +233,8 @@ def test_a_share_of_agents_is_spread_evenly(m, share, count):
     assert (chosen.sum(), set(chosen)) == (count, set(chosen) & {0.0, 1.0})
     gaps = np.diff(np.flatnonzero(chosen))
     assert gaps.size == 0 or gaps.max() - gaps.min() <= 1
+
+
+def test_places_count_those_of_its_kind_that_came_before():
+    assert places(np.array([7, 0, 7, 7, 0, 3])).tolist() == [0, 0, 1, 2, 1, 0]
+    assert places(np.zeros(0, dtype=np.int64)).tolist() == []

@@ -35,10 +35,12 @@ from tests.bench.book import Book
 from tests.twins.policing import City
 from tests.worlds import (
     test_ab_test,
+    test_bitrate,
     test_cascade,
     test_cluster,
     test_collapse,
     test_credit_bubble,
+    test_ddos,
     test_driving,
     test_emissions,
     test_federated,
@@ -53,6 +55,8 @@ from tests.worlds import (
     test_pricing_collusion,
     test_recommender,
     test_retraining,
+    test_retry_storm,
+    test_rollout,
     test_supply_chain,
     test_trading_runaway,
 )
@@ -130,6 +134,7 @@ class Case(NamedTuple):
 
 TWINS = {
     "ab_test": Case(ready(test_ab_test), 400, "visitor", lambda trial: trial.world.segments * trial.world.visitors),
+    "bitrate": Case(ready(test_bitrate), 200, "chunk", lambda trial: trial.world.players),
     "cascade": Case(ready(test_cascade), 80, "item at a stage", lambda trial: trial.world.models * trial.world.items),
     "cluster": Case(ready(test_cluster), 40, "job slot", lambda trial: trial.world.cells * trial.world.slots),
     "collapse": Case(ready(test_collapse), 100, "piece", lambda trial: trial.world.models * trial.world.pieces),
@@ -140,6 +145,7 @@ TWINS = {
         "class at a bank",
         lambda trial: trial.world.models * trial.world.classes,
     ),
+    "ddos": Case(ready(test_ddos), 48, "client at a site", lambda trial: trial.world.sites * trial.world.clients),
     "emissions": Case(ready(test_emissions), 240, "agent-step", lambda trial: trial.topology.models),
     "federated": Case(
         ready(test_federated), 60, "case at a client", lambda trial: trial.world.clients * trial.world.cases
@@ -163,6 +169,8 @@ TWINS = {
     "policing": Case(policing_twin, 1000, "agent-step", lambda trial: trial.topology.models),
     "pricing_collusion": Case(ready(test_pricing_collusion), 2000, "seller-period", lambda trial: trial.world.sellers),
     "retraining": Case(ready(test_retraining), 1000, "agent-step", lambda trial: trial.topology.models),
+    "rollout": Case(ready(test_rollout), 120, "slice", lambda trial: trial.world.cells * trial.world.slices),
+    "retry_storm": Case(ready(test_retry_storm), 240, "request", lambda trial: trial.world.arrivals * trial.world.tick),
     "recommender": Case(ready(test_recommender), 90, "user-day", lambda trial: trial.world.cohorts * trial.world.users),
     "trading_runaway": Case(
         ready(test_trading_runaway),

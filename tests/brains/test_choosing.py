@@ -1,4 +1,4 @@
-"""Brains that choose, against closed forms: epsilon-greedy, Thompson sampling, least loaded, power of two choices."""
+"""Brains that choose, against closed forms: epsilon-greedy, Thompson sampling, least loaded, power of two choices, fill up."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import pytest
 
 from simlab.base.world import Feedback, Spec
 from simlab.brains.epsilon_greedy import EpsilonGreedy
+from simlab.brains.fill_up import FillUp
 from simlab.brains.least_loaded import LeastLoaded
 from simlab.brains.power_of_two import PowerOfTwo
 from simlab.brains.thompson import Thompson
@@ -14,7 +15,7 @@ from simlab.lab.streams import Streams
 
 K = 5
 SPEC = Spec(models=1, asks="choice", case=(400,), features=K, choices=K)
-BRAINS = [EpsilonGreedy(), EpsilonGreedy(unbiased=True), Thompson(), LeastLoaded(), PowerOfTwo()]
+BRAINS = [EpsilonGreedy(), EpsilonGreedy(unbiased=True), Thompson(), LeastLoaded(), PowerOfTwo(), FillUp()]
 
 
 def names(brain):
@@ -140,9 +141,26 @@ def test_the_better_of_d(d):
     )
 
 
+@pytest.mark.parametrize(
+    ("expected", "taken"),
+    [
+        (1e-6, [0, 0.5, 0, 0.5, 0]),  # the least loaded
+        (1.0, [0, 0.5, 0, 0.5, 0]),  # up to 1.5
+        (5.0, [0, 2 / 5, 1 / 5, 2 / 5, 0]),  # up to 3
+        (9.0, [1 / 9, 3 / 9, 2 / 9, 3 / 9, 0]),  # up to 4
+        (1e9, [0.2] * K),  # any
+    ],
+)
+def test_filling_up_brings_all_to_one_level(expected, taken):
+    """Dahlin 2000, basic load interpolation, on a board of 3, 1, 2, 1 and 4; levels worked out by hand."""
+    brain = FillUp(expected)
+    np.testing.assert_allclose(brain.shares(asked()[0, 0, 0, 0]), taken, atol=1e-6)
+    near(shares(brain, born(brain)), taken)
+
+
 def test_choices_do_not_depend_on_how_the_board_is_stored():
     """Broadcast over the questions of a tick, or written out for each."""
-    for brain in (LeastLoaded(), PowerOfTwo()):
+    for brain in (LeastLoaded(), PowerOfTwo(), FillUp(2.0)):
         mind, x = born(brain), asked()
         np.testing.assert_array_equal(brain.predict(mind, x, luck()), brain.predict(mind, x.copy(), luck()))
 

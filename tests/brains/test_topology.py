@@ -53,6 +53,9 @@ def test_graph_knows_the_blast_radius():
     assert wire("feature_store", 4).graph().nodes["view", 0]["reach"] == 4
     assert wire("isolated", 4).graph().nodes["pool", 3]["reach"] == 1
     assert wire("chain", 4).graph().nodes["model", 0]["reach"] == 4
+    rounds = wire("federated", 4, average_every=60.0).graph()
+    assert {rounds.nodes[part, 2]["reach"] for part in ("pool", "brain")} == {4}  # a lie travels with the average
+    assert rounds.nodes["view", 2]["reach"] == 1
     assert wire("chain", 4).depth() == 4
 
 

@@ -59,3 +59,25 @@ def test_a_share_that_does_not_grow_or_is_everything():
     flat = told(numbers((always(Canary(first=0.5, growth=1.0, step=1.0)),), world=Toy(models=50, noise=0.0)))
     assert (flat == flat[0]).all()
     assert (told(numbers((always(Canary(first=1.0)),))) == 1).all()
+
+
+def test_an_even_share_is_the_same_for_each_model():
+    """Of 50 cases 0.1 is 5 and 0.13 is 6 or 7, of three models 19 or 20; who is exposed is drawn in each replication, and nested."""
+    said, kept = Action(np.ones((400, 3, 50))), {}
+    on, before = np.ones((400, 3), dtype=bool), None
+    for share, least, most in ((0.1, 5, 5), (0.13, 6, 7), (0.5, 25, 25), (1.0, 50, 50)):
+        hand = Canary(first=share, growth=1.0, even=True)
+        done = hand.apply(said, on, moment(400, 3, np.zeros((400, 3, 50)), kept=kept)).value
+        count = done.sum(axis=2)
+        assert (count.min(), count.max()) == (least, most)
+        assert abs(count.sum(axis=1) - 150 * share).max() < 1
+        assert abs(count.mean() - 50 * share) < 4 * 0.5 / math.sqrt(400)
+        assert before is None or (done >= before).all()
+        before = done
+        if share < 1:  # each case is as likely as any other: at least 400 independent draws of the share
+            assert abs(done.mean(axis=(0, 1)) - share).max() < 5 * math.sqrt(share * (1 - share) / 400)
+
+
+def test_an_even_share_of_models_without_cases_is_exact():
+    done = told(numbers((always(Canary(first=0.1, growth=1.0, even=True)),), world=Toy(models=100, noise=0.0)), n=64)
+    assert (done[0].sum(axis=1) == 10).all()

@@ -7,7 +7,7 @@ import math
 import numpy as np
 import pytest
 
-from simlab.base.errors import InputError
+from simlab.base.errors import InputError, ParameterError
 from simlab.base.world import Action, Feedback
 from simlab.brains.topology import Schedule
 from simlab.interventions.holdout import Holdout
@@ -71,3 +71,27 @@ def test_answers_about_other_cases_cannot_be_weighted():
     with pytest.raises(InputError, match=r"the answers of the world Choices are not about .* write `others: 1`"):
         told(choices((always(Holdout(others=0.0)),)))
     assert len(told(choices((always(Holdout(others=1.0)),)))) == 40
+
+
+def test_weighted_the_answers_are_those_of_everybody_left_alone():
+    """Cases that the model leaves alone count once, of others only the held out, 1 / share; where the hand is off nothing changes.
+
+    Horvitz & Thompson: the totals are those of all cases, to 4 standard errors.
+    """
+    hand, r, m, c = Holdout(share=0.2, weighted=True), 40, 3, 50
+    on = np.array([True, True, False]) & np.ones((r, 1), dtype=bool)
+    said = np.broadcast_to(np.arange(c) < 20, (r, m, c)).astype(np.int8)  # of 50 cases 20 are not left alone
+    now = moment(r, m, np.zeros((r, m, c), dtype=np.int8))
+    done = hand.apply(Action(said), on, now).value
+    weight = hand.apply(Feedback(np.ones((r, m, c))), on, now).weight
+    held = (done == 0) & (said == 1)
+    assert (weight[:, :2][said[:, :2] == 0] == 1).all()
+    np.testing.assert_array_equal(weight[:, :2][said[:, :2] == 1], 5.0 * held[:, :2][said[:, :2] == 1])
+    assert (weight[:, 2] == 1).all()
+    error = 5 * math.sqrt(0.2 * 0.8 * 20 * r * 2)
+    assert abs(weight[:, :2].sum() - c * r * 2) < 4 * error
+
+
+def test_two_weights_are_one_too_many():
+    with pytest.raises(ParameterError, match=r"others must be 1 where answers are weighted by chance, not 0\.5"):
+        Holdout(others=0.5, weighted=True)

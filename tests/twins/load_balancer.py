@@ -1,8 +1,9 @@
 """The load balancer once more, slowly: one SimPy process for each request, plain Python numbers, one replication.
 
 Written from the description of the world, not from its code; it shares nothing with it but parameters and noise. A backend is a
-SimPy resource that serves one at a time. At the end of every tick a clerk hands the balancers the answers that
-have come since, and balancers decide with what they then know about all requests of the next tick.
+SimPy resource that serves one at a time; who is to go where it is done soonest asks each, on arrival, until when it is busy. At
+the end of every tick a clerk hands the balancers the answers that have come since, and balancers decide with what they then
+know about all requests of the next tick.
 """
 
 from __future__ import annotations
@@ -78,6 +79,29 @@ class Least:
         pass
 
 
+class Fill:
+    """Water poured onto the board: as many drops as requests are expected, each where it is lowest."""
+
+    def __init__(self, expected: float) -> None:
+        self.expected = expected
+
+    def decide(self, board: Sequence[int], luck: Mapping[str, Any], slot: int) -> int:
+        steps = [*sorted(board), math.inf]
+        level, left = float(steps[0]), self.expected
+        for under, above in enumerate(steps[1:], start=1):
+            rises = min(above - level, left / under)
+            level, left = level + rises, left - rises * under
+        at = luck["which"][slot] * self.expected
+        for k, queue in enumerate(board[:-1]):
+            at -= max(level - queue, 0)
+            if at < 0:
+                return k
+        return len(board) - 1
+
+    def hear(self, answers: Answers) -> None:
+        pass
+
+
 class Two:
     """The shorter of two queues."""
 
@@ -115,6 +139,9 @@ class Site:
         )
         self.env = simpy.Environment()
         self.rates = list(p.rates)
+        self.speed = self.bound_for = 1.0  # of the first, and what it tends to
+        self.busy_until = [0.0 for _ in p.rates]
+        self.sent = [0 for _ in p.rates]
         self.backends = [simpy.Resource(self.env) for _ in p.rates]
         self.present = [0 for _ in p.rates]
         self.every = max(round(p.refresh / p.step_time), 1)
@@ -123,6 +150,7 @@ class Site:
         self.boards = [[0] * len(p.rates) for _ in range(p.balancers)]
         self.inbox: list[Answers] = [{} for _ in range(p.balancers)]
         self.latencies: list[float] = []
+        self.came: list[int] = []  # in which tick, of each latency
         self.errors = self.timeouts = self.served = self.crowd = 0
         self.last = 0
         self.env.process(self.clerk())
@@ -141,7 +169,11 @@ class Site:
         tick, p = 0, self.p
         while tick < self.last:
             if tick == self.brownout[0]:
-                self.rates[0] *= self.brownout[1]
+                self.bound_for = self.brownout[1]
+            lag = math.exp(-p.step_time / p.onset) if p.onset else 0.0
+            self.speed = self.bound_for + (self.speed - self.bound_for) * lag
+            self.rates[0] = p.rates[0] * self.speed
+            self.sent = [0 for _ in p.rates]
             self.send(tick)
             tick += 1
             yield self.env.timeout(tick * p.step_time - self.env.now)
@@ -161,8 +193,8 @@ class Site:
 
     def send(self, tick: int) -> None:
         """Deal the requests of one tick to the balancers in turn."""
-        p, at, sent = self.p, 0.0, [0] * len(self.p.rates)
-        rate = p.load * sum(p.rates)
+        p, at = self.p, 0.0
+        rate = p.arriving or p.load * sum(p.rates)
         work, errors = self.noise["work"][tick], self.noise["errors"][tick]
         for i, gap in enumerate(self.noise["gaps"][tick]):
             at += gap / rate
@@ -170,18 +202,17 @@ class Site:
                 break
             m, slot = i % p.balancers, i // p.balancers
             backend = self.decide(m, slot, tick)
-            sent[backend] += 1
-            failure = p.error + (p.faulty * (1 - p.error) if backend == 0 else 0.0)
-            self.env.process(self.request(m, at, backend, work[i] / self.rates[backend], errors[i] < failure))
-        self.crowd += max(sent)
+            self.env.process(self.request(m, tick, at, backend, work[i], errors[i]))
         for m in range(p.balancers):
             self.turn[m] = (self.turn[m] + len(range(m, i, p.balancers))) % len(p.rates)
 
-    def decide(self, m: int, slot: int, tick: int) -> int:
+    def decide(self, m: int, slot: int, tick: int) -> int | None:
         rates, rule = self.p.rates, self.p.fallback_rule
         if self.deciders:
             luck = {name: values[tick][m] for name, values in self.noise["decide"].items()}
             return self.deciders[self.brain_of[m]].decide(self.boards[self.view_of[m]], luck, slot)
+        if rule == "soonest":
+            return None  # until it comes
         if rule == "round_robin":
             return (self.turn[m] + slot) % len(rates)
         u = self.noise["fallback"][tick][m][slot]
@@ -193,10 +224,17 @@ class Site:
                 return backend
         return len(rates) - 1
 
-    def request(self, m: int, after: float, backend: int, work: float, fails: bool) -> Process:
+    def request(self, m: int, tick: int, after: float, backend: int | None, work: float, luck: float) -> Process:
         env, p = self.env, self.p
         yield env.timeout(after)
         came, answered = env.now, []
+        if backend is None:
+            backend = self.soonest()
+        work /= self.rates[backend]
+        fails = luck < p.error + (p.faulty * (1 - p.error) if backend == 0 else 0.0)
+        self.crowd += self.sent[backend] == max(self.sent)  # the longest grows by one
+        self.sent[backend] += 1
+        self.busy_until[backend] = max(self.busy_until[backend], came) + work
         self.present[backend] += 1
         patience = env.timeout(p.deadline)
         patience.callbacks.append(lambda _: answered or self.answer(m, backend, p.deadline, True, answered))
@@ -206,11 +244,24 @@ class Site:
         self.present[backend] -= 1
         self.served += 1
         self.latencies.append(env.now - came)
+        self.came.append(tick)
         if not answered:
             self.errors += fails
             self.answer(m, backend, env.now - came, fails, answered)
         else:
             self.timeouts += 1
+
+    def soonest(self) -> int:
+        """Where an average request that comes now is done first, by the rates as they should be."""
+        done = [max(busy, self.env.now) + 1 / rate for busy, rate in zip(self.busy_until, self.p.rates, strict=True)]
+        return done.index(min(done))
+
+    def lately(self, level: float) -> float:
+        """The latency that a share `level` of the last whole window's requests did not exceed, once all were served."""
+        size = max(round(self.p.recent / self.p.step_time), 1)
+        last = self.last // size * size
+        theirs = sorted(t for t, tick in zip(self.latencies, self.came, strict=True) if last - size <= tick < last)
+        return theirs[math.ceil(round(level * len(theirs), 6)) - 1]
 
     def answer(self, m: int, backend: int, seconds: float, failed: bool, answered: list[bool]) -> None:
         answered.append(True)

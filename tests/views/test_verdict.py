@@ -74,15 +74,15 @@ def test_arms_of_which_the_same_is_to_be_told_are_told_together():
     said = verdict(
         harm(levels, {"feature_store": ci, "shared": ci, "shared_brain": [-0.4, -0.2]}), fixture.scenario(names)
     )
-    both = "Sharing the features alone and sharing features and brain lower P(drawdown > 3%) from 100% (isolated) to 0%"
+    both = "Sharing the features alone and sharing features, brain and data lower P(drawdown > 3%) from 100% (isolated) to 0%"
     assert said.startswith(f"{both} (\N{MINUS SIGN}100 points, 95% interval \N{MINUS SIGN}100 to \N{MINUS SIGN}98)")
-    assert said.endswith("; sharing the brain alone (\N{MINUS SIGN}30 points) also lowers it.")
+    assert said.endswith("; sharing brain and data (\N{MINUS SIGN}30 points) also lowers it.")
     apart = verdict(
         harm(levels, {"feature_store": ci, "shared": [-1.0, -0.9], "shared_brain": [-0.4, -0.2]}),
         fixture.scenario(names),
     )
     assert apart.startswith("Sharing the features alone lowers P(drawdown > 3%)")
-    assert "sharing features and brain (\N{MINUS SIGN}100 points)" in apart
+    assert "sharing features, brain and data (\N{MINUS SIGN}100 points)" in apart
 
 
 def test_many_arms_of_which_all_the_same_is_to_be_told_are_counted():
@@ -134,8 +134,8 @@ def test_says_which_seam_did_it():
         fixture.scenario(),
     )
     assert said == (
-        "Sharing features and brain raises P(drawdown > 3%) from 7% (isolated) to 43% (+36 points, 95% interval 30 to 42); "
-        "sharing the features alone (+34 points) also raises it; sharing the brain alone: no difference found."
+        "Sharing features, brain and data raises P(drawdown > 3%) from 7% (isolated) to 43% (+36 points, 95% interval 30 to 42); "
+        "sharing the features alone (+34 points) also raises it; sharing brain and data: no difference found."
     )
 
 
@@ -146,7 +146,7 @@ def test_arms_that_go_opposite_ways():
         fixture.scenario(("isolated", "feature_store", "shared_brain")),
     )
     assert "to 50%" in said
-    assert said.endswith("sharing the brain alone (\N{MINUS SIGN}10 points) lowers it.")
+    assert said.endswith("sharing brain and data (\N{MINUS SIGN}10 points) lowers it.")
 
 
 def test_too_few_replications_for_an_interval():
@@ -197,7 +197,7 @@ def test_only_a_difference_of_wiring_alone_is_put_down_to_a_seam():
     both = Arm("x", "shared, with a switch", "shared", fixture.killed(fixture.trial("shared")))
     blocks = Arm("b", "blocks", "bulkheads(4)", fixture.trial("bulkheads(4)"))
     assert cause(both, base) == "“shared, with a switch”"
-    assert cause(blocks, base) == "sharing features and brain"
+    assert cause(blocks, base) == "sharing features, brain and data"
     assert cause(base, blocks) == "“isolated”"
 
 
