@@ -50,6 +50,8 @@ def test_it_plays_in_workers_and_an_opened_run_asks_for_its_plugin(folder):
     done = simlab("compare", "out", "out", cwd=folder)
     assert done.returncode == 2
     assert "give `--plugin corner_shops.py`, with its path, or in Python `using=[CornerShops]`" in done.stderr
+    done = simlab("export", "out", "--prometheus", "metrics", "--plugin", "corner_shops.py", cwd=folder)
+    assert done.returncode == 0, done.stderr
     done = simlab("validate", "corner_shops.yaml", "--plugin", "corner_shop.py", cwd=folder)
     assert done.returncode == 5
     assert "did you mean `corner_shops.py`?" in done.stderr

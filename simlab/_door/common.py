@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from simlab.scenario.plugin import Plugin
     from simlab.scenario.scenario import Scenario
     from simlab.studies.runner import Progress
+    from simlab.views.results import Results
 
 PLUGINS = "simlab.plugins"  # where a command's context keeps them
 
@@ -45,6 +46,14 @@ def plugins() -> tuple[Plugin, ...]:
     """What `--plugin` named in this command."""
     context = click.get_current_context(silent=True)
     return context.meta.get(PLUGINS, ()) if context else ()
+
+
+def opened(run: str | Path) -> Results:
+    """The results of a finished run, with the classes that `--plugin` named."""
+    from simlab import open as open_run
+    from simlab.scenario.plugin import registry_of
+
+    return open_run(run, using=dict(registry_of(plugins()).own))
 
 
 def with_overrides(command: Callable[..., Any]) -> Callable[..., Any]:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import click
 
 from simlab._door import completing
-from simlab._door.common import command_of, load_all, plugins, progress_of, show, with_overrides, with_size
+from simlab._door.common import command_of, load_all, opened, progress_of, show, with_overrides, with_size
 
 if TYPE_CHECKING:
     from simlab.scenario.scenario import Scenario
@@ -43,28 +43,25 @@ def compare(
     stand in its place. Runs that are not paired are refused.
     """
     from simlab import compare as side_by_side
-    from simlab import open as open_run
     from simlab.results.disk import plain
-    from simlab.scenario.plugin import registry_of
     from simlab.studies.compare import two_arms
     from simlab.views.compared import tables
     from simlab.views.comparison import document
 
-    own = dict(registry_of(plugins()).own)
     played = len(what) == 3 and not (Path(what[0]) / "manifest.json").is_file()
     if len(what) not in (2, 3) or (arms and len(what) == 3):
         raise click.UsageError("name a scenario and two of its arms, or two run directories (and there --arm)")
     if not played and (settings or replications is not None or seed is not None):
         raise click.UsageError("--set, --replications and --seed are for a scenario; a run directory has its own")
     if len(what) == 2:
-        found = side_by_side(open_run(what[0], using=own), open_run(what[1], using=own), arm=arms)
+        found = side_by_side(opened(what[0]), opened(what[1]), arm=arms)
     elif played:
         (scenario,) = load_all(what[:1], settings, replications, seed)
         two_arms(scenario, *what[1:])  # before anything is played
         found = side_by_side(_results(scenario, jobs, settings), *what[1:])
         found = replace(found, command=command_of(scenario, settings, "compare", what[1:]))
     else:
-        found = side_by_side(open_run(what[0], using=own), *what[1:])
+        found = side_by_side(opened(what[0]), *what[1:])
     if found.command is None:
         named = [part for arm in arms for part in ("--arm", arm)]
         found = replace(found, command=shlex.join(["simlab", "compare", *what, *named]))
