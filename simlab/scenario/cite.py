@@ -27,7 +27,7 @@ _NAME = rf"(?:(?:[^\W\d_a-z]\. )+)?(?:(?:[Vv]an|[Vv]on|[Dd]e|[Dd]a|El) )*{_WORD}
 _WHO = rf"(?<![\w-])(?P<who>{_NAME}(?:, {_NAME})*(?:,? & {_NAME})?(?: et al\.)?)"
 _SHORT = "Adv|Am|Appl|Bull|Comput|Econ|Found|Inf|J|Learn|Lett|Mach|Math|Phys|Prob|Proc|Psychol|Quant|Rev|Sci|Stat|Trans"
 _TOKEN = rf"(?:(?:{_SHORT})\.|[A-Z][\w&-]*|of|and|the|in|on|for|&)"
-_VENUE = rf"(?P<venue>[A-Z][\w&.-]*(?: {_TOKEN})*(?: \d+(?:\(\d+(?:-\d+)?\))?)?)"
+_VENUE = rf"(?P<venue>(?:(?:{_SHORT})\.|[A-Z][\w&/-]*)(?: {_TOKEN})*(?: \d+(?:\(\d+(?:-\d+)?\))?)?)"
 _PAGES = r"(?:, (?P<pages>e?\d+(?:-\d+)?)(?![\w.]))?"
 _CITED = re.compile(rf'{_WHO},? \(?{_YEAR}\)?(?:, "(?P<title>[^"]+?),?")?(?:, {_VENUE}(?=[\s,;:.)]|$){_PAGES})?')
 _BOOK = re.compile(
@@ -238,7 +238,7 @@ def _joined(one: Entry, other: Entry) -> Entry:
     remarks = dict.fromkeys(filter(None, (*one.remark.split("; "), *other.remark.split("; "))))
     return Entry(
         one.text if len(one.text) >= len(other.text) else other.text,
-        one.who if "et al." not in one.who else other.who,
+        max((one.who, other.who), key=lambda who: (len(re.findall(r",|&", who)), "et al." in who)),
         one.year,
         one.title or other.title,
         place.venue or one.venue or other.venue,

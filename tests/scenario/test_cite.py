@@ -133,14 +133,22 @@ def test_what_is_nobody_elses_is_no_source(text):
 
 
 def test_prose_is_read_too():
-    text = """The urn of Ensign et al. (2018), "Runaway feedback", PMLR 81, section 4: it runs away (Toth et al. 2011, Phys. Rev. X 1;
-    Morris & Shin 2002). On 6 May 2010, in October 2013 and after 2015 nothing was cited, nor by arXiv 2010.01079."""
+    text = """The urn of Ensign et al. (2018), "Runaway feedback", PMLR 81, section 4: it runs away (Toth et al. 2011,
+    Phys. Rev. X 1; Morris & Shin 2002), and Perdomo & Hardt (2020), "Performative prediction", ICML. On 6 May 2010,
+    in October 2013 and after 2015 nothing was cited, nor by arXiv 2010.01079."""
     found = [(entry.who, entry.year, entry.title, entry.venue, entry.volume) for entry in mentioned(text)]
     assert found == [
         ("Ensign et al.", "2018", "Runaway feedback", "PMLR", "81"),
         ("Toth et al.", "2011", "", "Phys. Rev. X", "1"),
         ("Morris & Shin", "2002", "", "", ""),
+        ("Perdomo & Hardt", "2020", "Performative prediction", "ICML", ""),
     ]
+
+
+def test_a_shorthand_does_not_make_a_single_author():
+    found = {key: fields["author"] for _, key, fields in keyed(sources(load("bitrate")))}
+    assert found["yan2020"] == "Yan and others"
+    assert found["huang2014"] == "Huang and Johari and McKeown and Trunnell and Watson"
 
 
 def test_text_is_escaped_for_latex():
