@@ -12,7 +12,19 @@ from typing import TYPE_CHECKING, final
 import click
 
 from simlab import __version__
-from simlab._door.common import command_of, load_all, progress_of, refreshed, show, tell, with_overrides
+from simlab._door import completing
+from simlab._door.common import (
+    called,
+    command_of,
+    load_all,
+    plugins,
+    progress_of,
+    refreshed,
+    show,
+    tell,
+    with_overrides,
+    with_plugins,
+)
 from simlab.base.errors import SimlabError, did_you_mean
 
 if TYPE_CHECKING:
@@ -23,8 +35,11 @@ if TYPE_CHECKING:
 ROOMS = {
     "alerts": "alerting",
     "audit": "auditing",
+    "cite": "citing",
     "compare": "comparing",
+    "completion": "completing",
     "export": "alerting",
+    "new": "creating",
     "readiness": "judging",
     "replay": "alerting",
     "score": "judging",
@@ -69,7 +84,7 @@ def cli() -> None:
 
 
 @cli.command()
-@click.argument("scenarios", nargs=-1, required=True, metavar="SCENARIO...")
+@click.argument("scenarios", nargs=-1, required=True, metavar="SCENARIO...", shell_complete=completing.scenarios)
 @with_overrides
 @click.option("--replications", type=int, metavar="N", help="Replications of every arm.")
 @click.option("--seed", type=int, metavar="N", help="What every random number depends on.")
@@ -98,7 +113,7 @@ def run(
 ) -> int:
     """Play scenarios and write their reports; the same command resumes what was interrupted.
 
-    Exit codes: 0 done; 1 a claim is contradicted; 2 invalid input; 3 replications failed or diverged; 4 storage.
+    Exit codes: 0 done; 1 a claim is contradicted; 2 invalid input; 3 replications failed or diverged; 4 storage; 5 a plugin.
     """
     settings += () if until is None else (f"run.until={until}",)
     worst = 0
@@ -124,17 +139,19 @@ def list_() -> None:
 
 
 @cli.command()
-@click.argument("scenario")
+@click.argument("scenario", shell_complete=completing.scenarios)
 @with_overrides
 def describe(scenario: str, settings: tuple[str, ...]) -> None:
-    """A scenario's story, record, parameters, arms, controls and claims."""
-    from simlab.scenario.describe import sections
+    """What a scenario is, how it works, what to notice and what to try; then its record, parameters, arms, controls and claims."""
+    from simlab.scenario import describe, guide
 
-    show(sections(load_all((scenario,), settings)[0]))
+    (found,) = load_all((scenario,), settings)
+    name, more = called(found, settings)
+    show([*guide.sections(found, [name], more), *describe.sections(found)])
 
 
 @cli.command()
-@click.argument("scenarios", nargs=-1, required=True, metavar="SCENARIO...")
+@click.argument("scenarios", nargs=-1, required=True, metavar="SCENARIO...", shell_complete=completing.scenarios)
 @with_overrides
 def validate(scenarios: tuple[str, ...], settings: tuple[str, ...]) -> None:
     """Read scenarios and say everything that is wrong with them; nothing is run."""
@@ -145,29 +162,43 @@ def validate(scenarios: tuple[str, ...], settings: tuple[str, ...]) -> None:
 
 
 @cli.command()
-@click.argument("folder", type=click.Path(path_type=Path), default=Path("results"), metavar="[DIR]")
-def index(folder: Path) -> None:
-    """Write one page over all runs in DIR, by default results/; `run` does so by itself there."""
+@click.argument("folders", nargs=-1, type=click.Path(path_type=Path), metavar="[DIR]...")
+@with_plugins
+def index(folders: tuple[Path, ...]) -> None:
+    """Write one page over all runs in DIR, by default results/; `run` does so by itself there.
+
+    Of several DIRs the page is written into the first, and also shows the runs in the others, such as those that `--out` made; it
+    remembers them.
+    """
+    from simlab.scenario.plugin import registry_of
     from simlab.views.index import write
 
-    click.echo(f"index: {write(folder)}")
+    folder, *also = folders or (Path("results"),)
+    click.echo(f"index: {write(folder, registry_of(plugins()), also)}")
 
 
 @cli.command()
+@with_plugins
 def schema() -> None:
     """The JSON Schema of scenarios, for completion in an editor."""
     import json
 
+    from simlab.scenario.plugin import registry_of
     from simlab.scenario.schema import schema
 
-    click.echo(json.dumps(schema(), indent=2))
+    click.echo(json.dumps(schema(registry_of(plugins())), indent=2))
 
 
 @cli.command()
-@click.argument("scenario")
-@click.option("--arm", required=True, metavar="ARM", help="The arm.")
+@click.argument("scenario", shell_complete=completing.scenarios)
+@click.option("--arm", required=True, metavar="ARM", help="The arm.", shell_complete=completing.arms)
 @click.option("--replication", type=click.IntRange(min=0), required=True, metavar="N", help="Its replication, from 0.")
-@click.option("--control", metavar="CONTROL", help="The control under which it is played, if any.")
+@click.option(
+    "--control",
+    metavar="CONTROL",
+    help="The control under which it is played, if any.",
+    shell_complete=completing.controls,
+)
 @click.option("--ticks", metavar="FIRST:LAST", help="Which ticks to show, e.g. 100:120; all by default.")
 @click.option("--seed", type=int, metavar="N", help="As in `run`.")
 @click.option("--replications", type=int, metavar="N", help="As in `run`.")

@@ -46,7 +46,7 @@ def test_a_world_from_anywhere_is_run_with_arms_controls_and_report(tmp_path):
     assert "simlab.run(simlab.load(..., using=[ElFarol]), replications=8, seed=1994)" in page
     again = simlab.open(tmp_path / "run", using=[ElFarol])
     assert again.verdict == results.verdict
-    with pytest.raises(InputError, match="unknown world `el_farol`"):
+    with pytest.raises(InputError, match=r"plugins\.el_farol: needs tests\.farol\.ElFarol.*using=\[ElFarol\]"):
         simlab.open(tmp_path / "run")
 
 

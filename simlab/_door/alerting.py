@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from simlab._door.common import show, tell
+from simlab._door.common import opened, show, tell, with_plugins
 
 if TYPE_CHECKING:
     from simlab.results.openmetrics import History
@@ -19,6 +19,7 @@ RUN = click.Path(path_type=Path)
 
 @click.command()
 @click.argument("run", type=RUN, metavar="RUN")
+@with_plugins
 @click.option("--prometheus", "folder", type=RUN, required=True, metavar="DIR", help="Where the files are written.")
 @click.option(
     "--replications",
@@ -59,7 +60,7 @@ def export(
     from simlab.results.openmetrics import clock_of, epoch
     from simlab.views.prometheus import sections, write
 
-    results = _opened(run)
+    results = opened(run)
     clock = clock_of(results.record, epoch(start), step)
     found = write(results.record, results.scenario, folder, clock, replications, controls=controls, every=every)
     show(sections(found))
@@ -67,6 +68,7 @@ def export(
 
 @click.command()
 @click.argument("run", type=RUN, metavar="RUN")
+@with_plugins
 @click.option(
     "--arm", "arms", multiple=True, metavar="ARM", help="This arm; may be given several times. All by default."
 )
@@ -94,7 +96,7 @@ def replay(
     from simlab.views.exporter import replay as serve
     from simlab.views.prometheus import wanted
 
-    results = _opened(run)
+    results = opened(run)
     step = clock_of(results.record, step=every).step
     told = _chosen(results, arms, control, replication)
     only = wanted(results.record, results.scenario, every=whole)
@@ -126,6 +128,7 @@ def alerts() -> None:
 @alerts.command()
 @click.argument("rules", type=click.Path(path_type=Path), metavar="RULES")
 @click.argument("run", type=RUN, metavar="RUN")
+@with_plugins
 @click.option(
     "--replications",
     type=click.IntRange(min=1),
@@ -154,7 +157,7 @@ def backtest(rules: Path, run: Path, replications: int, step: str | None, as_jso
     from simlab.views.backtest import sections
 
     tools()
-    results = _opened(run)
+    results = opened(run)
     clock = clock_of(results.record, step=step)
     try:
         with stop_on_sigterm():
@@ -167,12 +170,6 @@ def backtest(rules: Path, run: Path, replications: int, step: str | None, as_jso
     else:
         show(sections(found, results.scenario, rules.name, results.record.replications))
     return 0
-
-
-def _opened(run: Path) -> Results:
-    from simlab import open as open_run
-
-    return open_run(run)
 
 
 def _chosen(results: Results, arms: tuple[str, ...], control: str | None, replication: int) -> list[History]:

@@ -6,11 +6,12 @@ from pathlib import Path
 
 import click
 
+from simlab._door import completing
 from simlab._door.common import show
 
 
 @click.command()
-@click.argument("architecture", metavar="ARCHITECTURE")
+@click.argument("architecture", metavar="ARCHITECTURE", shell_complete=completing.architectures)
 @click.option("as_json", "--json", is_flag=True, help="One JSON object on stdout, all else on stderr.")
 @click.option(
     "--out",

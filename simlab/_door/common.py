@@ -14,19 +14,57 @@ from simlab.base.errors import SimlabError
 
 if TYPE_CHECKING:
     from simlab.scenario.describe import Section
+    from simlab.scenario.plugin import Plugin
     from simlab.scenario.scenario import Scenario
     from simlab.studies.runner import Progress
+    from simlab.views.results import Results
+
+PLUGINS = "simlab.plugins"  # where a command's context keeps them
+
+
+def with_plugins(command: Callable[..., Any]) -> Callable[..., Any]:
+    """The option `--plugin`, which is obeyed at once and hands nothing on."""
+
+    def read(context: click.Context, parameter: click.Parameter, given: tuple[str, ...]) -> None:  # noqa: ARG001
+        if given and not context.resilient_parsing:
+            from simlab.scenario.plugin import plugin
+
+            context.meta[PLUGINS] = tuple(plugin(module) for module in dict.fromkeys(given))
+
+    return click.option(
+        "--plugin",
+        multiple=True,
+        metavar="MODULE",
+        callback=read,
+        expose_value=False,
+        is_eager=True,
+        help="Your own world, brain, detector or intervention: mine.py, or the dotted name of a module. It is imported and so run.",
+    )(command)
+
+
+def plugins() -> tuple[Plugin, ...]:
+    """What `--plugin` named in this command."""
+    context = click.get_current_context(silent=True)
+    return context.meta.get(PLUGINS, ()) if context else ()
+
+
+def opened(run: str | Path) -> Results:
+    """The results of a finished run, with the classes that `--plugin` named."""
+    from simlab import open as open_run
+    from simlab.scenario.plugin import registry_of
+
+    return open_run(run, using=dict(registry_of(plugins()).own))
 
 
 def with_overrides(command: Callable[..., Any]) -> Callable[..., Any]:
-    """The option `--set`."""
+    """The options `--set` and `--plugin`, of every command that reads a scenario."""
     return click.option(
         "settings",
         "--set",
         multiple=True,
         metavar="PATH=VALUE",
         help="Another value, e.g. world.flash_crash.limit=100.",
-    )(command)
+    )(with_plugins(command))
 
 
 def with_size(command: Callable[..., Any]) -> Callable[..., Any]:
@@ -50,15 +88,17 @@ def load_all(
 ) -> list[Scenario]:
     """Every scenario, or a ScenarioError with the problems of all of them."""
     from simlab.scenario.load import load
+    from simlab.scenario.plugin import registry_of
     from simlab.scenario.problems import Problem, ScenarioError
     from simlab.scenario.reader import override
 
     overrides = dict(override(setting) for setting in settings)
+    registry = registry_of(plugins())
     found: list[Scenario] = []
     problems: list[Problem] = []
     for name in names:
         try:
-            found.append(load(name, overrides, replications, seed))
+            found.append(load(name, overrides, replications, seed, registry))
         except ScenarioError as error:
             problems += error.problems
     if problems:
@@ -76,17 +116,40 @@ def show(sections: Iterable[Section], *, err: bool = False) -> None:
     with console.capture() as captured:
         for section in sections:
             console.print(Text(section.heading, style="bold"))
-            if section.text:
-                console.print(Text(section.text))
-            if section.rows:
+            for line in section.text.splitlines():
+                console.print(Text(line), soft_wrap=line.startswith("    "))
+            widths = _widths(section, console.width)
+            if section.rows and widths is None:
+                for row in section.rows:
+                    table = Table(show_header=False, pad_edge=False, box=None)
+                    table.add_column(style="dim", no_wrap=True)
+                    table.add_column(overflow="fold")
+                    for column, cell in zip(section.columns, row, strict=True):
+                        table.add_row(*([Text(column), Text(cell)] if cell else []))
+                    console.print(table)
+                    console.print()
+            elif section.rows:
                 table = Table(show_header=any(section.columns), pad_edge=False, box=None)
-                for column in section.columns:
-                    table.add_column(Text(column, style="dim"), overflow="fold")
+                for column, width in zip(section.columns, widths or (), strict=True):
+                    table.add_column(Text(column, style="dim"), overflow="fold", width=width)
                 for row in section.rows:
                     table.add_row(*(Text(cell) for cell in row))
                 console.print(table)
             console.print()
     click.echo(captured.get(), nl=False, err=err)
+
+
+def _widths(section: Section, room: int) -> list[int] | None:
+    """How wide each column is, so that no word is broken, such as a path that is to be copied; None where there is no room for that."""
+    columns = list(zip(section.columns, *section.rows, strict=True))
+    needed = [max(len(word) for cell in column for word in (cell.split() or [""])) for column in columns]
+    wanted = [max(len(line) for cell in column for line in (cell.split("\n"))) for column in columns]
+    spare = room - sum(needed) - 2 * (len(columns) - 1)
+    if spare < 0:
+        return None
+    more = [want - need for want, need in zip(wanted, needed, strict=True)]
+    share = min(spare / max(sum(more), 1), 1.0)
+    return [need + int(share * extra) for need, extra in zip(needed, more, strict=True)]
 
 
 def tell(text: str) -> None:
@@ -96,10 +159,11 @@ def tell(text: str) -> None:
 
 def refreshed(folder: Path) -> str:
     """Refresh the index of the results folder; a run that is done does not fail because its index cannot be written."""
+    from simlab.scenario.plugin import registry_of
     from simlab.views.index import write
 
     try:
-        return f"index: {write(folder)}"
+        return f"index: {write(folder, registry_of(plugins()))}"
     except SimlabError as error:
         return f"index: not written ({error})"
 
@@ -108,13 +172,25 @@ def command_of(scenario: Scenario, settings: tuple[str, ...], what: str = "run",
     """The command that reproduces a run; processes and directory change nothing, so they are left out."""
     import shlex
 
+    name, sets = called(scenario, settings)
+    plan = ["--replications", str(scenario.replications), "--seed", str(scenario.seed)]
+    return shlex.join(["simlab", what, name, *more, *sets, *plan])
+
+
+def called(scenario: Scenario, settings: tuple[str, ...]) -> tuple[str, list[str]]:
+    """How a command names a scenario, and the options without which it would be another one."""
     from simlab.scenario.load import shipped
 
     path = Path(scenario.path or scenario.name)
     name = scenario.name if shipped().get(scenario.name) == path else str(path)
+    needed = set(scenario.resolved.get("plugins", {}).values())
     sets = [part for setting in settings for part in ("--set", setting)]
-    plan = ["--replications", str(scenario.replications), "--seed", str(scenario.seed)]
-    return shlex.join(["simlab", what, name, *more, *sets, *plan])
+    return name, sets + [part for given in _needed(needed) for part in ("--plugin", given)]
+
+
+def _needed(classes: set[str]) -> list[str]:
+    """The plugins, as they were given, that classes come from."""
+    return [one.given for one in plugins() if classes & {f"{c.__module__}.{c.__qualname__}" for c in one.classes}]
 
 
 @contextmanager

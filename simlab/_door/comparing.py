@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from simlab._door.common import command_of, load_all, progress_of, show, with_overrides, with_size
+from simlab._door import completing
+from simlab._door.common import command_of, load_all, opened, progress_of, show, with_overrides, with_size
 
 if TYPE_CHECKING:
     from simlab.scenario.scenario import Scenario
@@ -18,7 +19,9 @@ if TYPE_CHECKING:
 
 
 @click.command()
-@click.argument("what", nargs=-1, required=True, metavar="SCENARIO A B | RUN_A RUN_B")
+@click.argument(
+    "what", nargs=-1, required=True, metavar="SCENARIO A B | RUN_A RUN_B", shell_complete=completing.compared
+)
 @click.option("--arm", "arms", multiple=True, metavar="X[:Y]", help="Of two runs: arm X, or X of A with Y of B.")
 @with_overrides
 @with_size
@@ -40,7 +43,6 @@ def compare(
     stand in its place. Runs that are not paired are refused.
     """
     from simlab import compare as side_by_side
-    from simlab import open as open_run
     from simlab.results.disk import plain
     from simlab.studies.compare import two_arms
     from simlab.views.compared import tables
@@ -52,14 +54,14 @@ def compare(
     if not played and (settings or replications is not None or seed is not None):
         raise click.UsageError("--set, --replications and --seed are for a scenario; a run directory has its own")
     if len(what) == 2:
-        found = side_by_side(open_run(what[0]), open_run(what[1]), arm=arms)
+        found = side_by_side(opened(what[0]), opened(what[1]), arm=arms)
     elif played:
         (scenario,) = load_all(what[:1], settings, replications, seed)
         two_arms(scenario, *what[1:])  # before anything is played
         found = side_by_side(_results(scenario, jobs, settings), *what[1:])
         found = replace(found, command=command_of(scenario, settings, "compare", what[1:]))
     else:
-        found = side_by_side(open_run(what[0]), *what[1:])
+        found = side_by_side(opened(what[0]), *what[1:])
     if found.command is None:
         named = [part for arm in arms for part in ("--arm", arm)]
         found = replace(found, command=shlex.join(["simlab", "compare", *what, *named]))

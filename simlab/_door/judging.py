@@ -7,11 +7,12 @@ from pathlib import Path
 
 import click
 
+from simlab._door import completing
 from simlab._door.common import command_of, load_all, progress_of, show, tell, with_overrides, with_size
 
 
 @click.command()
-@click.argument("scenarios", nargs=-1, required=True, metavar="SCENARIO...")
+@click.argument("scenarios", nargs=-1, required=True, metavar="SCENARIO...", shell_complete=completing.scenarios)
 @with_overrides
 @with_size
 @click.option("--out", type=click.Path(path_type=Path), metavar="DIR", help="The run directory, as in `run`.")
@@ -49,11 +50,16 @@ def score(
 
 
 @click.command()
-@click.argument("scenario")
+@click.argument("scenario", shell_complete=completing.scenarios)
 @with_overrides
 @with_size
 @click.option(
-    "arms", "--arm", multiple=True, metavar="ARM", help="The arm that is drilled; may be given several times."
+    "arms",
+    "--arm",
+    multiple=True,
+    metavar="ARM",
+    help="The arm that is drilled; may be given several times.",
+    shell_complete=completing.arms,
 )
 @click.option("--out", type=click.Path(path_type=Path), metavar="DIR", help="Where the page and the JSON are written.")
 @click.option("--strict", is_flag=True, help="Exit with 1 when a drill is not passed.")

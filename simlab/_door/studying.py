@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from simlab._door import completing
 from simlab._door.common import command_of, load_all, progress_of, refreshed, with_overrides, with_size
 
 if TYPE_CHECKING:
@@ -27,7 +28,7 @@ def with_place(command: Callable[..., Any]) -> Callable[..., Any]:
 
 
 @click.command()
-@click.argument("scenario")
+@click.argument("scenario", shell_complete=completing.scenarios)
 @click.argument("axes", nargs=-1, required=True, metavar="PATH=VALUES...")
 @click.option("--arms", metavar="A,B,...", help="The arms to play, the baseline first; all by default.")
 @click.option("--measure", metavar="NAME", help="The measure that is asked for; by default the scenario's headline.")
@@ -85,8 +86,14 @@ def sweep(
 
 
 @click.command()
-@click.argument("scenarios", nargs=-1, required=True, metavar="SCENARIO...")
-@click.option("--only", multiple=True, metavar="NAME", help="This study alone; may be given several times.")
+@click.argument("scenarios", nargs=-1, required=True, metavar="SCENARIO...", shell_complete=completing.scenarios)
+@click.option(
+    "--only",
+    multiple=True,
+    metavar="NAME",
+    help="This study alone; may be given several times.",
+    shell_complete=completing.studies,
+)
 @with_overrides
 @with_size
 @with_place

@@ -28,6 +28,12 @@ class StorageError(SimlabError):
     exit_code = 4
 
 
+class PluginError(SimlabError):
+    """A module named with `--plugin` that cannot be used."""
+
+    exit_code = 5
+
+
 def nearest(word: str, known: Iterable[str]) -> str | None:
     """The known spelling closest to `word`, or None when nothing is close."""
     found = difflib.get_close_matches(word, list(known), n=1, cutoff=0.6)

@@ -98,7 +98,19 @@ class _Builder:
         self._doc = {key: node for key, node in tree.value.items() if key in keys.TOP}
         for key in ("world", "brain"):
             self._doc.setdefault(key, Node({}))
+        self._plugins()
         self._reported = {key for key in keys.TOP if key not in tree.value}
+
+    def _plugins(self) -> None:
+        """Refuse a document that needs classes which nobody gave; what follows from it says nothing more."""
+        node, own = self._top["plugins"], dict(self._registry.own)
+        for name, given in self._walker.mapping(node, "plugins", "{my_world: mine.MyWorld}").items() if node else ():
+            if name not in own:
+                module, _, one = str(given.value).rpartition(".")
+                hint = f"give `--plugin {module.replace('.', '/')}.py`, with its path, or in Python `using=[{one}]`"
+                self._walker.fault(given.place, join("plugins", name), f"needs {given.value}, no part of simlab", hint)
+        if node:
+            self._walker.problems.stop_if_any()
 
     def scenario(self, name: str, path: str | None) -> Scenario | None:
         """The whole scenario, or None after faults."""
@@ -137,7 +149,8 @@ class _Builder:
         self._refuse_the_endless(arms, waits.most if waits else run["replications"], len(controls))
         resolved = {
             "schema": keys.SCHEMA, "title": top["title"], "story": top["story"], "record": [dict(r) for r in record],
-            "yours": yours or None, "world": world.shown, "brain": several(self._doc["brain"], brains), "schedule": rhythm,
+            "yours": yours or None, "plugins": _plugged(arms, self._registry) or None,
+            "world": world.shown, "brain": several(self._doc["brain"], brains), "schedule": rhythm,
             "run": show(keys.RUN, run) | ({"until": waits_shown} if waits else {}), "harm": harm_shown, "beside": beside,
             "detectors": detectors, "shocks": shocks, "trace": traced or None, "arms": arms_shown,
             "controls": controls_shown, "scoreboard": rows_shown, "claims": claims_shown,
@@ -440,6 +453,15 @@ class _Builder:
             self._walker.fault(
                 mark, "run", message, "lower `run.replications` or `run.horizon`, or raise the world's tick"
             )
+
+
+def _plugged(arms: list[Arm], registry: Registry) -> dict[str, str]:
+    """The classes that arms are played with and that are no part of simlab, by the names they have here."""
+    used = set()
+    for trial in (arm.trial for arm in arms):
+        used |= {type(trial.world), *map(type, trial.brains), *(type(hand.intervention) for hand in trial.hands)}
+        used |= {type(instrument.detector) for instrument in trial.instruments}
+    return {name: f"{one.__module__}.{one.__qualname__}" for name, one in registry.own if one in used}
 
 
 def _title(name: str, body: Node, usual: str = "") -> str:

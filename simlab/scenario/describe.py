@@ -13,7 +13,7 @@ from simlab.scenario.scenario import Arm, Factorial, Scenario, Study
 
 
 class Section(NamedTuple):
-    """A heading with a text, a table, or both."""
+    """A heading with a text, a table, or both. A line of the text that begins with four spaces is shown as it stands."""
 
     heading: str
     text: str = ""
@@ -22,9 +22,8 @@ class Section(NamedTuple):
 
 
 def sections(scenario: Scenario) -> Iterator[Section]:
-    """Everything a scenario says, from its story to its claims."""
+    """Everything a scenario says in tables, from its record to its studies; `guide` has what comes before."""
     document = scenario.resolved
-    yield Section(scenario.title, scenario.story.strip())
     for entry in scenario.record:
         yield Section("Record", "", ("", ""), tuple((key.replace("_", " "), text) for key, text in entry.items()))
     yield Section(
@@ -63,7 +62,7 @@ def sections(scenario: Scenario) -> Iterator[Section]:
         board = tuple(tuple(str(row[key]) for key in columns) for row in document["scoreboard"])
         yield Section("Scoreboard", "", columns, board)
     if document["claims"]:
-        yield Section("Claims", "", ("claim", "because"), tuple(_claim(claim) for claim in document["claims"]))
+        yield Section("Claims", "", ("claim", "because"), tuple(claimed(claim) for claim in document["claims"]))
     if scenario.studies:
         heads = ("study", "title", "varies", "arms", "because")
         yield Section("Studies", "", heads, tuple(_study(study) for study in scenario.studies))
@@ -109,7 +108,8 @@ def _controls(controls: Mapping[str, Any]) -> Iterator[tuple[str, ...]]:
         yield name, control["title"], _flat(control.get("set", {})), vanishes
 
 
-def _claim(claim: Mapping[str, Any]) -> tuple[str, str]:
+def claimed(claim: Mapping[str, Any]) -> tuple[str, str]:
+    """What a claim says, from its document, and because of what."""
     stat = claim["stat"]
     what = f"{stat} {claim['measure']}" if isinstance(stat, str) else f"P({claim['measure']} > {stat['exceeds']:g})"
     what += f" in {claim['arm']}" if "arm" in claim else ""

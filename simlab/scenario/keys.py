@@ -62,6 +62,11 @@ TOP = _table(
     yours=_key(
         Node, "make it yours: from which of a system's own metrics to set a parameter of the world, by parameter", None
     ),
+    plugins=_key(
+        Node,
+        "classes that are no part of simlab, by the names they have here; simlab writes it into a run's document",
+        None,
+    ),
     world=_key(Node, "the world and its parameters"),
     brain=_key(Node, "the learner and its hyper-parameters, or a list of several kinds"),
     schedule=_key(Node, "when brains retrain", None),

@@ -15,9 +15,9 @@ from simlab.scenario.problems import Mark, Problem, ScenarioError, Source
 from simlab.scenario.reader import MOST_BYTES, Node, plant, read
 from simlab.scenario.registry import HOUSE, Registry
 from simlab.scenario.scenario import Scenario
+from simlab.scenario.shipped import ENDINGS
+from simlab.scenario.shipped import shipped as shipped  # what reads names also finds them
 from simlab.scenario.walker import RESERVED
-
-ENDINGS = (".yaml", ".yml")
 
 
 def load(
@@ -46,18 +46,6 @@ def load(
 def tree(path: Path) -> Node:
     """What a YAML file holds, every key and value with its place. Raises ScenarioError."""
     return read(_contents(path), _shown(path))
-
-
-def shipped(kind: str = "") -> dict[str, Path]:
-    """The scenarios that come with the house, by name: in the installed package, or beside it in a checkout.
-
-    `kind` is the folder among them that holds something else, such as `architectures`.
-    """
-    house = Path(__file__).resolve().parent.parent
-    for folder in (house / "scenarios" / kind, house.parent / "scenarios" / kind):
-        if folder.is_dir():
-            return {path.stem: path for path in sorted(folder.glob("*.yaml"))}
-    return {}
 
 
 def title(path: Path) -> str:

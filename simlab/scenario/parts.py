@@ -81,7 +81,9 @@ class Parts:
         unknown = [name for name in given if shelf.find(name) is None]
         for name in unknown:
             place, where = given[name].place, join(path, name)
-            walker.fault(place, where, f"unknown {what} `{name:.60}`", did_you_mean(name, known()))
+            hint = did_you_mean(name, known())
+            hint += f"; a {what} of your own needs `--plugin`" if "did you mean" not in hint else ""
+            walker.fault(place, where, f"unknown {what} `{name:.60}`", hint)
         if unknown or len(given) != 1:
             if not unknown and isinstance(node.value, dict | None):
                 found = " and ".join(given) or "none"

@@ -57,6 +57,7 @@ def schema(registry: Registry = HOUSE) -> Json:
         keys.TOP,
         record=_list({"type": "object", "additionalProperties": {"type": "string"}}),
         yours={"type": "object", "additionalProperties": {"type": "string"}},
+        plugins={"type": "object", "additionalProperties": {"type": "string"}},
         world=_choice(registry.worlds),
         brain=brains,
         schedule=schedule,

@@ -1,14 +1,16 @@
 """The index: one page over all runs in a folder, a row a run, with its verdict, its claims and its main figure.
 
-Like a report it runs nothing and asks nothing of the network. It shows only what lies in the folder itself: links that lead
-elsewhere are not followed. What cannot be read is a row that says why.
+Like a report it runs nothing and asks nothing of the network. It shows only what lies in the folder itself and in the folders that it is
+told of, which it remembers: links that lead elsewhere are not followed. What cannot be read is a row that says why.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
-from html import escape
+import os
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from html import escape, unescape
 from importlib import resources
 from pathlib import Path
 from string import Template
@@ -21,6 +23,8 @@ from simlab.results.disk import write as write_file
 from simlab.results.record import FORMAT
 from simlab.results.sweeps import DESIGN
 from simlab.scenario.build import rebuild
+from simlab.scenario.problems import ScenarioError
+from simlab.scenario.registry import HOUSE, Registry
 from simlab.views.markup import Html, element, paragraph, together
 from simlab.views.sections import GOOD, LOOK
 from simlab.views.verdict import claim_counts, controls_line, verdict
@@ -28,6 +32,7 @@ from simlab.views.words import count
 
 NAME = "index.html"
 MARK = '<meta name="generator" content="simlab index">'
+ALSO = re.compile(r'<meta name="simlab-also" content="([^"]*)">')
 FIGURE = Path("figures", "main.svg")
 PATIENCE = 10.0  # seconds to wait for another simlab that writes the index of the same folder
 
@@ -39,22 +44,24 @@ class Entry(NamedTuple):
     title: str
     verdict: str
     controls: str = ""
-    claims: Mapping[str, int] | None = None
+    claims: tuple[tuple[str, int], ...] = ()
     facts: str = ""
     finished: str = ""
 
 
-def write(folder: str | Path) -> Path:
+def write(folder: str | Path, registry: Registry = HOUSE, also: Sequence[str | Path] = ()) -> Path:
     """Write `index.html` over the runs in `folder`, in one instant, and return its path.
 
-    Runs are `folder/<run>` and `folder/<scenario>/<run>`, the latest first. Raises StorageError where the folder is not there, cannot be
+    Runs are `folder/<run>` and `folder/<scenario>/<run>`, the latest first. So are those of the folders in `also`, each of which may be a
+    run itself; the page remembers them for the next time. Raises StorageError where a folder is not there, or `folder` cannot be
     written, or holds an `index.html` of another origin.
     """
     from filelock import FileLock, Timeout
 
-    folder = directory(folder)
-    if not folder.is_dir():
-        raise StorageError(f"{folder}: no such directory")
+    folder, others = directory(folder), [directory(one) for one in also]
+    for one in (folder, *others):
+        if not one.is_dir():
+            raise StorageError(f"{one}: no such directory")
     if (folder / "manifest.json").exists():
         raise StorageError(f"{folder}: one run; name the folder that holds the runs")
     page = folder / NAME
@@ -62,31 +69,60 @@ def write(folder: str | Path) -> Path:
         with storage(folder), FileLock(folder / ".lock", timeout=PATIENCE):
             if page.is_symlink() or (page.exists() and MARK not in page.read_text("utf-8", errors="replace")):
                 raise StorageError(f"{page}: not written by simlab; move it away")
-            write_file(page, text(compose(folder)))
+            write_file(page, text(compose(folder, registry, [*others, *_remembered(page)])))
     except Timeout:
         raise StorageError(f"{folder}: busy, another simlab is writing there; wait for it") from None
     return page
 
 
-def compose(folder: Path) -> str:
-    """The page."""
-    found = sorted(entries(folder), key=lambda one: str(one.place))
+def compose(folder: Path, registry: Registry = HOUSE, also: Sequence[Path] = ()) -> str:
+    """The page of a folder, with what lies in others."""
+    known = {one.resolve(): one for one in reversed((folder, *also))}
+    elsewhere = sorted(_from(folder, one) for one in known.values() if one != folder)
+    found = sorted(
+        {one for place in known.values() for one in entries(place, registry)}, key=lambda one: str(one.place)
+    )
     found.sort(key=lambda one: one.finished, reverse=True)
     rows = together(_row(folder, one) for one in found)
     listed = Html(f"<ol>\n{rows.text}\n</ol>") if found else paragraph("No finished runs yet: simlab run flash_crash")
     template = resources.files("simlab.views").joinpath(NAME).read_text("utf-8")
-    return Template(template).substitute(title=f"simlab: {count(len(found), 'run')}", rows=listed.text)
+    return Template(template).substitute(
+        title=f"simlab: {count(len(found), 'run')}", rows=listed.text, also=escape(json.dumps(elsewhere))
+    )
 
 
-def entries(folder: Path) -> Iterator[Entry]:
-    """The finished runs in a folder."""
+def _remembered(page: Path) -> list[Path]:
+    """The other folders of a page that was written before, as far as they are still there."""
+    found = ALSO.search(page.read_text("utf-8", errors="replace")) if page.is_file() else None
+    try:
+        named = json.loads(unescape(found[1])) if found else []
+    except ValueError:
+        named = []
+    places = (
+        [page.parent / one for one in named if isinstance(one, str) and "\0" not in one]
+        if isinstance(named, list)
+        else []
+    )
+    return [place for place in places if place.is_dir()]
+
+
+def _from(folder: Path, place: Path) -> str:
+    """The way from a folder to a place, as a link has it."""
+    return Path(os.path.relpath(place.absolute(), folder.absolute())).as_posix()
+
+
+def entries(folder: Path, registry: Registry = HOUSE) -> Iterator[Entry]:
+    """The finished runs in a folder, or the one that it is."""
+    if _own(folder / "manifest.json"):
+        yield _entry(folder, registry)
+        return
     for path in _folders(folder):
         for place in (
             path,
             *([] if _own(path / DESIGN) else _folders(path)),
         ):  # the points of a sweep are no runs of their own
             if _own(place / "manifest.json"):
-                yield _entry(place)
+                yield _entry(place, registry)
 
 
 def _folders(path: Path) -> list[Path]:
@@ -99,24 +135,27 @@ def _own(path: Path) -> bool:
     return path.is_file() and not path.is_symlink() and not path.parent.is_symlink()
 
 
-def _entry(place: Path) -> Entry:
+def _entry(place: Path, registry: Registry) -> Entry:
+    name = place.name
     try:
         manifest = unseal(place / "manifest.json")
+        name = str(manifest.get("document", {}).get("title", name))
         if manifest.get("format") != FORMAT:
-            return Entry(
-                place, place.name, f"Stored in format {manifest.get('format')}; this simlab reads format {FORMAT}."
-            )
+            return Entry(place, name, f"Stored in format {manifest.get('format')}; this simlab reads format {FORMAT}.")
         summary = _summary(place, manifest)
-        scenario = rebuild(manifest["document"], manifest["scenario"])
+        scenario = rebuild(manifest["document"], manifest["scenario"], registry)
+    except ScenarioError as error:
+        first = error.problems[0]
+        return Entry(place, name, f"Cannot be read: {first.path}: {first.message}; {first.hint}")
     except SimlabError as error:
-        return Entry(place, place.name, f"Cannot be read: {error}")
+        return Entry(place, name, f"Cannot be read: {error}")
     facts = f"{scenario.name}, {count(summary['replications'], 'replication')}, seed {summary['seed']}"
     return Entry(
         place,
         scenario.title,
         verdict(summary, scenario),
         controls_line(summary, scenario),
-        claim_counts(summary["claims"]),
+        tuple(claim_counts(summary["claims"]).items()),
         facts,
         _finished(place),
     )
@@ -141,16 +180,15 @@ def _finished(place: Path) -> str:
 
 def _row(folder: Path, one: Entry) -> Html:
     """A run: title and link, verdict, controls, claims, facts; beside them its main figure."""
-    where = quote(one.place.relative_to(folder).as_posix())
+    place = _from(folder, one.place)
+    where = quote(place)
     heading = Html(escape(one.title))
     if _own(one.place / "report.html"):
         heading = Html(f'<a href="{escape(where)}/report.html">{heading.text}</a>')
     inside = [element("h2", heading), paragraph(one.verdict)]
     inside += [paragraph(one.controls, "soft")] if one.controls else []
-    inside += [_claims(one.claims)] if one.claims and any(one.claims.values()) else []
-    inside.append(
-        paragraph(" · ".join(filter(None, (one.facts, one.finished, str(one.place.relative_to(folder))))), "soft")
-    )
+    inside += [_claims(one.claims)] if any(n for _, n in one.claims) else []
+    inside.append(paragraph(" · ".join(filter(None, (one.facts, one.finished, place))), "soft"))
     shown = Html("")
     if _own(one.place / FIGURE):
         alt = escape(f"Main figure. {one.verdict}")
@@ -158,10 +196,10 @@ def _row(folder: Path, one: Entry) -> Html:
     return element("li", element("div", together(inside)), shown)
 
 
-def _claims(counts: Mapping[str, int]) -> Html:
+def _claims(counts: tuple[tuple[str, int], ...]) -> Html:
     """How many claims turned out which way."""
     said = []
-    for kind, n in counts.items():
+    for kind, n in counts:
         css, sign = LOOK.get(kind, GOOD)
         said.append(element("span", f"{sign} {n} {kind}", css=css if n else "soft"))
     return element("p", "Claims: ", together(said), css="claims")

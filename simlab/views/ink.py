@@ -24,11 +24,12 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-INK, FAINT, PAPER = "#1b1e23", "#8b929c", "#fffffe"
+INK, FAINT, PAPER = "#1b1e23", "#7f8792", "#fffffe"
 POINTS = 300  # the most points a curve is drawn with
 
-# Okabe & Ito (2008), distinguishable with any colour vision; line styles say the same once more.
-COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9")
+# The first three are those of Okabe & Ito (2008); the others are darker than theirs, which are too pale for a line on white (3:1).
+# They are told apart with any colour vision (tests/views/test_colours.py), and line styles say the same once more.
+COLOURS = ("#0072b2", "#d55e00", "#009e73", "#ac3a6e", "#83560c", "#4b2e83")
 DASHES = ("-", (0, (5, 1.6)), (0, (6, 1.6, 1.4, 1.6)), (0, (1.5, 1.5)), (0, (9, 2)), (0, (3, 1.2, 1.2, 1.2, 1.2, 1.2)))
 THEMED = {INK: "--ink", FAINT: "--faint", PAPER: "--paper"} | {colour: f"--arm{i}" for i, colour in enumerate(COLOURS)}
 MARKS = ("o", "s", "D", "^", "v", "P")

@@ -8,7 +8,7 @@ import numpy as np
 
 from simlab.base.arrays import Array, Floats
 from simlab.lab.alike import blocks
-from simlab.views.ink import COLOURS, FAINT, canvas, frame
+from simlab.views.ink import COLOURS, canvas, frame
 from simlab.views.words import DASH, MINUS, count
 
 if TYPE_CHECKING:
@@ -68,7 +68,7 @@ def matrix(found: Floats, models: int) -> Figure:
     for i in range(k):
         for j in range(k):
             if not shown[i, j]:
-                axes.text(j, i, DASH, ha="center", va="center", fontsize=size, color=FAINT)
+                axes.text(j, i, DASH, ha="center", va="center", fontsize=size)
                 continue
             x = float(found[i, j])
             hue, strength = COLOURS[0] if x >= 0 else COLOURS[1], STRONGEST * min(abs(x), 1.0)

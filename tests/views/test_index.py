@@ -4,11 +4,13 @@ import json
 import re
 import shutil
 from html import unescape
+from urllib.parse import unquote
 
 import pytest
 
 import simlab
 from simlab.base.errors import StorageError
+from simlab.results.disk import seal, unseal
 from simlab.views.index import write
 
 YAML = """\
@@ -124,6 +126,39 @@ def test_a_page_of_another_origin_stays(folder, tmp_path):
     with pytest.raises(StorageError, match="not written by simlab"):
         write(folder)
     assert not (tmp_path / "target").exists()
+
+
+def test_other_folders_are_shown_too_and_remembered(made, folder, tmp_path):
+    shutil.copytree(made.path, tmp_path / "out")  # what `run --out` made: a run itself
+    shutil.copytree(made.path, tmp_path / "other & more" / "mine" / "two")
+    page = write(folder, also=[tmp_path / "out", tmp_path / "other & more", folder])
+    found = sorted(unescape(re.search(r'href="([^"]*)"', row)[1]) for row in rows(page.read_text("utf-8")))
+    assert found == ["../other%20%26%20more/mine/two/report.html", "../out/report.html", "mine/one/report.html"]
+    assert all((folder / unquote(one)).is_file() for one in found)
+    before = page.read_bytes()
+    assert write(folder).read_bytes() == before
+    shutil.rmtree(tmp_path / "out")
+    assert len(rows(write(folder).read_text("utf-8"))) == 2
+    with pytest.raises(StorageError, match="no such directory"):
+        write(folder, also=[tmp_path / "out"])
+
+
+@pytest.mark.parametrize("said", ["[", "{}", "[1, null]", "[&quot;no/such&quot;]", "[&quot;\x00&quot;]"])
+def test_a_page_that_remembers_nonsense_remembers_nothing(folder, said):
+    page = write(folder)
+    text = page.read_text("utf-8")
+    page.write_text(text.replace('content="[]"', f'content="{said}"'), "utf-8")
+    assert write(folder).read_text("utf-8") == text
+
+
+def test_a_run_that_needs_a_plugin_keeps_its_title_and_says_so(folder):
+    run = folder / "mine/one"
+    manifest = unseal(run / "manifest.json")
+    manifest["document"]["plugins"] = {"mine": "mine.Mine"}
+    (run / "manifest.json").write_text(seal(manifest))
+    (row,) = rows(write(folder).read_text("utf-8"))
+    assert "alert(1)" in row
+    assert "needs mine.Mine, no part of simlab; give `--plugin mine.py`" in unescape(row)
 
 
 def test_where_there_is_nothing_to_list(folder, tmp_path):
