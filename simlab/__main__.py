@@ -24,6 +24,7 @@ ROOMS = {
     "alerts": "alerting",
     "audit": "auditing",
     "compare": "comparing",
+    "drill": "drilling",
     "export": "alerting",
     "readiness": "judging",
     "replay": "alerting",

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Sequence
 
 import numpy as np
 
-from simlab.workshop.night import Deed, Night, Watch
+from simlab.workshop.night import BEFORE, Deed, Night, Watch
 
 WIDE = 24  # recorded values in a curve
 MOST = 8  # models that are listed one by one
@@ -28,7 +28,7 @@ def yesterday(night: Night, deeds: Sequence[Deed], now: float) -> str:
     here, before, outcome = night.row(now), night.row(night.begins), night.own(deeds)
     lines = ["now, against before the trouble"]
     for name in night.staging.shown:
-        usual = outcome.series[name][max(before - WIDE, 1) : before, 0].astype(np.float64)
+        usual = outcome.series[name][max(before - BEFORE, 1) : before, 0].astype(np.float64)
         value, mean, spread = float(outcome.series[name][here, 0]), float(usual.mean()), float(usual.std())
         away = f"{(value - mean) / spread:+9.1f} standard deviations" if spread > 0 else ""
         lines.append(f"  {name:13} {_number(value):>9}, was {_number(mean):>9} {away}")

@@ -23,6 +23,7 @@ from simlab.scenario.load import load
 from simlab.workshop.symptoms import ACTS, SYMPTOMS, Cause, Reading, Staging
 
 NIGHTS = 32  # on which decisions are tried, the player's own the first
+BEFORE = 24  # looks before the trouble that say what was usual
 
 
 class Deed(NamedTuple):
@@ -142,9 +143,16 @@ class Night:
     def says(self, reading: Reading, time: float, outcome: Outcome) -> Floats:
         """1 in the nights in which a statement is true at a time, else 0, `(r,)`."""
         series = outcome.series[reading.measure].astype(np.float64)
-        value = series[self.row(time)]
-        if reading.since or reading.ago:
-            value = value - series[self.row(time - reading.ago if reading.ago else self.begins)]
+
+        def lately(at: float, over: int) -> Floats:
+            last = self.row(at) + 1
+            return np.asarray(np.nanmean(series[max(last - over, 1) : last], axis=0))
+
+        value = lately(time, reading.over)
+        if reading.since:
+            value = value - lately(self.begins, BEFORE)
+        elif reading.ago:
+            value = value - lately(time - reading.ago, reading.over)
         above = reading.above is not None and value > reading.above
         below = reading.below is not None and value < reading.below
         return np.asarray(above | below, dtype=np.float64)

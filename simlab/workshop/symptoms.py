@@ -41,7 +41,8 @@ class Cause(NamedTuple):
 class Reading(NamedTuple):
     """A statement that a dashboard can answer: `measure` is above or below a value, or has changed so since.
 
-    With `ago` it is the change within so many seconds; with `since` the change from just before the trouble.
+    It is read as the mean of the last looks, so many as `over`. With `ago` it is the change within so many seconds; with `since` the change
+    from before the trouble.
     """
 
     measure: str
@@ -49,6 +50,7 @@ class Reading(NamedTuple):
     below: float | None = None
     since: bool = False
     ago: float = 0.0
+    over: int = 1
 
 
 class Line(NamedTuple):
@@ -58,6 +60,7 @@ class Line(NamedTuple):
     verb: str | None = None
     reading: Reading | None = None
     asks: str = ""  # how the reading is made, in words
+    by: str = "look"  # the verb by which it is found out
 
     @property
     def only_if(self) -> bool:
@@ -122,6 +125,7 @@ PREDICTIONS = Staging(
     look=20.0,
     cost="loss",
     running=True,
+    changed={"context": 0.2},  # quieter than the scenario, so that the page is no false alarm
     alert="gap",
     shown=("gap", "said", "theta", "act", "moved"),
     on_all={
@@ -129,11 +133,11 @@ PREDICTIONS = Staging(
         "human": HumanReview(capacity=100, error=0.1),
     },
     lines=(
-        Line("Check for feedback loops", reading=Reading("moved", above=0.5, since=True),
-             asks="what acts add to the outcome has risen by more than 0.5"),
-        Line("Compare with yesterday's reality", reading=Reading("theta", above=1.0, since=True),
-             asks="the outcome itself has moved by more than 1"),
-        Line("KILL if spiraling", "kill", Reading("gap", above=0.0, ago=200.0),
+        Line("Check for feedback loops", reading=Reading("moved", above=0.5, since=True, over=8),
+             asks="what acts add to the outcome has risen by more than 0.5", by="graph"),
+        Line("Compare with yesterday's reality", reading=Reading("theta", above=1.0, since=True, over=8),
+             asks="the outcome itself has moved by more than 1", by="yesterday"),
+        Line("KILL if spiraling", "kill", Reading("gap", above=0.0, ago=200.0, over=8),
              asks="the miss is larger than one retraining ago"),
     ),
     causes=(
@@ -157,7 +161,7 @@ TOGETHER = Staging(
     arm="shared",
     horizon=720.0,
     start=180.0,
-    paged=40.0,
+    paged=45.0,
     look=5.0,
     cost="loss",
     alert="price",
@@ -168,7 +172,7 @@ TOGETHER = Staging(
         "human": HumanReview(capacity=16, error=0.1),
     },
     lines=(
-        Line("Find shared dependency", reading=Reading("agreement", above=0.9), asks="models answer alike"),
+        Line("Find shared dependency", reading=Reading("agreement", above=0.9), asks="models answer alike", by="graph"),
         Line("Isolate unaffected models", "isolate"),
         Line("Route traffic to simple rules", "route-rules"),
     ),
@@ -188,17 +192,17 @@ TOGETHER = Staging(
 COSTS = Staging(
     symptom="Costs exploding",
     key="costs",
-    page="The bill of the backend runs away: it works on more attempts a second than at any time of the day.",
+    page="The bill of the backend runs away: for each request it is called more often than at any time of the day.",
     scenario="retry_storm",
     arm="every",
     horizon=300.0,
     start=60.0,
-    paged=15.0,
-    look=5.0,
+    paged=10.0,
+    look=2.0,
     warmup=10.0,
     cost="given_up",
-    alert="amplification",
-    shown=("amplification", "offered", "goodput", "backlog", "allowed", "failed"),
+    alert="offered",
+    shown=("offered", "amplification", "goodput", "backlog", "allowed", "failed"),
     changed={"most": 130.0},
     on_all={
         "kill": KILL, "isolate": FREEZE, "route-rules": RULES, "constrain": Limits(low=0.0, high=0.1),
@@ -216,9 +220,9 @@ COSTS = Staging(
         Cause("lost", "a quarter of the answers get lost on the way; retries are what still serves users",
               "look shows attempts up by a third, a server that keeps up, and users who are answered",
               (_world(lost=0.25),)),
-        Cause("flood", "for a minute there are nearly twice as many requests, more than can be served; then retries stay",
+        Cause("flood", "for half a minute there are nearly twice as many requests, more than can be served; then retries stay",
               "yesterday shows more requests than usual, before there were retries",
-              (_world(duration=60.0, arrivals=110.0),)),
+              (_world(duration=30.0, arrivals=110.0),)),
     ),
 )  # fmt: skip
 
@@ -232,7 +236,7 @@ USERS = Staging(
     arm="one",
     horizon=60 * ROUND,
     start=16 * ROUND,
-    paged=5 * ROUND,
+    paged=8 * ROUND,
     look=ROUND,
     cost="loss",
     running=True,
