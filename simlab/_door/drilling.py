@@ -61,8 +61,9 @@ def drill(
 ) -> int:
     """Hold the 3 AM drill: a system of models goes wrong, the clock runs, and what you do about it is scored.
 
-    One of four symptoms, with a hidden cause. Every verb costs simulated seconds, and so does thinking. The same seed and lines
-    give the same night; afterwards a page says what it was, what you saved, and what would have happened had you killed at t.
+    One of four symptoms, with a hidden cause. Every verb costs simulated seconds, and so does thinking: a look for every 15 s. The same
+    seed and lines give the same night. Afterwards a page says what it was, what you saved, and what would have
+    happened had you killed at t.
     """
     from simlab.workshop.drill import Drill, played
 

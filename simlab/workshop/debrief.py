@@ -18,7 +18,7 @@ from simlab.results.disk import write as write_file
 from simlab.studies.statistics import Estimate, mean
 from simlab.views.courses import Course, courses
 from simlab.views.ink import Drawing, drawing, style
-from simlab.views.markup import Html, element, paragraph, picture, section, table, together
+from simlab.views.markup import Html, element, paragraph, picture, prose, section, table, together
 from simlab.views.page import page
 from simlab.views.sections import BAD, GOOD, OPEN
 from simlab.views.words import count, listed, number, percent, sentence, signed
@@ -77,8 +77,8 @@ def compose(drill: Drill) -> str:
             ),
             section(
                 "What the playbook says",
-                paragraph(
-                    f"The lines printed for `{night.staging.symptom}`, and all of them in order, on this cause. A deed helps or harms "
+                prose(
+                    "The lines printed for this symptom, and all of them in order, on this cause. A deed helps or harms "
                     "where the 95% interval of its effect is beyond a tenth of the harm that doing nothing lets happen. "
                     "`simlab drill --actions` scores them on every cause."
                 ),
@@ -91,7 +91,7 @@ def compose(drill: Drill) -> str:
     )
     return page(
         f"3 AM drill: {night.staging.symptom.lower()}",
-        Html(escape(verdict(drill, score))),
+        Html(escape(verdict(drill, score).replace("`", ""))),
         together(_chips(drill, score)),
         body,
         paragraph(f"The page said: {night.staging.page}", "lead"),
@@ -99,18 +99,21 @@ def compose(drill: Drill) -> str:
 
 
 def verdict(drill: Drill, score: Score) -> str:
-    """What was the matter and what your night was worth, in three sentences."""
-    night = drill.night
-    first = f"{sentence(night.cause.title)}."
-    best = f"the best single action, {score.best} at once" if score.best != "nothing" else "the best was to do nothing"
-    if score.avoided is None:
-        cost = score.you - score.nothing
-        second = f"{sentence(best)}; what you did {'changed nothing' if cost == 0 else f'cost {number(cost)} more'}."
+    """What was the matter, what your night was worth, and whether that was luck."""
+    night, many = drill.night, count(drill.night.nights, "such night")
+    ends = f"harm was {number(score.you)}, and {number(score.nothing)} had you done nothing"
+    if score.you == score.nothing:
+        did = f"Harm was {number(score.you)}, as if nothing had been done"
+    elif score.avoided is None or score.avoided < 0:
+        did = f"You made it worse: {ends}"
     else:
-        share = percent(score.avoided) if score.avoided >= 0 else f"{number(100 * score.avoided)}%"
-        worse = " - you made it worse" if score.avoided < 0 else ""
-        second = f"You avoided {share} of the harm that {best}, would have avoided{worse}."
-    return f"{first} {second} It could be told: {night.cause.clue}."
+        did = f"You avoided {percent(score.avoided)} of what the best single action would have: {ends}"
+    best = "nothing could have been better than doing nothing"
+    if score.best != "nothing":
+        best = f"`{score.best}` at once would have left {number(score.oracle)}"
+    over = f"On {many} the best is {'to do nothing' if score.all_best == 'nothing' else f'`{score.all_best}` at once'}"
+    mine = f"what you did is worse than nothing in {percent(score.worse)} of them"
+    return f"{sentence(night.cause.title)}. {did}; {best}. {over}; {mine}. It could be told: {night.cause.clue}."
 
 
 def killed(drill: Drill) -> list[Killed]:
@@ -135,7 +138,7 @@ def _cost(drill: Drill) -> str:
     measure = drill.night.trial.measures[drill.staging.cost]
     unit = "" if measure.unit == "1" else f" ({measure.unit})"
     kind = ", as an average from the page on" if drill.staging.running else ", from the page on"
-    return f"{measure.about}{unit}{kind}"
+    return f"{measure.about.removesuffix(', so far')}{unit}{kind}"
 
 
 def _chips(drill: Drill, score: Score) -> Iterator[Html]:

@@ -28,6 +28,16 @@ VERBS = (*LOOKS, "note", "wait", "restore", "done")
 LATEST = 3  # looks by which the trouble may begin later
 
 
+@final
+class Seen(str):
+    """What there is to see, as text that a notebook shows line by line."""
+
+    __slots__ = ()
+
+    def __repr__(self) -> str:
+        return str(self)
+
+
 class Order(NamedTuple):
     """A line as it was understood: a verb, the models it is about (None: all), seconds to wait, and the line itself."""
 
@@ -91,13 +101,15 @@ class Drill:
         """What is really the matter; not for the player."""
         return self.night.cause
 
-    def do(self, line: str) -> str:
+    def do(self, line: str) -> Seen:
         """Give a line such as `kill`, `isolate 0-3`, `wait 60`, `note shared store?`; returns what there is to see.
 
         Raises InputError, and no time passes, for a line that cannot be read.
         """
         order, given = self.read(line), self.now
-        seen = "the drill is over" if self.over else self._obey(order)
+        if self.over:
+            return Seen("the drill is over")
+        seen = Seen(self._obey(order))
         self.log.append(Entry(given, order.line, seen))
         self.over |= self.now >= self.staging.horizon
         return seen
@@ -107,7 +119,8 @@ class Drill:
         verb, *rest = line.split() or [""]
         said = " ".join([verb, *rest])
         if verb not in VERBS:
-            raise InputError(f"unknown verb `{verb:.40}`; {did_you_mean(verb[:40], VERBS)}")
+            meant = [known for known in VERBS if verb and known.startswith(verb)] or VERBS
+            raise InputError(f"unknown verb `{verb:.40}`; {did_you_mean(verb[:40], meant)}")
         if verb in ACTS:
             return Order(verb, said, models=self._models(rest))
         if verb == "wait":
@@ -116,47 +129,47 @@ class Drill:
             raise InputError(f"`{verb}` takes nothing after it, not `{' '.join(rest):.60}`")
         return Order(verb, said)
 
-    def look(self) -> str:
+    def look(self) -> Seen:
         """What the dashboards show now."""
         return self.do("look")
 
-    def yesterday(self) -> str:
+    def yesterday(self) -> Seen:
         """What they show against before the page, and who moved first: models or the world."""
         return self.do("yesterday")
 
-    def graph(self) -> str:
+    def graph(self) -> Seen:
         """Who shares what, and which models are wrong."""
         return self.do("graph")
 
-    def kill(self, *models: int) -> str:
+    def kill(self, *models: int) -> Seen:
         """Switch models off for good: the world's plain rule takes over."""
         return self._act("kill", models)
 
-    def isolate(self, *models: int) -> str:
+    def isolate(self, *models: int) -> Seen:
         """Cut models off from what others do: they keep what they know, and learn no more."""
         return self._act("isolate", models)
 
-    def route_rules(self, *models: int) -> str:
+    def route_rules(self, *models: int) -> Seen:
         """Leave four fifths of what models decide to the plain rule."""
         return self._act("route-rules", models)
 
-    def constrain(self, *models: int) -> str:
+    def constrain(self, *models: int) -> Seen:
         """Put a bound on what models do, or on what they are paid for."""
         return self._act("constrain", models)
 
-    def human(self, *models: int) -> str:
+    def human(self, *models: int) -> Seen:
         """Have people look at what deviates most from the plain rule, and do that rule instead."""
         return self._act("human", models)
 
-    def note(self, text: str) -> str:
+    def note(self, text: str) -> Seen:
         """Write something down; it takes no time."""
         return self.do(f"note {text}")
 
-    def wait(self, seconds: float) -> str:
+    def wait(self, seconds: float) -> Seen:
         """Let the world run."""
         return self.do(f"wait {seconds:g}")
 
-    def restore(self) -> str:
+    def restore(self) -> Seen:
         """Take back all that was done; what it did stays."""
         return self.do("restore")
 
@@ -185,7 +198,7 @@ class Drill:
             float((you > nothing).mean()),
         )  # fmt: skip
 
-    def _act(self, verb: str, models: tuple[int, ...]) -> str:
+    def _act(self, verb: str, models: tuple[int, ...]) -> Seen:
         return self.do(" ".join([verb, *map(str, models)]))
 
     def _obey(self, order: Order) -> str:
@@ -202,8 +215,11 @@ class Drill:
             return f"{self.clock} waited"
         if verb == "restore":
             return f"{self.clock} {self._restore()}"
-        self.deeds.append(Deed(verb, self.now, order.models))
-        return f"{self.clock} {self.deeds[-1].words}: in effect"
+        deed = Deed(verb, self.now, order.models)
+        if self.now >= self.staging.horizon:
+            return f"{self.clock} {deed.words}: too late, the night is over"
+        self.deeds.append(deed)
+        return f"{self.clock} {deed.words}: in effect"
 
     def _seconds(self, rest: list[str]) -> float:
         try:
@@ -224,16 +240,16 @@ class Drill:
                 raise InputError(
                     f"cannot read models from `{word:.40}`; write numbers, e.g. `kill 0 2-3`, or none for all"
                 )
-            found |= set(
-                range(int(first[:9]), int((last or first)[:9]) + 1) if int((last or first)[:9]) < count else (count,)
-            )
+            low, high = int(first[:9]), int((last or first)[:9])
+            found |= set(range(low, high + 1)) if high < count else {count}
         if any(m >= count for m in found) or (rest and not found):
             raise InputError(f"models are numbered 0 to {count - 1}, so `{' '.join(rest):.60}` names none")
         return tuple(sorted(found)) if rest else None
 
     def _pass(self, seconds: float) -> None:
         tick = self.night.trial.world.tick
-        self.now = min(self.now + max(round(seconds / tick), 1) * tick, self.staging.horizon)
+        passed = max(round(min(seconds, self.staging.horizon) / tick), 1) * tick
+        self.now = min(self.now + passed, self.staging.horizon)
 
     def _restore(self) -> str:
         on = [deed for deed in self.deeds if deed.until == math.inf]
@@ -242,17 +258,17 @@ class Drill:
 
 
 def played(script: str, seed: int, symptom: str | None = None, where: str = "script", nights: int = NIGHTS) -> Drill:
-    """The drill that a script plays, a verb a line; empty lines and what follows `#` are left out.
+    """The drill that a script plays, a verb a line; empty lines, and those that begin with `#`, are left out.
 
     Raises InputError with every line that cannot be read, and plays none then.
     """
     drill = Drill(seed, symptom, nights)
     problems: list[str] = []
-    lines = [(number, text.partition("#")[0].strip()) for number, text in enumerate(script.splitlines(), 1)]
+    each = ((number, text.strip()) for number, text in enumerate(script.splitlines(), 1))
+    lines = [(number, text) for number, text in each if text and not text.startswith("#")]
     for number, text in lines:
         try:
-            if text:
-                drill.read(text)
+            drill.read(text)
         except InputError as error:
             problems.append(f"{where}:{number}: {error}")
     if problems:
@@ -260,19 +276,15 @@ def played(script: str, seed: int, symptom: str | None = None, where: str = "scr
             "\n".join([*problems, f"{len(problems)} problem{'s'[: len(problems) > 1]}; nothing was played"])
         )
     for _, text in lines:
-        if text and not drill.over:
-            drill.do(text)
+        drill.do(text)
     return drill
 
 
 def clock(seconds: float) -> str:
     """A time since the page: [+1:05:20]."""
-    whole = round(seconds)
-    return (
-        f"[+{whole // 3600}:{whole // 60 % 60:02d}:{whole % 60:02d}]"
-        if whole >= 3600
-        else f"[+{whole // 60}:{whole % 60:02d}]"
-    )
+    hours, rest = divmod(round(seconds), 3600)
+    minutes = f"{hours}:{rest // 60:02d}" if hours else f"{rest // 60}"
+    return f"[+{minutes}:{rest % 60:02d}]"
 
 
 def _share(part: float, whole: float) -> float | None:

@@ -36,8 +36,8 @@ class Deed(NamedTuple):
 
     @property
     def words(self) -> str:
-        """As the player wrote it."""
-        return self.verb if self.models is None else f"{self.verb} {' '.join(map(str, self.models))}"
+        """As a player writes it."""
+        return self.verb if self.models is None else f"{self.verb} {ranges(self.models)}"
 
 
 class Watch(NamedTuple):
@@ -184,3 +184,14 @@ class Night:
         trial = replace(self._trials[trouble], hands=hands_of(self.staging, deeds))
         with threadpool_limits(1):
             return play(trial, self.seed, numbers, tap)
+
+
+def ranges(models: Sequence[int]) -> str:
+    """Numbers in rising order, as short as they can be written: 0-3 7."""
+    runs: list[list[int]] = []
+    for m in models:
+        if runs and runs[-1][-1] == m - 1:
+            runs[-1].append(m)
+        else:
+            runs.append([m])
+    return " ".join(str(run[0]) if len(run) == 1 else f"{run[0]}-{run[-1]}" for run in runs)
