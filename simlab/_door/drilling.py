@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -98,12 +99,32 @@ def _open(drill: Drill, gm: bool) -> None:
     click.echo(HELP.format(**{verb: f"{staging.takes(verb):g} s" for verb in LOOKS}))
     click.echo(f"The night ends {staging.horizon - drill.night.paged:g} s after the page.\n")
     if gm:
-        click.echo(f"GM: {drill.cause.name}: {drill.cause.title}\nGM: it can be told: {drill.cause.clue}")
-        click.echo(f"GM: it began {staging.paged:g} s before the page; harm from the page on, on this night:")
-        table = {name: float(harm[0]) for name, harm in drill.night.table.items()}
-        for name, harm in sorted(table.items(), key=lambda item: item[1]):
-            click.echo(f"GM:   {name:24} {harm:12.5g}")
+        for line in _behind(drill):
+            click.echo(f"GM: {line}")
         click.echo("")
+
+
+def _behind(drill: Drill) -> Iterator[str]:
+    """What the facilitator sees: the cause, the timeline, and what each single action is worth on this night."""
+    from simlab.workshop.drill import clock
+
+    night, staging, cause = drill.night, drill.staging, drill.cause
+    yield f"{cause.name}: {cause.title}"
+    yield f"it can be told: {cause.clue}"
+    yield f"timeline: {staging.paged:g} s before the page the trouble begins"
+    for shock in cause.shocks:
+        if shock.duration < staging.horizon:
+            yield f"          {clock(max(shock.duration - staging.paged, 0))} at the latest what set it off is over"
+    every = night.trial.schedule.every
+    if every:
+        first = every - night.paged % every
+        yield f"          {clock(first)} the next retraining, and one every {every:g} s"
+    deeds = {name: option for name, option in night.options.items() if option}
+    yield "harm from the page to the end, on this night, for each action at its earliest:"
+    yield f"          {night.table['nothing'][0]:12.5g}  nothing"
+    for name, (deed,) in sorted(deeds.items(), key=lambda item: float(night.table[item[0]][0])):
+        yield f"          {night.table[name][0]:12.5g}  {clock(deed.at - night.paged)} {name}"
+    yield f"          {clock(staging.horizon - night.paged)} the night is over"
 
 
 def _hold(drill: Drill, think: float) -> None:

@@ -5,7 +5,7 @@ Like a run's report it asks nothing of the network, and the same drill gives the
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from html import escape
 from pathlib import Path
 from typing import NamedTuple
@@ -27,15 +27,15 @@ from simlab.workshop.drill import Drill, Score, clock
 from simlab.workshop.night import Deed
 
 KILLS = 8  # moments at which the models could have been killed
+AGAINST = ("harm, your night", "mean over nights", "less nothing", "95% interval", "nights better", "nights worse")
+NUMERIC = (1, 2, 3, 5, 6)
 
 
 class Killed(NamedTuple):
-    """Had you killed at second `at` after the page: the harm on your night, over nights, and the difference to doing nothing."""
+    """Had you killed at second `at` after the page: the harm in each night `(r,)`, yours the first."""
 
     at: float
-    own: float
-    harm: Estimate
-    less: Estimate
+    harm: Floats
 
 
 def write(drill: Drill, folder: str | Path) -> Path:
@@ -58,6 +58,7 @@ def compose(drill: Drill) -> str:
         drawn = [_pictures(drill, score, kills, narrow) for narrow in (False, True)]
     night, cost = drill.night, _cost(drill)
     asked = "; ".join(f"{one.words} - {one.asks}" for one in night.staging.lines if one.asks)
+    by_time = [(clock(one.at), one.harm) for one in kills]
     body = together(
         [
             *(picture(pair[0], css=css) for pair, css in zip(drawn, ("wide", "narrow"), strict=True)),
@@ -65,15 +66,15 @@ def compose(drill: Drill) -> str:
                 "Had you killed at t = ...",
                 paragraph(
                     f"All models switched off at that moment and nothing else, on {count(night.nights, 'night')} that differ by luck "
-                    f"alone; yours is the first. Harm is {cost}."
+                    f"alone; yours is the first, and the band holds the middle nine tenths of them. Harm is {cost}."
                 ),
                 *(picture(pair[1], css=css) for pair, css in zip(drawn, ("wide", "narrow"), strict=True)),
-                table(*_kill_table(kills), numeric=(1, 2, 3)),
+                table(("had you killed at t =", *AGAINST), list(_rows(drill, by_time)), numeric=NUMERIC),
             ),
             section(
                 "Every single action at its earliest",
                 paragraph("Begun with the page, on the same nights. The oracle is the best of them on your own night."),
-                table(*_options(drill, score), numeric=(1, 2, 3)),
+                table(("action", *AGAINST), list(_rows(drill, _options(drill, score))), numeric=NUMERIC),
             ),
             section(
                 "What the playbook says",
@@ -118,14 +119,12 @@ def verdict(drill: Drill, score: Score) -> str:
 
 def killed(drill: Drill) -> list[Killed]:
     """The harm had all models been killed at some moments from the page on, and nothing else been done."""
-    night, nothing = drill.night, drill.night.harm()
+    night = drill.night
     first, last = night.paged + night.staging.takes("kill"), night.staging.horizon
-    look, found = night.staging.look, []
+    look = night.staging.look
     moments = first + (last - first) * (np.arange(KILLS) / KILLS) ** 1.7  # denser where it matters more
-    for at in dict.fromkeys(round(float(t) / look) * look for t in moments):
-        harm = night.harm((Deed("kill", at),))
-        found.append(Killed(at - night.paged, float(harm[0]), mean(harm), mean(harm - nothing)))
-    return found
+    on_time = dict.fromkeys(round(float(t) / look) * look for t in moments)
+    return [Killed(at - night.paged, night.harm((Deed("kill", at),))) for at in on_time]
 
 
 def command(drill: Drill) -> str:
@@ -138,7 +137,7 @@ def _cost(drill: Drill) -> str:
     measure = drill.night.trial.measures[drill.staging.cost]
     unit = "" if measure.unit == "1" else f" ({measure.unit})"
     kind = ", as an average from the page on" if drill.staging.running else ", from the page on"
-    return f"{measure.about.removesuffix(', so far')}{unit}{kind}"
+    return f"{measure.about.replace(', so far', '').replace(' so far', '')}{unit}{kind}"
 
 
 def _chips(drill: Drill, score: Score) -> Iterator[Html]:
@@ -155,28 +154,30 @@ def _chips(drill: Drill, score: Score) -> Iterator[Html]:
     yield element("li", f"seed {drill.seed}")
 
 
-def _kill_table(kills: Sequence[Killed]) -> tuple[Sequence[str], list[Sequence[str]]]:
-    columns = "had you killed at t =", "harm, your night", "mean over nights", "less nothing", "95% interval"
-    rows: list[Sequence[str]] = [
-        (clock(one.at), number(one.own), number(one.harm.value), signed(one.less.value), _interval(one.less))
-        for one in kills
-    ]
-    return columns, rows
-
-
-def _options(drill: Drill, score: Score) -> tuple[Sequence[str], list[Sequence[str]]]:
-    night = drill.night
-    you, nothing = night.harm(tuple(drill.deeds)), night.table["nothing"]
-    calm = night.harm(trouble=False)
-    rows: list[Sequence[str]] = []
-    each: dict[str, Floats] = {"what you did": you, **night.table, "had nothing gone wrong": calm}
-    for name, harm in each.items():
+def _rows(drill: Drill, each: Iterable[tuple[str, Floats]]) -> Iterator[Sequence[str]]:
+    """Courses by name against doing nothing, night by night."""
+    nothing = drill.night.harm()
+    for name, harm in each:
         less = mean(harm - nothing)
-        mark = " (oracle)" if name == score.best else ""
-        rows.append(
-            (name + mark, number(float(harm[0])), number(float(harm.mean())), signed(less.value), _interval(less))
+        better, worse = percent(float((harm < nothing).mean())), percent(float((harm > nothing).mean()))
+        yield (
+            name,
+            number(float(harm[0])),
+            number(float(harm.mean())),
+            signed(less.value),
+            _interval(less),
+            better,
+            worse,
         )
-    return ("action", "harm, your night", "mean over nights", "less nothing", "95% interval"), rows
+
+
+def _options(drill: Drill, score: Score) -> Iterator[tuple[str, Floats]]:
+    """What was done, every single action at its earliest, and a night on which nothing goes wrong."""
+    night = drill.night
+    yield "what you did", night.harm(tuple(drill.deeds))
+    for name, harm in night.table.items():
+        yield f"{name} (oracle)" if name == score.best else name, harm
+    yield "had nothing gone wrong", night.harm(trouble=False)
 
 
 def _interval(of: Estimate) -> str:
@@ -199,21 +200,15 @@ def _pictures(drill: Drill, score: Score, kills: Sequence[Killed], narrow: bool)
         f"course{tail}",
         f"Harm since the page on your night: you {number(score.you)}, nothing {number(score.nothing)}, oracle {number(score.oracle)}",
     )
-    harm = np.array([one.harm.value for one in kills])
-    low, high = (
-        np.array([value if np.isfinite(value) else one.harm.value for one, value in of]) for of in _ends(kills)
-    )
-    killed_at = Course("killed at t", np.array([one.at for one in kills]), harm, 3, (low, high), dots=True)
+    harm = np.array([one.harm for one in kills])
+    low, high = np.quantile(harm, (0.05, 0.95), axis=1)
+    line = Course("killed at t", np.array([one.at for one in kills]), harm.mean(axis=1), 3, (low, high), dots=True)
     levels = {"what you did": (float(night.harm(deeds).mean()), 0), "nothing done": (float(night.harm().mean()), 1)}
-    told = listed([f"{clock(one.at)} {number(one.harm.value)}" for one in kills])
-    title = f"had you killed at t: mean harm over {night.nights} nights"
+    told = listed([f"{clock(one.at)} {number(float(one.harm.mean()))}" for one in kills])
+    title = "had you killed at t: mean harm"
     kill = drawing(
-        courses([killed_at], title, "t, since the page", end, levels=levels, narrow=narrow),
+        courses([line], title, "t, since the page", end, levels=levels, narrow=narrow),
         f"kills{tail}",
         f"{sentence(title)}: {told}",
     )
     return course, kill
-
-
-def _ends(kills: Sequence[Killed]) -> tuple[list[tuple[Killed, float]], list[tuple[Killed, float]]]:
-    return [(one, one.harm.low) for one in kills], [(one, one.harm.high) for one in kills]

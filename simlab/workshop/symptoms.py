@@ -189,6 +189,7 @@ TOGETHER = Staging(
     ),
 )  # fmt: skip
 
+# What is still being tried again at the end is not yet given up, a few seconds of requests: it makes no tenth of any harm below.
 COSTS = Staging(
     symptom="Costs exploding",
     key="costs",
