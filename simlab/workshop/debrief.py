@@ -15,7 +15,6 @@ import numpy as np
 from simlab.base.arrays import Floats
 from simlab.results.disk import directory, storage, text
 from simlab.results.disk import write as write_file
-from simlab.studies.statistics import Estimate, mean
 from simlab.views.courses import Course, courses
 from simlab.views.ink import Drawing, drawing, style
 from simlab.views.markup import Html, element, paragraph, picture, prose, section, table, together
@@ -27,7 +26,14 @@ from simlab.workshop.drill import Drill, Score, clock
 from simlab.workshop.night import Deed
 
 KILLS = 8  # moments at which the models could have been killed
-AGAINST = ("harm, your night", "mean over nights", "less nothing", "95% interval", "nights better", "nights worse")
+AGAINST = (
+    "harm, your night",
+    "mean over nights",
+    "less nothing",
+    "in nine nights of ten",
+    "nights better",
+    "nights worse",
+)
 NUMERIC = (1, 2, 3, 5, 6)
 
 
@@ -158,14 +164,15 @@ def _rows(drill: Drill, each: Iterable[tuple[str, Floats]]) -> Iterator[Sequence
     """Courses by name against doing nothing, night by night."""
     nothing = drill.night.harm()
     for name, harm in each:
-        less = mean(harm - nothing)
-        better, worse = percent(float((harm < nothing).mean())), percent(float((harm > nothing).mean()))
+        less = harm - nothing
+        spread = " to ".join(signed(float(end)) for end in np.quantile(less, (0.05, 0.95)))
+        better, worse = percent(float((less < 0).mean())), percent(float((less > 0).mean()))
         yield (
             name,
             number(float(harm[0])),
             number(float(harm.mean())),
-            signed(less.value),
-            _interval(less),
+            signed(float(less.mean())),
+            spread,
             better,
             worse,
         )
@@ -178,10 +185,6 @@ def _options(drill: Drill, score: Score) -> Iterator[tuple[str, Floats]]:
     for name, harm in night.table.items():
         yield f"{name} (oracle)" if name == score.best else name, harm
     yield "had nothing gone wrong", night.harm(trouble=False)
-
-
-def _interval(of: Estimate) -> str:
-    return "" if of.interval is None or of.low == of.high else f"{number(of.low)} to {number(of.high)}"
 
 
 def _pictures(drill: Drill, score: Score, kills: Sequence[Killed], narrow: bool) -> tuple[Drawing, Drawing]:
