@@ -93,8 +93,9 @@ def test_a_player_who_errs_is_told_and_the_night_goes_on_while_thinking(
     answers(monkeypatch, "kil", "kill")
     now = iter(range(0, 1000, 40))  # every question takes 40 s: two looks and a rest
     monkeypatch.setattr(drilling.time, "monotonic", lambda: float(next(now)))
-    done = run("--seed", "3", "--out", "here")
+    held: list[Drill] = []
+    monkeypatch.setattr(drilling, "_debrief", lambda drill, out: held.append(drill))
+    done = run("--seed", "3")
     assert "did you mean `kill`" in done.output
-    script = (place / "here/script.txt").read_text(encoding="utf-8")
-    assert script == "wait 1200\nwait 1200\nkill\ndone\n"
-    assert played(script, 3).script == script
+    assert held[0].script == "wait 1200\nwait 1200\nkill\ndone\n"
+    assert played(held[0].script, 3).script == held[0].script
