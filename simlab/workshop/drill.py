@@ -119,8 +119,8 @@ class Drill:
         verb, *rest = line.split() or [""]
         said = " ".join([verb, *rest])
         if verb not in VERBS:
-            meant = [known for known in VERBS if verb and known.startswith(verb)] or VERBS
-            raise InputError(f"unknown verb `{verb:.40}`; {did_you_mean(verb[:40], meant)}")
+            meant = next((known for known in VERBS if verb and known.startswith(verb)), verb[:40])
+            raise InputError(f"unknown verb `{verb:.40}`; {did_you_mean(meant, VERBS)}")
         if verb in ACTS:
             return Order(verb, said, models=self._models(rest))
         if verb == "wait":

@@ -160,7 +160,7 @@ def test_what_is_taken_back_is_off_again() -> None:
     ("line", "says"),
     [
         ("kil", "did you mean `kill`"),
-        ("route rules", "known: route-rules"),
+        ("route rules", "did you mean `route-rules`"),
         ("look 3", "takes nothing after it"),
         ("kill 4", "models are numbered 0 to 3"),
         ("kill 0-999999999999", "models are numbered 0 to 3"),
