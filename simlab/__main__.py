@@ -38,6 +38,7 @@ ROOMS = {
     "cite": "citing",
     "compare": "comparing",
     "completion": "completing",
+    "drill": "drilling",
     "export": "alerting",
     "new": "creating",
     "readiness": "judging",
