@@ -23,8 +23,8 @@ class _Server(ThreadingHTTPServer):
     daemon_threads = True
 
     def __init__(self, host: str, port: int) -> None:
-        self.text = "# EOF\n"
-        self.scraped = threading.Event()
+        self.text = ""
+        self.shown, self.scraped = threading.Event(), threading.Event()
         super().__init__((host, port), _Handler)
 
 
@@ -41,6 +41,7 @@ class _Handler(BaseHTTPRequestHandler):
         if self.path.partition("?")[0] != "/metrics" or not isinstance(server, _Server):
             self.send_error(404, "see /metrics")
             return
+        server.shown.wait()  # who asks at once is told of the first instant, and not of nothing
         wants = "application/openmetrics-text" in self.headers.get("Accept", "")
         body = (server.text if wants else older(server.text)).encode()
         server.scraped.set()
@@ -81,6 +82,7 @@ class Exporter:
     def show(self, text: str) -> None:
         """Serve this from now on."""
         self._server.text = text
+        self._server.shown.set()
 
 
 def replay(

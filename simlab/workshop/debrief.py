@@ -151,9 +151,9 @@ def _chips(drill: Drill, score: Score) -> Iterator[Html]:
         yield element("li", "doing nothing was best")
     else:
         css, sign = GOOD if score.avoided > 0.5 else BAD if score.avoided < 0 else OPEN
-        yield element("li", f"{sign} your night: {number(score.avoided)} of what could be avoided", css=css)
+        yield element("li", f"{sign} your night: {percent(score.avoided)} of what could be avoided", css=css)
     if score.all_avoided is not None:
-        told = f"{number(score.all_avoided)} on average over {count(drill.night.nights, 'night')}"
+        told = f"{percent(score.all_avoided)} on average over {count(drill.night.nights, 'night')}"
         yield element("li", f"{told}, worse than nothing in {percent(score.worse)}")
     yield element("li", f"cause: {drill.cause.name}")
     yield element("li", f"oracle: {score.best}")

@@ -117,6 +117,7 @@ class Drill:
     def read(self, line: str) -> Order:
         """A line as it is understood; no time passes. Raises InputError where it cannot be, with the nearest right spelling."""
         verb, *rest = line.split() or [""]
+        verb = verb.lower()
         said = " ".join([verb, *rest])
         if verb not in VERBS:
             meant = next((known for known in VERBS if verb and known.startswith(verb)), verb[:40])

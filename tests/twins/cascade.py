@@ -20,7 +20,8 @@ Row = tuple[float, ...]
 class Ridge:
     """Linear in what it is shown, by normal equations on evidence that fades, solved by elimination."""
 
-    def __init__(self, penalty: float, memory: float, size: int) -> None:
+    def __init__(self, penalty: float, memory: float, size: int, bounds: float = 1.0) -> None:
+        assert bounds == 1  # no answer here is only a bound
         self.penalty, self.keep = penalty, math.exp(-1 / memory)
         self.weights = [0.0] * size
         self.squares = [[0.0] * size for _ in range(size)]

@@ -21,7 +21,8 @@ WEEK = 7 * 86_400.0
 class Ridge:
     """An intercept and a slope by normal equations on evidence that fades."""
 
-    def __init__(self, penalty: float, memory: float) -> None:
+    def __init__(self, penalty: float, memory: float, bounds: float = 1.0) -> None:
+        assert bounds == 1  # no answer here is only a bound
         self.penalty, self.keep = penalty, math.exp(-1 / memory)
         self.squares = [[0.0, 0.0], [0.0, 0.0]]
         self.products = [0.0, 0.0]

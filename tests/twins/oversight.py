@@ -21,7 +21,8 @@ LONG = 10**9
 class Line:
     """A straight line through what it was shown, by ridge regression on evidence that fades: two normal equations, by Cramer's rule."""
 
-    def __init__(self, penalty: float, memory: float) -> None:
+    def __init__(self, penalty: float, memory: float, bounds: float = 1.0) -> None:
+        assert bounds == 1  # no answer here is only a bound
         self.penalty, self.keep = penalty, math.exp(-1 / memory)
         self.level = self.slope = 0.0
         self.sums = dict.fromkeys(("11", "1x", "xx", "1y", "xy"), 0.0)

@@ -45,7 +45,8 @@ class Mean:
 class Ridge:
     """A straight line through evidence that fades, both of its coefficients shrunk."""
 
-    def __init__(self, penalty: float, memory: float) -> None:
+    def __init__(self, penalty: float, memory: float, bounds: float = 1.0) -> None:
+        assert bounds == 1  # no answer here is only a bound
         self.penalty, self.keep = penalty, math.exp(-1 / memory)
         self.a = self.b = self.c = self.p = self.q = 0.0
         self.level = self.slope = 0.0

@@ -22,7 +22,8 @@ Process = Generator[simpy.Event, Any, None]
 class Line:
     """Least squares with shrunk coefficients on evidence that fades, for one or two features."""
 
-    def __init__(self, penalty: float, memory: float) -> None:
+    def __init__(self, penalty: float, memory: float, bounds: float = 1.0) -> None:
+        assert bounds == 1  # no answer here is only a bound
         self.penalty, self.keep = penalty, math.exp(-1 / memory)
         self.square = [[0.0, 0.0], [0.0, 0.0]]
         self.product = [0.0, 0.0]

@@ -21,7 +21,8 @@ Case = tuple[float, float, float, float]  # size, fills that were counted, what 
 class Line:
     """Open = a size + b fills, by least squares with a small penalty, on evidence that fades."""
 
-    def __init__(self, penalty: float, memory: float) -> None:
+    def __init__(self, penalty: float, memory: float, bounds: float = 1.0) -> None:
+        assert bounds == 1  # no answer here is only a bound
         self.penalty, self.keep = penalty, math.exp(-1 / memory)
         self.a = self.b = 0.0
         self.sums = [0.0] * 5  # size size, size fills, fills fills, size open, fills open
