@@ -244,8 +244,9 @@ class Loop:
                     yield switch, on
 
     def _seam(self, seam: str, value: Any, moment: At) -> Any:
-        for switch, on in self._hands(seam):
-            value = switch.hand.intervention.apply(value, on, moment(switch))
+        if self.switches:
+            for switch, on in self._hands(seam):
+                value = switch.hand.intervention.apply(value, on, moment(switch))
         return value
 
     def _served(self, said: Array, moment: At) -> tuple[Array, Floats | float]:

@@ -162,7 +162,7 @@ class PricingCollusion(World[Market]):
         now = table.recent.take(of_all, axis=1)
         lowest, lost = np.fmin(s.lowest, now[3]), s.lost + table.loss.take(of_all)
         now -= s.recent
-        now /= self.window
+        now *= 1 / self.window
         now += s.recent
         return Market(s.tick + 1, last, now, lost, s.usual, lowest), Feedback(table.profit.take(last))
 
@@ -186,13 +186,11 @@ class PricingCollusion(World[Market]):
 
     def _situations(self, charged: Ints) -> Ints:
         """The number of each seller's situation `(r, m)`, from the listed prices `(r, m)`: its own first, then those after it in turn."""
-        n, found = self.sellers, np.empty_like(charged)
-        own = [charged[:, i] for i in range(n)]  # column by column: rows are short
-        for i in range(n):
-            number = own[i] * self.prices
-            for j in range(i + 1, i + n - 1):
-                number = (number + own[j % n]) * self.prices
-            np.add(number, own[i - 1], out=found[:, i])
+        n, found = self.sellers, charged * self.prices
+        for j in range(1, n):
+            found += charged[:, ::-1] if n == 2 else np.roll(charged, -j, axis=1)  # of two, the one after is the other
+            if j < n - 1:
+                found *= self.prices
         return found
 
 
