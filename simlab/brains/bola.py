@@ -19,10 +19,9 @@ import numpy as np
 from simlab.base.arrays import Array, Ints
 from simlab.base.luck import Luck
 from simlab.base.par import Par
+from simlab.base.video import LADDER, no_player
 from simlab.base.world import Asks, Feedback, Spec
 from simlab.brains.brain import Brain, Nothing
-
-LADDER = (0.3, 0.75, 1.2, 1.85, 2.85, 4.3)
 
 
 @final
@@ -39,12 +38,7 @@ class Bola(Brain[Nothing]):
 
     def lacks(self, spec: Spec) -> str | None:
         """A player's three features, and a choice for each rate."""
-        fits = spec.features == 3 and spec.choices == len(self.rates)
-        return (
-            None
-            if fits
-            else f"needs throughput, buffer and last rate, and a choice for each of {len(self.rates)} rates"
-        )
+        return no_player(spec, self.rates)
 
     def start(self, r: int, b: int, p: int, spec: Spec, luck: Luck) -> Nothing:
         """Nothing to start from."""

@@ -34,10 +34,10 @@ from simlab.base.arrays import Floats, Ints
 from simlab.base.errors import ParameterError
 from simlab.base.luck import Luck
 from simlab.base.par import Par
+from simlab.base.video import LADDER
 from simlab.base.world import Action, Feedback, Measure, Spec, World
 
 MAO, HUANG = "Mao 2017", "Huang 2014, with the values of Mao 2017"
-LADDER = (0.3, 0.75, 1.2, 1.85, 2.85, 4.3)
 
 
 class Sums(NamedTuple):
