@@ -1,10 +1,9 @@
 """Learners, batched over (replication, brain), and how they are wired."""
 
-from importlib import import_module
 from typing import Any
+
+from simlab.base.lazy import fetch
 
 
 def __getattr__(name: str) -> Any:
-    if name == "Estimator":
-        return import_module("simlab.brains.estimator").Estimator
-    raise AttributeError(f"module `simlab.brains` has no attribute `{name}`; it has Estimator")
+    return fetch(__name__, {"Estimator": "estimator"}, name)

@@ -6,8 +6,9 @@ watched = watch(FeedbackSpiral(), times, predictions, reality)
 
 from __future__ import annotations
 
-from importlib import import_module
 from typing import Any
+
+from simlab.base.lazy import fetch
 
 _HOMES = {
     "Detector": "detector",
@@ -38,9 +39,7 @@ __all__ = list(_HOMES)
 
 
 def __getattr__(name: str) -> Any:
-    if name in _HOMES:
-        return getattr(import_module(f"simlab.detectors.{_HOMES[name]}"), name)
-    raise AttributeError(f"module `simlab.detectors` has no attribute `{name}`; it has {', '.join(_HOMES)}")
+    return fetch(__name__, _HOMES, name)
 
 
 def __dir__() -> list[str]:

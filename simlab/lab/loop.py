@@ -244,9 +244,8 @@ class Loop:
                     yield switch, on
 
     def _seam(self, seam: str, value: Any, moment: At) -> Any:
-        if self.switches:
-            for switch, on in self._hands(seam):
-                value = switch.hand.intervention.apply(value, on, moment(switch))
+        for switch, on in self._hands(seam):
+            value = switch.hand.intervention.apply(value, on, moment(switch))
         return value
 
     def _served(self, said: Array, moment: At) -> tuple[Array, Floats | float]:

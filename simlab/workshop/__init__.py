@@ -5,8 +5,9 @@ from simlab.workshop import Predictions, check, explore
 
 from __future__ import annotations
 
-from importlib import import_module
 from typing import Any
+
+from simlab.base.lazy import fetch
 
 _HOMES = {
     "Checked": "checks",
@@ -25,9 +26,7 @@ __all__ = list(_HOMES)
 
 
 def __getattr__(name: str) -> Any:
-    if name in _HOMES:
-        return getattr(import_module(f"simlab.workshop.{_HOMES[name]}"), name)
-    raise AttributeError(f"module `simlab.workshop` has no attribute `{name}`; it has {', '.join(_HOMES)}")
+    return fetch(__name__, _HOMES, name)
 
 
 def __dir__() -> list[str]:

@@ -21,8 +21,7 @@ class Ridge:
     """Linear in what it is shown, by normal equations on evidence that fades, solved by elimination."""
 
     def __init__(self, penalty: float, memory: float, size: int, bounds: float = 1.0) -> None:
-        assert bounds == 1  # no answer here is only a bound
-        self.penalty, self.keep = penalty, math.exp(-1 / memory)
+        self.penalty, self.keep, self.bounds = penalty, math.exp(-1 / memory), bounds
         self.weights = [0.0] * size
         self.squares = [[0.0] * size for _ in range(size)]
         self.products = [0.0] * size
@@ -35,11 +34,14 @@ class Ridge:
         self.squares = [[s * self.keep for s in row] for row in self.squares]
 
     def see(self, cases: Sequence[tuple[Row, float]]) -> None:
-        n = len(cases)
-        for i in range(len(self.weights)):
-            self.products[i] += sum(x[i] * y for x, y in cases) / n
-            for j in range(len(self.weights)):
-                self.squares[i][j] += sum(x[i] * x[j] for x, _ in cases) / n
+        for x, y in cases:
+            self.see_one(x, y, 1 / len(cases))
+
+    def see_one(self, x: Row, y: float, weight: float) -> None:
+        for i, xi in enumerate(x):
+            self.products[i] += weight * xi * y
+            for j, xj in enumerate(x):
+                self.squares[i][j] += weight * xi * xj
 
     def learn(self) -> None:
         n = len(self.weights)

@@ -13,46 +13,10 @@ from typing import Any
 
 import simpy
 
+from tests.twins.cascade import Ridge
+
 DAY, WEEK = 86_400.0, 604_800.0
 Process = Generator[simpy.Event, Any, None]
-Row = tuple[float, ...]
-
-
-class Ridge:
-    """Linear in what it is shown, by normal equations on evidence that fades, solved by elimination."""
-
-    def __init__(self, penalty: float, memory: float, bounds: float, size: int) -> None:
-        self.penalty, self.keep, self.bounds = penalty, math.exp(-1 / memory), bounds
-        self.weights = [0.0] * size
-        self.squares = [[0.0] * size for _ in range(size)]
-        self.products = [0.0] * size
-
-    def predict(self, x: Row) -> float:
-        return sum(w * v for w, v in zip(self.weights, x, strict=True))
-
-    def fade(self) -> None:
-        self.products = [p * self.keep for p in self.products]
-        self.squares = [[s * self.keep for s in row] for row in self.squares]
-
-    def see(self, x: Row, y: float, weight: float) -> None:
-        for i, xi in enumerate(x):
-            self.products[i] += weight * xi * y
-            for j, xj in enumerate(x):
-                self.squares[i][j] += weight * xi * xj
-
-    def learn(self) -> None:
-        n = len(self.weights)
-        rows = [
-            [s + self.penalty * (i == j) for j, s in enumerate(row)] + [self.products[i]]
-            for i, row in enumerate(self.squares)
-        ]
-        for i in range(n):
-            for k in range(i + 1, n):
-                part = rows[k][i] / rows[i][i]
-                rows[k] = [a - part * b for a, b in zip(rows[k], rows[i], strict=True)]
-        for i in reversed(range(n)):
-            rest = sum(rows[i][j] * self.weights[j] for j in range(i + 1, n))
-            self.weights[i] = (rows[i][n] - rest) / rows[i][i]
 
 
 class Job(SimpleNamespace):
@@ -197,7 +161,7 @@ class Fleet:
                 if job.over and not brain.bounds:
                     continue
                 used = job.used * (brain.bounds if job.over else 1.0)
-                brain.see(job.x, used, weight / (len(cells) * self.p.slots))
+                brain.see_one(job.x, used, weight / (len(cells) * self.p.slots))
 
     def measures(self) -> dict[str, float]:
         """What the world reports, but of all cells together."""
