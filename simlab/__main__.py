@@ -114,7 +114,8 @@ def run(
 ) -> int:
     """Play scenarios and write their reports; the same command resumes what was interrupted.
 
-    Exit codes: 0 done; 1 a claim is contradicted; 2 invalid input; 3 replications failed or diverged; 4 storage; 5 a plugin.
+    Exit codes: 0 done; 1 a claim is contradicted, or a control does not take away what it should; 2 invalid input; 3 replications
+    failed or diverged; 4 storage; 5 a plugin.
     """
     settings += () if until is None else (f"run.until={until}",)
     worst = 0

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Sequence
 
 import numpy as np
 
+from simlab.views.words import number
 from simlab.workshop.night import BEFORE, Deed, Night, Watch
 
 WIDE = 24  # recorded values in a curve
@@ -19,7 +20,7 @@ def look(night: Night, deeds: Sequence[Deed], now: float) -> str:
     for name in night.staging.shown:
         past = outcome.series[name][max(here + 1 - WIDE, 0) : here + 1, 0]
         about, alarm = measures[name].about, "  << alarm" * (name == night.staging.alert)
-        lines.append(f"  {name:13} {_number(past[-1]):>9}  {sparks(past)}  {about}{alarm}")
+        lines.append(f"  {name:13} {number(past[-1]):>9}  {sparks(past)}  {about}{alarm}")
     return "\n".join(lines)
 
 
@@ -31,12 +32,12 @@ def yesterday(night: Night, deeds: Sequence[Deed], now: float) -> str:
         usual = outcome.series[name][max(before - BEFORE, 1) : before, 0].astype(np.float64)
         value, mean, spread = float(outcome.series[name][here, 0]), float(usual.mean()), float(usual.std())
         away = f"{(value - mean) / spread:+9.1f} standard deviations" if spread > 0 else ""
-        lines.append(f"  {name:13} {_number(value):>9}, was {_number(mean):>9} {away}")
+        lines.append(f"  {name:13} {number(value):>9}, was {number(mean):>9} {away}")
     watch = night.watched(deeds)
     was, gone = _lately(watch, night, night.begins), now - night.begins
     for back in (2 * gone / 3, gone / 3, 0.0):
         then = _lately(watch, night, now - back)
-        said, came = (_number(float(x[then].mean() - x[was].mean())) for x in (watch.said, watch.came))
+        said, came = (number(float(x[then].mean() - x[was].mean())) for x in (watch.said, watch.came))
         lines.append(f"  {f'{back:.0f} s ago' if back else 'now':>13} models had moved by {said}, reality by {came}")
     return "\n".join(lines)
 
@@ -50,14 +51,14 @@ def graph(night: Night, deeds: Sequence[Deed], now: float) -> str:
     side = np.mean(np.sign(watch.said[then]) == np.sign(watch.came[then]))
     lines = [
         f"models: {wires.models}; brains: {brains}; feature views: {views}; pools of evidence: {pools}",
-        f"  answers are {_number(float(watch.lean[then].mean()))} above outcomes, were {_number(float(watch.lean[was].mean()))};"
+        f"  answers are {number(float(watch.lean[then].mean()))} above outcomes, were {number(float(watch.lean[was].mean()))};"
         f" of the same sign in {side:.0%} of the last moments",
     ]
     worst = np.argsort(before - after, kind="stable")[:MOST]
-    lines += [f"  model {m:2d} misses by {_number(after[m])}, was {_number(before[m])}" for m in sorted(worst)]
+    lines += [f"  model {m:2d} misses by {number(after[m])}, was {number(before[m])}" for m in sorted(worst)]
     if wires.models > MOST:
         rest = np.delete(after, worst).mean(), np.delete(before, worst).mean()
-        lines.append(f"  the others miss by {_number(float(rest[0]))}, were {_number(float(rest[1]))} (mean)")
+        lines.append(f"  the others miss by {number(float(rest[0]))}, were {number(float(rest[1]))} (mean)")
     return "\n".join(lines)
 
 
@@ -81,7 +82,3 @@ def _lately(watch: Watch, night: Night, end: float) -> slice:
     """The ticks of the last four looks up to a time; at least one."""
     last = max(int(np.searchsorted(watch.times, end)), 1)
     return slice(min(int(np.searchsorted(watch.times, end - 4 * night.staging.look)), last - 1), last)
-
-
-def _number(x: float) -> str:
-    return f"{x:.4g}" if abs(x) < 1e5 else f"{x:.2e}"
