@@ -5,6 +5,8 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterable
 
+MANY = 30  # names beyond which a list is no help to somebody who mistyped one
+
 
 class SimlabError(Exception):
     """Anything simlab refuses; `exit_code` is what the command line returns for it."""
@@ -41,8 +43,10 @@ def nearest(word: str, known: Iterable[str]) -> str | None:
 
 
 def did_you_mean(word: str, known: Iterable[str]) -> str:
-    """A hint such as "did you mean `precincts`? (known: busy_rate, precincts)"."""
+    """A hint such as "did you mean `precincts`? (known: busy_rate, precincts)"; of many names only the nearest, if there is one."""
     names = sorted(known)
     guess = nearest(word, names)
+    if guess and len(names) > MANY:
+        return f"did you mean `{guess}`?"
     hint = f"did you mean `{guess}`? " if guess else ""
     return f"{hint}(known: {', '.join(names)})"
