@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Sequence
+from itertools import pairwise
 from math import prod
 from typing import NamedTuple, final
 
@@ -18,7 +19,7 @@ from simlab.base.arrays import Array, Floats
 from simlab.base.kernels import normal_cells
 from simlab.base.luck import Luck
 
-_FIRST, _WIDE = 16, 64
+_EDGES, _WIDE = (4, 16, 64), 64
 
 
 class _Kind(NamedTuple):
@@ -55,12 +56,9 @@ def generator(seed: int, replication: int, purpose: str, part: int = 0) -> np.ra
 
 
 def parts(n: int) -> list[tuple[int, int]]:
-    """The fixed parts [first, last) that cover `n` agents: 16, then up to 64, then 64 at a time."""
-    found = [(0, _FIRST)]
-    while found[-1][1] < n:
-        first = found[-1][1]
-        found.append((first, (first // _WIDE + 1) * _WIDE))
-    return found
+    """The fixed parts [first, last) that cover `n` agents: up to 4, 16 and 64, then 64 at a time."""
+    lasts = [*_EDGES, *range(_EDGES[-1] + _WIDE, n + _WIDE, _WIDE)]
+    return [(first, last) for first, last in pairwise((0, *lasts)) if first < n or not first]
 
 
 @final
