@@ -145,9 +145,12 @@ class _Source:
         edges = parts(n) if len(shape) > 1 else [(0, 1)]
         wide = edges[-1][1] * rest
         self._ticks = max(1, min(self._kind.block // wide, 256)) if buffered else 1
-        self._keep = [(a * rest, min(b, n) * rest) for a, b in edges]
         self._streams = [[generator(seed, i, key, part) for i in numbers] for part in range(len(edges))]
-        self._drawn: list[Array] = [_apart(shape[0], (self._ticks, (b - a) * rest), self._kind.dtype) for a, b in edges]
+        self._drawn: Array = _apart(shape[0], (self._ticks, n * rest), self._kind.dtype)
+        self._parts: list[tuple[Array, slice]] = [
+            (np.empty((self._ticks, (last - first) * rest), self._kind.dtype), slice(first * rest, min(last, n) * rest))
+            for first, last in edges
+        ]
         self._out = np.empty((shape[0], n * rest))
         self._seen = self._out.reshape(shape)
         self._seen.flags.writeable = False
@@ -163,16 +166,17 @@ class _Source:
             self._used = row
             while self._block < row // self._ticks:
                 self._next_block()
-            at = row % self._ticks
-            for (first, last), drawn in zip(self._keep, self._drawn, strict=True):
-                self._kind.read(drawn[:, at, : last - first], self._out[:, first:last])
+            self._kind.read(self._drawn[:, row % self._ticks], self._out)
         elif not again:
             raise ValueError(f"luck for `{self.key}` is drawn twice in one tick; give the second draw its own purpose")
         return self._seen
 
     def _next_block(self) -> None:
+        """Each stream deals its part at full width, of which the agents that are there keep theirs."""
         self._block += 1
         fill = self._kind.fill
-        for streams, drawn in zip(self._streams, self._drawn, strict=True):
-            for stream, block in zip(streams, drawn, strict=True):
-                fill(stream, block)
+        for streams, (dealt, here) in zip(self._streams, self._parts, strict=True):
+            kept = here.stop - here.start
+            for stream, block in zip(streams, self._drawn, strict=True):
+                fill(stream, dealt)
+                block[:, here] = dealt[:, :kept]
