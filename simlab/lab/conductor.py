@@ -144,7 +144,7 @@ class Conductor:
         turns = math.ceil((self.trial.horizon - start) / plan.every) + 1
         groups, late, skip = [], self._late_by(luck, turns), None
         if plan.how == "random":
-            skip = _turns(luck.uniform, "retraining turn", loop.r, count, turns) >= plan.chance
+            skip = _turns(luck, "retraining turn", count, turns) >= plan.chance
         for phase in np.unique(phases):
             brains = np.flatnonzero(phases == phase)
             due = (start + phase + plan.every * np.arange(turns))[:, None, None]
@@ -172,9 +172,7 @@ class Conductor:
     def _late_by(self, luck: Streams, turns: int) -> Floats | None:
         """By how much each turn of each brain is late (or early), `(turns, r, b)` seconds; None where there is no jitter."""
         jitter, brains = self.trial.schedule.jitter, self.trial.topology.brains
-        return (
-            jitter * (2 * _turns(luck.uniform, "retraining jitter", self.loop.r, brains, turns) - 1) if jitter else None
-        )
+        return jitter * (2 * _turns(luck, "retraining jitter", brains, turns) - 1) if jitter else None
 
     def _retrain(self, diary: Diary, brains: Ints, turns: Ints) -> Generator[Any, Any, None]:
         rows, which = (each.ravel() for each in np.indices((self.loop.r, len(brains))))
@@ -319,6 +317,9 @@ def _once(draw: Callable[[str, tuple[int, ...]], Floats], purpose: str, r: int) 
     return draw(purpose, (r,)).copy()
 
 
-def _turns(draw: Callable[[str, tuple[int, ...]], Floats], purpose: str, r: int, b: int, turns: int) -> Floats:
-    """A number for each turn, replication and brain, `(turns, r, b)`; more turns leave the first ones as they are."""
-    return np.stack([draw(f"{purpose} {turn}", (r, b)) for turn in range(turns)])
+def _turns(luck: Streams, purpose: str, b: int, turns: int) -> Floats:
+    """A uniform number for each turn, replication and brain, `(turns, r, b)`; more turns leave the first ones as they are."""
+    luck, drawn = luck.paced(), np.empty((turns, luck.replications, b))
+    for luck.clock.row in range(turns):
+        drawn[luck.clock.row] = luck.uniform(purpose, drawn.shape[1:])
+    return drawn

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Sequence
+from itertools import pairwise
 from math import prod
 from typing import NamedTuple, final
 
@@ -18,7 +19,7 @@ from simlab.base.arrays import Array, Floats
 from simlab.base.kernels import normal_cells
 from simlab.base.luck import Luck
 
-_FIRST, _WIDE = 16, 64
+_EDGES, _WIDE = (4, 16, 64), 64
 
 
 class _Kind(NamedTuple):
@@ -55,12 +56,9 @@ def generator(seed: int, replication: int, purpose: str, part: int = 0) -> np.ra
 
 
 def parts(n: int) -> list[tuple[int, int]]:
-    """The fixed parts [first, last) that cover `n` agents: 16, then up to 64, then 64 at a time."""
-    found = [(0, _FIRST)]
-    while found[-1][1] < n:
-        first = found[-1][1]
-        found.append((first, (first // _WIDE + 1) * _WIDE))
-    return found
+    """The fixed parts [first, last) that cover `n` agents: up to 4, 16 and 64, then 64 at a time."""
+    lasts = [*_EDGES, *range(_EDGES[-1] + _WIDE, n + _WIDE, _WIDE)]
+    return [(first, last) for first, last in pairwise((0, *lasts)) if first < n or not first]
 
 
 @final
@@ -147,9 +145,12 @@ class _Source:
         edges = parts(n) if len(shape) > 1 else [(0, 1)]
         wide = edges[-1][1] * rest
         self._ticks = max(1, min(self._kind.block // wide, 256)) if buffered else 1
-        self._keep = [(a * rest, min(b, n) * rest) for a, b in edges]
         self._streams = [[generator(seed, i, key, part) for i in numbers] for part in range(len(edges))]
-        self._drawn: list[Array] = [_apart(shape[0], (self._ticks, (b - a) * rest), self._kind.dtype) for a, b in edges]
+        self._drawn: Array = _apart(shape[0], (self._ticks, n * rest), self._kind.dtype)
+        self._parts: list[tuple[Array, slice]] = [
+            (np.empty((self._ticks, (last - first) * rest), self._kind.dtype), slice(first * rest, min(last, n) * rest))
+            for first, last in edges
+        ]
         self._out = np.empty((shape[0], n * rest))
         self._seen = self._out.reshape(shape)
         self._seen.flags.writeable = False
@@ -165,16 +166,17 @@ class _Source:
             self._used = row
             while self._block < row // self._ticks:
                 self._next_block()
-            at = row % self._ticks
-            for (first, last), drawn in zip(self._keep, self._drawn, strict=True):
-                self._kind.read(drawn[:, at, : last - first], self._out[:, first:last])
+            self._kind.read(self._drawn[:, row % self._ticks], self._out)
         elif not again:
             raise ValueError(f"luck for `{self.key}` is drawn twice in one tick; give the second draw its own purpose")
         return self._seen
 
     def _next_block(self) -> None:
+        """Each stream deals its part at full width, of which the agents that are there keep theirs."""
         self._block += 1
         fill = self._kind.fill
-        for streams, drawn in zip(self._streams, self._drawn, strict=True):
-            for stream, block in zip(streams, drawn, strict=True):
-                fill(stream, block)
+        for streams, (dealt, here) in zip(self._streams, self._parts, strict=True):
+            kept = here.stop - here.start
+            for stream, block in zip(streams, self._drawn, strict=True):
+                fill(stream, dealt)
+                block[:, here] = dealt[:, :kept]

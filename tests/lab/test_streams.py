@@ -64,5 +64,7 @@ def test_two_draws_for_one_purpose_in_a_tick_are_refused():
 
 
 def test_parts_do_not_depend_on_how_many_agents_there_are():
-    assert parts(10) == [(0, 16)]
-    assert parts(130) == [(0, 16), (16, 64), (64, 128), (128, 192)]
+    assert parts(0) == parts(4) == [(0, 4)]
+    assert parts(10) == [(0, 4), (4, 16)]
+    assert parts(130) == [(0, 4), (4, 16), (16, 64), (64, 128), (128, 192)]
+    assert parts(64) == parts(130)[:3]
