@@ -1,6 +1,6 @@
 """Speed, side by side in one run, as ratios: medians of several rounds in which all take their turns.
 
-    python -m tests.bench                     what a few minutes can tell: the reference world, queues, the calendar, growth, start-up
+    python -m tests.bench                     what a few minutes can tell: all but worlds and processes
     python -m tests.bench --full              everything, with more rounds: also every world against its twin, and processes
     python -m tests.bench worlds hiring       one part; of `worlds`, these worlds
     python -m tests.bench reference --json    as JSON
@@ -23,7 +23,7 @@ from typing import Any
 
 from threadpoolctl import threadpool_limits
 
-from tests.bench import engine, growth, queues, reference, start, worlds
+from tests.bench import engine, growth, learning, queues, reference, start, worlds
 
 LIBRARIES = ("numpy", "simpy", "numba", "mesa", "agentpy", "mesa-frames", "ciw")
 
@@ -72,6 +72,11 @@ def show_growth(table: dict[str, float]) -> None:
         print(f"cost grows with {what} as a power of {exponent:.3f}")
 
 
+def show_learning(table: dict[str, float]) -> None:
+    for what, us in table.items():
+        print(f"{what:28s} {us:10.3f} us a model {us / table['kept sums']:10,.0f} x kept sums")
+
+
 def show_start(table: dict[str, float]) -> None:
     for what, ms in table.items():
         print(f"{what:28s} {ms:8.0f} ms of CPU")
@@ -104,6 +109,7 @@ PARTS: dict[str, tuple[Callable[[int], Any], Callable[[Any], None], bool]] = {
     "queues": (queues.measure, show_queues, True),
     "auction": (worlds.auction, show_auction, True),
     "engine": (engine.measure, show_engine, True),
+    "learning": (learning.measure, show_learning, True),
     "growth": (growth.measure, show_growth, True),
     "start": (start.measure, show_start, True),
     "processes": (reference.processes, show_processes, False),
