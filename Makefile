@@ -1,6 +1,6 @@
 # make demo    set up, play the flash crash, print a verdict and the path of the report
 # make test    set up, then lint, format, types, imports and the test suite
-# make bench   speed: kernel, twin, and one replication at a time, in one run
+# make bench   speed, as ratios measured side by side in one run; `make bench-full` also installs the rivals and takes an hour
 # make nightly every scenario and study at default size, and the tests that take too long for each commit; resumes
 # make format  rewrite the sources as `make test` wants them
 # make golden  accept today's results as the expected ones (look at the difference before you commit it)
@@ -14,7 +14,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check -qq --no-input
 LOCK := $(BIN)/uv pip compile pyproject.toml --group build --universal --python-version 3.11 --generate-hashes \
 	--no-emit-index-url --no-annotate --no-header --quiet --upgrade
 
-.PHONY: demo test bench nightly format golden lock clean
+.PHONY: demo test bench bench-full nightly format golden lock clean
 .DELETE_ON_ERROR:
 
 demo: $(VENV)/.ready
@@ -29,6 +29,9 @@ test: $(VENV)/.ready-test
 
 bench: $(VENV)/.ready-test
 	@$(BIN)/python -m tests.bench
+
+bench-full: $(VENV)/.ready-bench
+	@$(BIN)/python -m tests.bench --full
 
 nightly: $(VENV)/.ready-test
 	@$(BIN)/python -m tests.nightly
@@ -56,6 +59,11 @@ $(VENV)/.ready-test: requirements-test.lock $(VENV)/.ready
 	@$(PIP) install --require-hashes --only-binary :all: -r requirements-test.lock
 	@touch $@
 
+$(VENV)/.ready-bench: requirements-bench.lock $(VENV)/.ready-test
+	@echo "Installing the benchmarks' rivals into $(VENV) ..."
+	@$(PIP) install --require-hashes --only-binary :all: -r requirements-bench.lock
+	@touch $@
+
 # Asked before anything is created: a venv without ensurepip leaves half a directory behind.
 $(BIN)/pip:
 	@command -v $(PYTHON) >/dev/null || { echo "simlab needs Python 3.11 or newer: sudo apt-get install python3 python3-venv" >&2; exit 1; }
@@ -67,6 +75,7 @@ lock: $(VENV)/.ready
 	@$(PIP) install uv
 	@$(LOCK) --output-file requirements.lock
 	@$(LOCK) --extra test --constraints requirements.lock --output-file requirements-test.lock
+	@$(LOCK) --extra test --extra bench --constraints requirements-test.lock --output-file requirements-bench.lock
 
 clean:
 	rm -rf $(VENV) .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis dist build

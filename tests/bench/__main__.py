@@ -1,291 +1,158 @@
-"""Speed, side by side in one run: each world's kernel, one replication at a time, its twin, and bare SimPy processes.
+"""Speed, side by side in one run, as ratios: medians of several rounds in which all take their turns.
 
-    python -m tests.bench [--json] [WORLD... | auction]
+    python -m tests.bench                     what a few minutes can tell: all but worlds and processes
+    python -m tests.bench --full              everything, with more rounds: also every world against its twin, and processes
+    python -m tests.bench worlds hiring       one part; of `worlds`, these worlds
+    python -m tests.bench reference --json    as JSON
 
-Nanoseconds per agent-step (or per request) of one process, each the median of `ROUNDS` rounds played in turn, and the ratios to
-quote. The kernel is bare of detectors and hands; what four detectors and a kill switch that is never pulled add to it is the
-median over `PAIRS` of CPU time watched, over that of two bare runs just before and after. Noise is drawn inside the kernels'
-time and before the twin's. Bare SimPy is what the twin cannot go below: one process per agent that only waits, or one per
-request that only queues. `auction` holds the call auction of `base/auction.py` against a plain book and one process per order.
+One thread, unless said. What is not installed is left out and named (`make bench-full` installs it). Ratios are what counts; times
+are of this machine, which the first line names.
 """
 
 from __future__ import annotations
 
+import argparse
 import json
+import os
+import platform
 import sys
-import time
 from collections.abc import Callable
-from dataclasses import asdict, replace
-from statistics import median
-from types import ModuleType
-from typing import NamedTuple
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
 
-import numpy as np
-import simpy
 from threadpoolctl import threadpool_limits
 
-from simlab.base.auction import clear
-from simlab.base.kernels import add_at
-from simlab.interventions.kill_switch import KillSwitch
-from simlab.lab.cohort import play
-from simlab.lab.trial import Hand, Trial, Trigger
-from simlab.scenario.load import load
-from simlab.studies.runner import COHORT
-from tests.bench.book import Book
-from tests.twins.policing import City
-from tests.worlds import (
-    test_ab_test,
-    test_bitrate,
-    test_cascade,
-    test_cluster,
-    test_collapse,
-    test_credit_bubble,
-    test_ddos,
-    test_driving,
-    test_emissions,
-    test_federated,
-    test_flash_crash,
-    test_goodhart,
-    test_hiring,
-    test_house_pricing,
-    test_load_balancer,
-    test_oversight,
-    test_performative,
-    test_policing,
-    test_pricing_collusion,
-    test_recommender,
-    test_retraining,
-    test_retry_storm,
-    test_rollout,
-    test_supply_chain,
-    test_trading_runaway,
-)
+from tests.bench import engine, growth, learning, queues, reference, start, worlds
 
-ROUNDS = 5
-PAIRS = 9
-WATCHED = "watched / bare"
-AUCTION = "auction"
+LIBRARIES = ("numpy", "simpy", "numba", "mesa", "agentpy", "mesa-frames", "ciw")
 
 
-def policing_twin(trial: Trial, ticks: int) -> Callable[[], None]:
-    """The twin of one replication, ready to go."""
-    noise = test_policing.noise_of(trial.world, 1, 0, ticks)
-    twin = City(asdict(trial.world), asdict(trial.brains[0]), asdict(trial.topology), noise)
-    return lambda: twin.run(ticks)
+def machine() -> str:
+    """The processor and the versions that ratios depend on."""
+    info = Path("/proc/cpuinfo")
+    lines = info.read_text().splitlines() if info.exists() else []
+    names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
+    cpu = names[0] if names else platform.processor() or platform.machine()
+    told = [f"Python {platform.python_version()}"]
+    for library in LIBRARIES:
+        try:
+            told.append(f"{library} {version(library)}")
+        except PackageNotFoundError:
+            continue
+    return f"{cpu}, {os.cpu_count()} CPUs; {', '.join(told)}"
 
 
-def ready(tests: ModuleType) -> Callable[[Trial, int], Callable[[], None]]:
-    """Makes the twin of one replication, ready to go, as a world's tests make it."""
-
-    def make(trial: Trial, ticks: int) -> Callable[[], None]:
-        twin = tests.twin_of(trial, 1, 0, ticks)
-        return lambda: twin.run(ticks)
-
-    return make
-
-
-def bare_processes(count: int, ticks: int) -> None:
-    """So many processes that do nothing but wait for the next tick."""
-    env = simpy.Environment()
-
-    def agent():
-        while True:
-            yield env.timeout(1)
-
-    for _ in range(count):
-        env.process(agent())
-    env.run(until=ticks)
+def show_reference(table: dict[str, dict[str, float]]) -> None:
+    kernel, c = (table[name]["ns per agent-step"] if name in table else None for name in ("kernel", "C"))
+    print(f"{'':28s} {'to make':>10s} {'ns per':>12s} {'x the':>10s} {'x C':>10s}")
+    print(f"{'':28s} {'':>10s} {'agent-step':>12s} {'kernel':>10s}")
+    for name, row in table.items():
+        ns = row["ns per agent-step"]
+        of_c = f"{ns / c:10,.1f}" if c else ""
+        print(f"{name:28s} {1e3 * row['seconds to make']:7.1f} ms {ns:12,.3f} {ns / kernel:10,.1f} {of_c}")
 
 
-def bare_requests(trial: Trial, ticks: int) -> None:
-    """One process per request that waits until it comes, queues for a backend and is served; nobody decides or learns anything."""
-    env, world = simpy.Environment(), trial.world
-    count = round(world.arrivals * world.tick)
-    backends = [simpy.Resource(env) for _ in world.rates]
-
-    def request(i):
-        yield env.timeout(i / count)
-        env.timeout(world.deadline / world.tick)
-        with backends[i % len(backends)].request() as turn:
-            yield turn
-            yield env.timeout(0.5 * len(backends) / count)
-
-    def source():
-        while True:
-            for i in range(count):
-                env.process(request(i))
-            yield env.timeout(1)
-
-    env.process(source())
-    env.run(until=ticks)
+def show_queues(table: dict[str, dict[str, float]]) -> None:
+    for name, row in table.items():
+        for what, ns in row.items():
+            print(f"{name:10s} {what:17s} {ns:12,.1f} ns a customer {ns / row['kernel']:10,.1f} x the kernel")
 
 
-class Case(NamedTuple):
-    """How a world is measured: its twin, bare SimPy, over how many ticks, and how many units of what a tick holds."""
-
-    twin: Callable[[Trial, int], Callable[[], None]]
-    ticks: int
-    unit: str
-    units: Callable[[Trial], float]
-    bare: Callable[[Trial, int], None] | None = (
-        None  # by default one process for each unit, which does nothing but wait
-    )
+def show_engine(table: dict[str, dict[str, float]]) -> None:
+    for name, row in table.items():
+        for what, seconds in row.items():
+            print(
+                f"{name:14s} {what:16s} {1e3 * seconds:10.1f} ms {seconds / row['no calendar']:8.2f} x without a calendar"
+            )
 
 
-TWINS = {
-    "ab_test": Case(ready(test_ab_test), 400, "visitor", lambda trial: trial.world.segments * trial.world.visitors),
-    "bitrate": Case(ready(test_bitrate), 200, "chunk", lambda trial: trial.world.players),
-    "cascade": Case(ready(test_cascade), 80, "item at a stage", lambda trial: trial.world.models * trial.world.items),
-    "cluster": Case(ready(test_cluster), 40, "job slot", lambda trial: trial.world.cells * trial.world.slots),
-    "collapse": Case(ready(test_collapse), 100, "piece", lambda trial: trial.world.models * trial.world.pieces),
-    "driving": Case(ready(test_driving), 40, "case at a car", lambda trial: trial.world.cars * trial.world.cases),
-    "credit_bubble": Case(
-        ready(test_credit_bubble),
-        40,
-        "class at a bank",
-        lambda trial: trial.world.models * trial.world.classes,
-    ),
-    "ddos": Case(ready(test_ddos), 48, "client at a site", lambda trial: trial.world.sites * trial.world.clients),
-    "emissions": Case(ready(test_emissions), 240, "agent-step", lambda trial: trial.topology.models),
-    "federated": Case(
-        ready(test_federated), 60, "case at a client", lambda trial: trial.world.clients * trial.world.cases
-    ),
-    "flash_crash": Case(ready(test_flash_crash), 2400, "agent-step", lambda trial: trial.topology.models),
-    "hiring": Case(ready(test_hiring), 260, "agent-step", lambda trial: trial.topology.models),
-    "goodhart": Case(
-        ready(test_goodhart),
-        40,
-        "candidate",
-        lambda trial: trial.world.slots * trial.world.candidates,
-    ),
-    "house_pricing": Case(ready(test_house_pricing), 80, "bid", lambda trial: trial.world.firms * trial.world.homes),
-    "load_balancer": Case(
-        ready(test_load_balancer), 240, "request", lambda trial: trial.world.arrivals * trial.world.tick, bare_requests
-    ),
-    "oversight": Case(ready(test_oversight), 100, "case", lambda trial: trial.world.desks * trial.world.cases),
-    "performative": Case(
-        ready(test_performative), 240, "agent-step", lambda trial: trial.world.models * trial.world.agents
-    ),
-    "policing": Case(policing_twin, 1000, "agent-step", lambda trial: trial.topology.models),
-    "pricing_collusion": Case(ready(test_pricing_collusion), 2000, "seller-period", lambda trial: trial.world.sellers),
-    "retraining": Case(ready(test_retraining), 1000, "agent-step", lambda trial: trial.topology.models),
-    "rollout": Case(ready(test_rollout), 120, "slice", lambda trial: trial.world.cells * trial.world.slices),
-    "retry_storm": Case(ready(test_retry_storm), 240, "request", lambda trial: trial.world.arrivals * trial.world.tick),
-    "recommender": Case(ready(test_recommender), 90, "user-day", lambda trial: trial.world.cohorts * trial.world.users),
-    "trading_runaway": Case(
-        ready(test_trading_runaway),
-        45,
-        "order at a server",
-        lambda trial: trial.world.servers * trial.world.parents,
-    ),
-    "supply_chain": Case(ready(test_supply_chain), 200, "order", lambda trial: trial.world.items),
+def show_growth(table: dict[str, float]) -> None:
+    for what, exponent in table.items():
+        print(f"cost grows with {what} as a power of {exponent:.3f}")
+
+
+def show_learning(table: dict[str, float]) -> None:
+    for what, us in table.items():
+        print(f"{what:28s} {us:10.3f} us a model {us / table['kept sums']:10,.0f} x kept sums")
+
+
+def show_start(table: dict[str, float]) -> None:
+    for what, ms in table.items():
+        print(f"{what:28s} {ms:8.0f} ms of CPU")
+
+
+def show_processes(table: dict[str, float]) -> None:
+    for what, value in table.items():
+        print(f"{what:38s} {value:8.3f}")
+
+
+def show_auction(times: dict[str, float]) -> None:
+    kernel = next(iter(times.values()))
+    for what, ns in times.items():
+        print(f"{what:28s} {1e3 / ns:10.2f} million orders per second {ns / kernel:9.1f} x the kernel's time")
+
+
+def show_world(name: str, times: dict[str, float]) -> None:
+    times = dict(times)
+    kernel, watched = next(iter(times.values())), times.pop(worlds.WATCHED)
+    print(f"{name}, ns per {worlds.TWINS[name].unit}:")
+    for what, ns in times.items():
+        print(f"  {what:28s} {ns:10.1f} {ns / kernel:9.1f} x the kernel")
+    print(f"  watching adds {100 * (watched - 1):.0f}% to the kernel")
+    print(f"  the twin costs {times['twin'] / times['bare SimPy']:.1f} x bare SimPy processes")
+
+
+# What each part measures in so many rounds, how it is shown, and whether the quick bench has it.
+PARTS: dict[str, tuple[Callable[[int], Any], Callable[[Any], None], bool]] = {
+    "reference": (reference.measure, show_reference, True),
+    "queues": (queues.measure, show_queues, True),
+    "auction": (worlds.auction, show_auction, True),
+    "engine": (engine.measure, show_engine, True),
+    "learning": (learning.measure, show_learning, True),
+    "growth": (growth.measure, show_growth, True),
+    "start": (start.measure, show_start, True),
+    "processes": (reference.processes, show_processes, False),
 }
 
 
-def nanoseconds(work: Callable[[], object], units: float) -> float:
-    began = time.perf_counter()
-    work()
-    return (time.perf_counter() - began) / units * 1e9
-
-
-def cpu(trial: Trial) -> float:
-    """Seconds of CPU for one cohort."""
-    began = time.process_time()
-    play(trial, 1, range(COHORT))
-    return time.process_time() - began
-
-
-def measure(name: str) -> dict[str, float]:
-    """Nanoseconds per unit of a shipped scenario's first arm, and the ratio `WATCHED`."""
-    case = TWINS[name]
-    trial = load(name).arms[0].trial
-    trial = replace(trial, horizon=case.ticks * trial.world.tick, warmup=0.0)
-    units = case.units(trial) * case.ticks
-    found: dict[str, list[float]] = {}
-    idle = Hand(
-        "idle", KillSwitch(), Trigger(measure=next(iter(trial.world.measures)), above=1e300, scrape=trial.stride)
-    )
-    plain = case.bare or (lambda trial, ticks: bare_processes(round(case.units(trial)), ticks))
-    bare, watched = replace(trial, instruments=(), hands=()), replace(trial, hands=(idle,))
-    for _ in range(ROUNDS):
-        twin = case.twin(trial, case.ticks)
-        works = {
-            f"kernel, {COHORT} replications": (lambda: play(bare, 1, range(COHORT)), COHORT),
-            "one replication at a time": (lambda: [play(bare, 1, [i]) for i in range(2)], 2),
-            "twin": (twin, 1),
-            "bare SimPy": (lambda: plain(trial, case.ticks), 1),
-        }
-        for what, (work, replications) in works.items():
-            found.setdefault(what, []).append(nanoseconds(work, units * replications))
-    pairs = [2 * cpu(watched) / (before + cpu(bare)) for before in (cpu(bare) for _ in range(PAIRS))]
-    return {what: median(times) for what, times in found.items()} | {WATCHED: median(pairs)}
-
-
-def auction() -> dict[str, float]:
-    """Nanoseconds per order of call auctions: `markets` of 256 single orders each, with limits on 128 levels around one price.
-
-    The kernel pools the orders into its histogram within its time, and clears; the book matches them one by one; in the twin
-    each order is a process that comes at an instant of its own.
-    """
-    markets, count, levels = 256, 256, 128
-    rng = np.random.default_rng(1)
-    limit = np.clip(rng.normal(levels / 2, levels / 8, (markets, count)), 0, levels - 1).astype(np.int64)
-    size, side = rng.exponential(size=(markets, count)), rng.random((markets, count)) < 0.5
-    cell = limit + (2 * np.arange(markets)[:, None] + side) * levels
-
-    def kernel():
-        pooled = np.zeros((markets, 2, levels))
-        add_at(pooled, cell, size)
-        return clear(pooled[:, 1], pooled[:, 0]).volume
-
-    def plain():
-        book = Book()
-        for level, amount, buys in zip(limit[0].tolist(), size[0].tolist(), side[0].tolist(), strict=True):
-            (book.buy if buys else book.sell)(level, amount)
-        return book.cross()[0]
-
-    def twin():
-        env, book = simpy.Environment(), Book()
-
-        def order(i, level, amount, buys):
-            yield env.timeout(i / count)
-            (book.buy if buys else book.sell)(level, amount)
-
-        for i, it in enumerate(zip(limit[0].tolist(), size[0].tolist(), side[0].tolist(), strict=True)):
-            env.process(order(i, *it))
-        env.run(until=1)
-        return book.cross()[0]
-
-    np.testing.assert_allclose([plain(), twin()], kernel()[0])
-    works = {f"kernel, {markets} markets": (kernel, markets), "plain book": (plain, 1), "twin": (twin, 1)}
-    found: dict[str, list[float]] = {what: [] for what in works}
-    for _ in range(5 * ROUNDS):
-        for what, (work, times) in works.items():
-            found[what].append(nanoseconds(work, times * count))
-    return {what: median(times) for what, times in found.items()}
-
-
 def main() -> None:
-    table = {}
+    asked = argparse.ArgumentParser(prog="python -m tests.bench", description=__doc__.partition("\n")[0])
+    asked.add_argument("part", nargs="*", help=f"{', '.join(PARTS)}, or worlds, and then names of worlds")
+    asked.add_argument("--full", action="store_true", help="everything, with more rounds")
+    asked.add_argument("--rounds", type=int, help="rounds of which medians are taken: 5, or with --full 9")
+    asked.add_argument("--json", action="store_true", help="the numbers as JSON")
+    given = asked.parse_args()
+    rounds = given.rounds or (9 if given.full else 5)
+    named = [one for one in given.part if one in worlds.TWINS]
+    parts = [one for one in given.part if one not in worlds.TWINS]
+    if unknown := [one for one in parts if one not in (*PARTS, "worlds")]:
+        asked.error(
+            f"no part or world is called {unknown[0]}; there are {', '.join([*PARTS, 'worlds', *worlds.TWINS])}"
+        )
+    quick = [name for name, (_, _, often) in PARTS.items() if often]
+    parts = parts or ([] if named else [*PARTS, "worlds"] if given.full else quick)
+    if "worlds" in parts and not named:
+        named = list(worlds.TWINS)
+    found: dict[str, Any] = {"machine": machine()}
+    out = sys.stderr if given.json else sys.stdout
+    print(f"{found['machine']}; medians of {rounds}", file=out)
     with threadpool_limits(1):
-        for name in [given for given in sys.argv[1:] if given != "--json"] or [*TWINS, AUCTION]:
-            table[name] = auction() if name == AUCTION else measure(name)
-    if "--json" in sys.argv:
-        print(json.dumps(table, indent=1))
-        return
-    for name, times in table.items():
-        if name == AUCTION:
-            print(f"{name}, million orders per second, median of {5 * ROUNDS}:")
-            for what, time_ in times.items():
-                kernel = next(iter(times.values()))
-                print(f"  {what:28s} {1e3 / time_:10.2f}   {time_ / kernel:7.1f} x the kernel's time")
-            continue
-        kernel, watched = next(iter(times.values())), times.pop(WATCHED)
-        print(f"{name}, ns per {TWINS[name].unit}, median of {ROUNDS}:")
-        for what, time_ in times.items():
-            print(f"  {what:28s} {time_:10.1f}   {time_ / kernel:7.1f} x the kernel")
-        print(f"  watching adds {100 * (watched - 1):.0f}% to the kernel")
-        print(f"  the twin costs {times['twin'] / times['bare SimPy']:.1f} x bare SimPy processes")
+        for part in (one for one in PARTS if one in parts):
+            measure, show, _ = PARTS[part]
+            found[part] = measure(rounds)
+            if not given.json:
+                print(f"\n== {part}")
+                show(found[part])
+                sys.stdout.flush()
+        for name in named:
+            found.setdefault("worlds", {})[name] = times = worlds.measure(name, rounds)
+            if not given.json:
+                print()
+                show_world(name, times)
+                sys.stdout.flush()
+    if given.json:
+        print(json.dumps(found, indent=1))
 
 
 if __name__ == "__main__":

@@ -1,0 +1,123 @@
+"""Customers who come, queue and are served, by the kernels of `base/kernels.py`, in C, in SimPy and in Ciw.
+
+Everybody is dealt the same arrivals and services (Poisson, exponential, load .8) and must let the same customers leave at the
+same instants. `M/M/1 x 8` is eight queues with a server each, chosen by lot on arrival; `M/M/4` is one queue for four servers.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import sys
+import time
+from collections.abc import Callable
+from statistics import median
+from typing import NamedTuple
+
+import numpy as np
+import simpy
+
+from simlab.base.kernels import fifo, soonest
+from tests.bench.rivals.with_c import library
+
+ROWS, CUSTOMERS = 64, 2000
+LOAD = 0.8
+
+
+class Day(NamedTuple):
+    """Customers of all rows, each `(r, j)`; server -1 is whichever is free soonest, of `servers`."""
+
+    comes: np.ndarray
+    server: np.ndarray
+    work: np.ndarray
+    servers: int
+
+
+def day(servers: int, *, one_queue: bool) -> Day:
+    rng = np.random.Generator(np.random.SFC64(servers))
+    comes = rng.exponential(1 / (LOAD * servers), (ROWS, CUSTOMERS)).cumsum(axis=1)
+    server = np.full(comes.shape, -1) if one_queue else rng.integers(servers, size=comes.shape)
+    return Day(comes, server, rng.exponential(size=comes.shape), servers)
+
+
+def kernel(d: Day) -> np.ndarray:
+    """When all leave, `(r, j)`."""
+    free, server = np.zeros((len(d.comes), d.servers)), d.server
+    if server[0, 0] < 0:
+        nobody = np.ones(d.servers + 1)
+        server = soonest(d.comes, server, d.work, free, np.zeros(d.servers), nobody)
+    return fifo(d.comes, server, d.work, free).leaves
+
+
+def in_c(d: Day) -> np.ndarray:
+    leaves, until = np.empty_like(d.comes), np.zeros((len(d.comes), d.servers))
+    pointers = (each.ctypes.data_as(ctypes.c_void_p) for each in (d.comes, d.server, d.work, until, leaves))
+    library("queues").serve(*(ctypes.c_int64(each) for each in (*d.comes.shape, d.servers)), *pointers)
+    return leaves
+
+
+def in_simpy(d: Day) -> np.ndarray:
+    """The first row, a process for each customer."""
+    env, leaves = simpy.Environment(), np.empty(CUSTOMERS)
+    one_queue = d.server[0, 0] < 0
+    desks = [simpy.Resource(env, d.servers if one_queue else 1) for _ in range(1 if one_queue else d.servers)]
+
+    def customer(i, comes, desk, work):
+        yield env.timeout(comes)
+        with desk.request() as turn:
+            yield turn
+            yield env.timeout(work)
+        leaves[i] = env.now
+
+    where = np.maximum(d.server[0], 0)
+    for i, (comes, at, work) in enumerate(zip(d.comes[0].tolist(), where.tolist(), d.work[0].tolist(), strict=True)):
+        env.process(customer(i, comes, desks[at], work))
+    env.run()
+    return leaves
+
+
+def in_ciw(d: Day) -> np.ndarray:
+    """The first row; only one queue, or the queue of server 0, whose customers then are all that come."""
+    import ciw
+
+    mine = np.flatnonzero(d.server[0] <= 0)
+    gaps, work = np.diff(d.comes[0][mine], prepend=0), d.work[0][mine]
+    network = ciw.create_network(
+        arrival_distributions=[ciw.dists.Sequential([*gaps.tolist(), 1e12])],
+        service_distributions=[ciw.dists.Sequential(work.tolist())],
+        number_of_servers=[d.servers if d.server[0, 0] < 0 else 1],
+    )
+    simulation = ciw.Simulation(network)
+    simulation.simulate_until_max_customers(len(mine), method="Finish")
+    leaves = {each.id_number: each.exit_date for each in simulation.get_all_records()}
+    return np.array([leaves[i] for i in sorted(leaves)])
+
+
+def measure(rounds: int) -> dict[str, dict[str, float]]:
+    """Nanoseconds per customer, medians of `rounds`, each played in turn."""
+    table = {}
+    for name, one in {"M/M/1 x 8": day(8, one_queue=False), "M/M/4": day(4, one_queue=True)}.items():
+        leaves = kernel(one)
+        works: dict[str, tuple[Callable[[Day], np.ndarray], int]] = {
+            "kernel": (kernel, leaves.size),
+            "C": (in_c, leaves.size),
+            "SimPy": (in_simpy, CUSTOMERS),
+            "Ciw": (in_ciw, int((one.server[0] <= 0).sum())),
+        }
+        found: dict[str, list[float]] = {}
+        for what, (work, _) in list(works.items()):
+            try:
+                theirs = work(one)
+            except (ImportError, OSError) as missing:
+                print(f"{what} is left out: {missing}", file=sys.stderr)
+                del works[what]
+                continue
+            ours = leaves if what in ("kernel", "C") else leaves[0]
+            ours = ours[one.server[0] <= 0] if what == "Ciw" else ours
+            np.testing.assert_allclose(theirs, ours, rtol=1e-9, err_msg=f"{what} serves otherwise")
+        for _ in range(rounds):
+            for what, (work, customers) in works.items():
+                began = time.perf_counter()
+                work(one)
+                found.setdefault(what, []).append((time.perf_counter() - began) / customers * 1e9)
+        table[name] = {what: median(each) for what, each in found.items()}
+    return table
