@@ -138,8 +138,14 @@ def test_a_backtest_in_words_and_as_json(here, run, tmp_path):
     rules.write_text(RULES.replace("> 1", "> > 1"))
     code, out, err = here("alerts", "backtest", rules, run)
     assert (code, out) == (2, "")
-    assert "r.yml: promtool refuses these rules; nothing was evaluated" in err
+    assert "r.yml:1:75: Over: parse error: unexpected <op:>>" in err
     assert "simlab-" not in err  # the copy that was checked
+    rules.write_text(RULES.replace("spiral >", "spirral >"))
+    code, out, err = here("alerts", "backtest", rules, run, "--json")
+    assert (code, out) == (2, "")
+    assert "r.yml:1:50: Over: `simlab_feedback_spirral` is no metric of this run" in err
+    assert "did you mean `simlab_feedback_spiral`?" in err
+    assert "1 problem; nothing was run" in err
 
 
 def test_without_prometheus_a_backtest_is_2(run, tmp_path):

@@ -130,6 +130,9 @@ def alerts() -> None:
 @click.argument("run", type=RUN, metavar="RUN")
 @with_plugins
 @click.option(
+    "--alert", "only", multiple=True, metavar="ALERT", help="This alert; may be given several times. All by default."
+)
+@click.option(
     "--replications",
     type=click.IntRange(min=1),
     default=40,
@@ -139,7 +142,7 @@ def alerts() -> None:
 )
 @click.option("--step", metavar="DURATION", help="Between two recorded instants, as in `export`.")
 @click.option("as_json", "--json", is_flag=True, help="One JSON object on stdout, and nothing else.")
-def backtest(rules: Path, run: Path, replications: int, step: str | None, as_json: bool) -> int:
+def backtest(rules: Path, run: Path, only: tuple[str, ...], replications: int, step: str | None, as_json: bool) -> int:
     """Precision, recall, lead time and false pages a day of a rule file, over the histories of a run.
 
     RULES is a file of Prometheus rules on the metrics of `simlab export`; RUN the directory of a finished run that declares harm.
@@ -161,7 +164,7 @@ def backtest(rules: Path, run: Path, replications: int, step: str | None, as_jso
     clock = clock_of(results.record, step=step)
     try:
         with stop_on_sigterm():
-            found = study(rules, results.record, results.scenario, replications, clock)
+            found = study(rules, results.record, results.scenario, replications, clock, only)
     except KeyboardInterrupt:
         tell("interrupted; nothing is kept, and the same command begins anew")
         return 130
