@@ -50,7 +50,7 @@ def asked(port, path="/metrics", accept=""):
     return found
 
 
-def test_an_export_is_six_files_and_the_same_bytes_again(here, run, tmp_path):
+def test_an_export_is_seven_files_and_the_same_bytes_again(here, run, tmp_path):
     folder = tmp_path / "export"
     code, out, err = here("export", run, "--prometheus", folder, "--replications", 1)
     assert (code, err) == (0, "")
@@ -74,10 +74,15 @@ def test_another_start_and_step_move_the_samples(here, run, tmp_path):
         1,
         "--controls",
         "--every-measure",
+        "--runbook",
+        "https://runbooks.example/ml",
     )
     code, out, _ = here("export", run, "--prometheus", folder, *how)
     assert code == 0
     assert "which stand for 5 simulated seconds" in " ".join(out.split())
+    assert (
+        'runbook_url: "https://runbooks.example/ml#feedbackspiral"' in (folder / "four_horsemen.rules.yml").read_text()
+    )
     text = (folder / "samples.openmetrics.txt").read_text()
     first = 'simlab_loss_dollars{scenario="flash_crash",arm="shared",control="feedback_off",replication="0"} 1.5e+06 '
     assert f"{first}1748772000\n{first}1748772060\n" in text

@@ -37,10 +37,17 @@ RUN = click.Path(path_type=Path)
 @click.option(
     "--step", metavar="DURATION", help="Between two recorded instants; by default the run's own, within 1 s and 1 min."
 )
+@click.option(
+    "--runbook",
+    default="RUNBOOK.md",
+    show_default=True,
+    metavar="URL",
+    help="Where those who are paged find RUNBOOK.md: `runbook_url` of the alerts.",
+)
 def export(
-    run: Path, folder: Path, replications: int, controls: bool, every: bool, start: str, step: str | None
+    run: Path, folder: Path, replications: int, controls: bool, every: bool, start: str, step: str | None, runbook: str
 ) -> None:
-    """Write a run for Prometheus: samples, alerting and recording rules, their unit test, a dashboard.
+    """Write a run for Prometheus: samples, alerting and recording rules, their unit test, a dashboard, a runbook.
 
     RUN is the directory of a finished run. The rules are those of the four horsemen, on what the detectors read; beside each stands
     the alert as it is often printed, what is wrong with it, and the correction for metrics of your own:
@@ -62,7 +69,16 @@ def export(
 
     results = opened(run)
     clock = clock_of(results.record, epoch(start), step)
-    found = write(results.record, results.scenario, folder, clock, replications, controls=controls, every=every)
+    found = write(
+        results.record,
+        results.scenario,
+        folder,
+        clock,
+        replications,
+        controls=controls,
+        every=every,
+        runbook_url=runbook,
+    )
     show(sections(found))
 
 
@@ -150,7 +166,11 @@ def backtest(rules: Path, run: Path, only: tuple[str, ...], replications: int, s
     gone afterwards: its `prometheus` and `promtool` must be on the PATH. A group without `interval:` is evaluated at every recorded
     instant; labels with templates are taken as they are written. An alert warns when it comes before harm, as in `simlab score`.
 
-    Exit codes: 0 done; 2 a file that is no rule file, an expression that fails, no harm declared, or no Prometheus; 4 no such run.
+    Every metric that a rule reads must be one of the run's or recorded by a rule, and every label matcher must match something: a
+    misspelt name would be an alert that never fires. Rules on what the run has not are left out by naming the others with --alert.
+
+    Exit codes: 0 done; 2 a file that is no rule file, a metric or label that the run has not, an expression that fails, no harm
+    declared, or no Prometheus; 4 no such run.
     """
     from simlab.results.disk import plain
     from simlab.results.openmetrics import clock_of

@@ -21,14 +21,14 @@ import numpy as np
 from simlab.base.arrays import Floats
 from simlab.base.errors import InputError, did_you_mean
 from simlab.results.disk import storage
-from simlab.results.openmetrics import Clock, History, families, histories, labelled, openmetrics
+from simlab.results.openmetrics import OWN, Clock, History, families, histories, labelled, openmetrics
 from simlab.results.record import Record
 from simlab.results.tables import visible
 from simlab.scenario.problems import Problems
 from simlab.scenario.scenario import Scenario
 from simlab.studies.prometheus import Rule, Series, Server, check, import_samples, serving
 from simlab.studies.ratios import mean_ratio
-from simlab.studies.rules import OWN, RuleFile, matched, misnamed, names, selectors
+from simlab.studies.rules import RuleFile, matched, misnamed, names, selectors
 from simlab.studies.statistics import FEW, Estimate, median_of, share_of
 
 LOOKBACK = 300.0  # seconds for which Prometheus takes a value for current
@@ -118,7 +118,7 @@ def backtest(
         records = _needed(alerts, recording)
         needed = [*records, *alerts]
         _refuse(file, needed)
-        known = {family.name for family in families(record).values()} | {rule.name for rule in recording} | OWN
+        known = {family.name for family in families(record).values()} | {rule.name for rule in recording} | {*OWN}
         misnamed(needed, known, file).stop_if_any()
         levels = list(_levels(rules, records))
         told = laid_out([one for one in histories(record, replications, controls=True) if _counts(one)], clock, needed)

@@ -12,11 +12,8 @@ from pathlib import Path
 from typing import NamedTuple, final
 
 from simlab.base.errors import did_you_mean, nearest
-from simlab.results.openmetrics import EVENTS, HARMED, INFO
 from simlab.scenario.problems import Mark, Problems, Source
 from simlab.studies.prometheus import Rule, Server
-
-OWN = {HARMED, f"{EVENTS}_total", f"{INFO}_info"}  # metrics of a run that are no measures of it
 
 _FIELDS = {
     "RuleGroups": ("groups",),

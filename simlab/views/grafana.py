@@ -85,7 +85,7 @@ def _reading(one: Alerting) -> dict[str, Any]:
         f"{sentence(human(one.measure))}: median reading",
         [(f"quantile by (arm) (0.5, {one.metric}{ARM} >= -Inf)", "{{arm}}")],
         "none",
-        one.summary,
+        f"{one.summary}. The line is the limit, {one.limit}",
     )
     steps = [{"color": "green", "value": None}, {"color": "red", "value": float(one.limit)}]
     panel["fieldConfig"]["defaults"]["thresholds"] = {"mode": "absolute", "steps": steps}
@@ -104,10 +104,13 @@ def _panel(title: str, targets: Sequence[tuple[str, str]], unit: str, about: str
         "description": about,
         "datasource": _SOURCE,
         "fieldConfig": {
-            "defaults": {"unit": unit, "min": 0 if unit == "percentunit" else None, "custom": {}},
+            "defaults": {"unit": unit, **({"min": 0, "max": 1} if unit == "percentunit" else {}), "custom": {}},
             "overrides": [],
         },
-        "options": {"legend": {"displayMode": "list", "placement": "bottom"}, "tooltip": {"mode": "multi"}},
+        "options": {
+            "legend": {"showLegend": True, "displayMode": "list", "placement": "bottom", "calcs": []},
+            "tooltip": {"mode": "multi", "sort": "desc"},
+        },
         "targets": [
             {"refId": chr(ord("A") + i), "datasource": _SOURCE, "expr": expr, "legendFormat": legend, "range": True}
             for i, (expr, legend) in enumerate(targets)
@@ -126,7 +129,6 @@ def _arms() -> dict[str, Any]:
         "label": "Arm",
         "type": "query",
         "datasource": _SOURCE,
-        "definition": query,
         "query": {"query": query, "refId": "arms"},
         "refresh": 2,
         "includeAll": True,
