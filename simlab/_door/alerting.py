@@ -60,7 +60,7 @@ def export(
       RealityDriftingFast   derivative(feature_distribution_distance[10m]) > 0.1
                             no function of PromQL: the whole file is refused
       PredictionCascade     sum(model_dependencies) > 3
-                            a size, not a depth: fires on four models beside each other
+                            a size, not a depth: fires on four models that each read one table
 
     DIR is new, empty, or holds an earlier export. Files are checked with promtool in the tests; none is needed to write them.
     """  # noqa: D301  # click's mark for text that keeps its lines

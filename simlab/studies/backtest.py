@@ -76,7 +76,7 @@ class Backtest(NamedTuple):
     days: float  # simulated, of the calm histories
     clock: Clock
     recorded: list[str]
-    odd: list[str]  # of negative matchers that exclude nothing
+    warnings: list[str]  # what may be misspelt though it can be evaluated
 
     def plain(self) -> dict[str, Any]:
         """As JSON holds it."""
@@ -87,7 +87,7 @@ class Backtest(NamedTuple):
             "calm_days": self.days,
             "scale": self.clock.scale,
             "recorded": self.recorded,
-            "odd": self.odd,
+            "warnings": self.warnings,
             "alerts": [_plain(score) for score in self.scores],
         }
 

@@ -34,6 +34,7 @@ _KINDS = {
     "float": "a number",
     "bool": "true or false",
 }
+_QUOTED = r'"(?:\\.|[^"\\])*"'
 _TOKEN = re.compile(
     r"""(?P<text>"(?:\\.|[^"\\])*"|'(?:\\.|[^'\\])*'|`[^`]*`)"""
     r"""|(?P<range>\[[^\]]*\])|(?P<number>[\d.][\w.]*)|(?P<word>[a-zA-Z_:][\w:]*)|(?P<sign>\S)"""
@@ -203,8 +204,9 @@ def misnamed(rules: Sequence[Rule], known: Collection[str], file: RuleFile) -> P
     for rule in rules:
         for name in sorted({one.name for one in selectors(rule.query) if one.name} - set(known)):
             hint = f"did you mean `{nearest(name, known)}`?" if nearest(name, known) else ""
-            if not hint and not listed:
-                hint, listed = f"the run has: {', '.join(sorted(known))}", True
+            if not hint:
+                hint = "leave it out by naming the other alerts with --alert"
+                hint, listed = hint if listed else f"{hint}; the run has: {', '.join(sorted(known))}", True
             problems.add(file.metric(rule, name), "", f"{rule.name}: `{name}` is no metric of this run", hint)
     return problems
 
@@ -213,7 +215,7 @@ class Matched(NamedTuple):
     """What a server makes of the selectors of some rules."""
 
     problems: Problems  # matchers that never match
-    odd: list[str]  # negative matchers that exclude nothing
+    odd: list[str]  # negative matchers that exclude nothing, and labels to group by that no series has
     empty: set[str]  # metrics without a sample
 
 
@@ -222,24 +224,32 @@ def matched(server: Server, rules: Sequence[Rule], file: RuleFile) -> Matched:
     found = Matched(Problems(), [], set())
     told: dict[Selector, _Answer] = {}
     for rule in rules:
+        labels: set[str] = set()
         for selector in selectors(rule.query):
             if selector not in told:
                 told[selector] = _ask(server, selector)
             answer = told[selector]
+            labels |= {*answer.labels}
             if answer.empty is not None:
                 found.empty.add(answer.empty)
             for one, message, hint in answer.wrong:
                 found.problems.add(file.matcher(rule, one), "", f"{rule.name}: {message}", hint)
             found.odd.extend(f"{rule.name}: {text}" for text in answer.odd)
+        for label in _grouped(rule.query) if labels else ():
+            if label not in labels:
+                found.odd.append(
+                    f"{rule.name}: nothing that it reads has a label `{label}`; {did_you_mean(label, labels)}"
+                )
     return found
 
 
 class _Answer(NamedTuple):
-    """Of one selector: the metric without a sample, if so; what never matches; what excludes nothing."""
+    """Of one selector: the metric without a sample, if so; what never matches; what excludes nothing; the labels there are."""
 
     empty: str | None
     wrong: list[tuple[Matcher, str, str]]
     odd: list[str]
+    labels: Collection[str] = ()
 
 
 def _ask(server: Server, selector: Selector) -> _Answer:
@@ -277,7 +287,7 @@ def _ask(server: Server, selector: Selector) -> _Answer:
     if not wrong and not series(selector):
         each = " and ".join(f"`{one}`" for one in selector.matchers)
         wrong.append((selector.matchers[0], f"no series of {selector.name} has {each} together", ""))
-    return _Answer(None, wrong, odd)
+    return _Answer(None, wrong, odd, labels)
 
 
 def _closed(tokens: Sequence[tuple[str | None, str]], at: int, sign: str) -> int:
@@ -285,6 +295,14 @@ def _closed(tokens: Sequence[tuple[str | None, str]], at: int, sign: str) -> int
     while at < len(tokens) - 2 and tokens[at][1] != sign:
         at += 1
     return at + 1
+
+
+def _grouped(query: str) -> list[str]:
+    """Labels that an expression groups or joins by, but for those that it may make itself."""
+    lists = re.findall(rf"\b(?:{'|'.join(sorted(_LISTS))})\s*\(([^()]*)\)", re.sub(_QUOTED, '""', query))
+    made = set(re.findall(_QUOTED, query))
+    found = [label.strip() for one in lists for label in one.split(",")]
+    return [label for label in dict.fromkeys(found) if label and f'"{label}"' not in made]
 
 
 def _matchers(tokens: Sequence[tuple[str | None, str]]) -> tuple[Matcher, ...]:

@@ -74,13 +74,13 @@ PRINTED = (
         "rate(model_predictions[5m]) / rate(reality_changes[5m]) > 1.5",
         True,
         (
-            "It compares volumes. A healthy service that predicts more often than the world changes fires for ever.",
+            "It compares volumes. A healthy service that predicts more than 1.5 times as often as the world changes fires for ever.",
             "Where the two counters carry different labels no pair matches, and it can never fire.",
             "Where nothing changes it divides by 0, and +Inf is above 1.5: it fires because the world stands still.",
         ),
         f"{_SLOPE} - 3 * {_ERROR} > 1",
-        "add small random noise to the predictions and log it; the gain is the slope of what came of them on that noise, less three "
-        "standard errors, and a loop runs away where it is above 1",
+        "add small random noise to the predictions and export it beside its outcome, once that is known, a new pair a minute; the gain "
+        "is the slope of the outcome on the noise, less three standard errors, and a loop runs away where it is above 1",
         "The models' answers come back to them amplified",
         "Compare cases that the models did not decide (a random share, a holdout) with those they did. If both move "
         "alike, the world moves and no loop.",

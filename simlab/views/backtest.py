@@ -25,8 +25,8 @@ def sections(found: Backtest, scenario: Scenario, rules: str, played: int) -> It
         told += f" Recorded first: {', '.join(found.recorded)}."
     columns = ("alert", "pages", "precision", "recall", "median lead", "late", "false pages a day")
     yield Section(f"{rules} in {scenario.title}", told, columns, tuple(_row(one) for one in found.scores))
-    if found.odd:
-        yield Section("Look again", "\n".join(found.odd))
+    if found.warnings:
+        yield Section("Look again", "\n".join(found.warnings))
     words = (
         "Precision: of the histories paged before any harm, those in which it came. Recall: of those that came to harm, those paged "
         "before. Late: first paged once harm had begun. False pages a day: in histories without harm, by simulated time. "

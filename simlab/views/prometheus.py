@@ -124,7 +124,8 @@ def readme(
         f"{BOARD} is a Grafana dashboard to import. It reads what the recording rules record, so the server must evaluate {RULES}. "
         "It opens at the time of the samples; for a replay choose the last 30 minutes.",
         "Rules of your own: `simlab alerts backtest YOUR.rules.yml RUN` says how often and how early they would have warned. "
-        "The metrics, each with the labels scenario, arm, control (but for plain arms) and replication:",
+        "It knows these metrics, each with the labels scenario, arm, control (but for plain arms) and replication; samples and replay "
+        "hold all of them with --every-measure, else those of detectors, harm, errors and events:",
         "\n".join(f"  {name}: {about}" for name, about in metrics),
         "What is wrong with the alerts as often printed\n\n" + LIST,
         *(_defect(printed, own) for printed, own in defects(limits)),

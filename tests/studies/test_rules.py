@@ -79,12 +79,14 @@ def test_a_name_that_the_run_has_not_is_shown_where_it_stands(results, tmp_path)
       - record: own:unread
         expr: nobody_reads_this
 """
-    assert refused(results, tmp_path, text)[:4] == [
+    said = refused(results, tmp_path, text)
+    assert said[:4] == [
         "own.yml:8:24: Deep: `simlab_drawdwon` is no metric of this run",
         "    8 |             > on (arm) simlab_drawdwon",
         "      |                        ^^^^^^^^^^^^^^^ did you mean `simlab_drawdown`?",
         "own.yml:9:15: Down: `up` is no metric of this run",
     ]
+    assert "^^ leave it out by naming the other alerts with --alert; the run has: own:unread, simlab_" in said[5]
     assert refused(results, tmp_path, text, ["Down"])[-1] == "1 problem; nothing was run"
     assert refused(results, tmp_path, text, ["Don"]) == [
         "own.yml: no alert `Don`; did you mean `Down`? (known: Deep, Down)"
@@ -121,13 +123,26 @@ def test_a_matcher_that_never_matches_is_told_with_what_exists(results, tmp_path
 
 
 @needs_prometheus
-def test_a_negative_matcher_that_excludes_nothing_is_told_and_evaluated(results, tmp_path):
+def test_what_may_be_misspelt_is_told_and_evaluated(results, tmp_path):
+    """A negative matcher that excludes nothing; labels that nothing has, but for one that the expression makes."""
     path = tmp_path / "own.yml"
-    path.write_text("""groups: [{name: a, rules: [{alert: A, expr: 'simlab_feedback_spiral{arm!="shard"} > 1'}]}]""")
+    path.write_text(
+        """groups:
+  - name: own
+    rules:
+      - {alert: Not, expr: 'simlab_feedback_spiral{arm!="shard"} > 1'}
+      - {alert: By, expr: 'max by (amr, replication) (simlab_feedback_spiral) > 1'}
+      - {alert: Made, expr: 'max by (new, replication) (label_replace(simlab_feedback_spiral, "new", "$1", "arm", "(.*)")) > 1'}
+"""
+    )
     found = backtest(path, results.record, results.scenario, 2, clock_of(results.record))
-    assert found.odd == ['A: `arm!="shard"` excludes no series of simlab_feedback_spiral']
-    assert found.plain()["odd"] == found.odd
-    assert found.scores[0].pages == 4  # as without it
+    assert [one.partition(";")[0] for one in found.warnings] == [
+        'Not: `arm!="shard"` excludes no series of simlab_feedback_spiral',
+        "By: nothing that it reads has a label `amr`",
+    ]
+    assert "did you mean `arm`?" in found.warnings[1]
+    assert found.plain()["warnings"] == found.warnings
+    assert [one.pages for one in found.scores[:3]] == [4, 4, 4]  # as without any of it
 
 
 @needs_prometheus
