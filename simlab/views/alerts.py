@@ -222,7 +222,7 @@ def rules(scenario: Scenario, clock: Clock, runbook: str) -> str:
     for one in told:
         lines += [
             f"      - record: {share(one)}",
-            f"        expr: avg without (replication) (({one.metric} >= -Inf) > bool {one.limit})  # >= -Inf: known",
+            f"        expr: {alarming(one)}  # >= -Inf: known",
         ]
     lines += [f"      - record: arm:{HARMED}:share", f"        expr: avg without (replication) ({HARMED})"]
     for name, popular in (("simlab_four_horsemen", False), ("simlab_as_printed", True)):
@@ -267,6 +267,11 @@ def runbook(scenario: Scenario, file: str) -> str:
         "Silence is no good news where nothing is scraped: alert on `up == 0`, and on `absent()` of a reading, as for any other exporter.",
     ]
     return "\n\n".join(parts) + "\n"
+
+
+def alarming(one: Alerting, matchers: str = "") -> str:
+    """The expression for that share; of replications whose reading is known."""
+    return f"avg without (replication) (({one.metric}{matchers} >= -Inf) > bool {one.limit})"
 
 
 def unit_test(scenario: Scenario, told: Sequence[History], clock: Clock, file: str, runbook: str) -> str:
@@ -330,7 +335,8 @@ def prometheus_yml(clock: Clock, rule_file: str, target: str) -> str:
     every = duration(clock.step)
     return "\n".join(
         [
-            f"# prometheus --config.file=prometheus.yml, beside `simlab replay RUN --every '{pretty(clock.step)}'`",
+            "# prometheus --config.file=prometheus.yml --storage.tsdb.path=DATA, beside "
+            f"`simlab replay RUN --every '{pretty(clock.step)}'`",
             f"global: {{scrape_interval: {every}, scrape_timeout: {every}, evaluation_interval: {every}}}",
             f"rule_files: [{rule_file}]",
             "scrape_configs:",

@@ -114,15 +114,15 @@ def readme(
         f"{_MARK}: {scenario.title} (run {run})",
         f"{SAMPLES}: {told:,} histories, replications 0 to {used - 1} of the {played:,} that were "
         f"played, from {date(clock.start)} on. {pace(clock)}",
-        f"Into a database:\n  promtool tsdb create-blocks-from openmetrics --max-block-duration=8760h {SAMPLES} DATA\n"
+        f"Into a database, DATA, a directory elsewhere:\n"
+        f"  promtool tsdb create-blocks-from openmetrics --max-block-duration=8760h {SAMPLES} DATA\n"
         "  prometheus --storage.tsdb.path=DATA --storage.tsdb.retention.time=100y ...\n"
         "(a hidden option, without which the importer reads all samples again for every two hours of them)",
-        f"Live: `simlab replay RUN --every '{pretty(clock.step)}'` serves a replication of each arm at http://{TARGET}/metrics, and "
-        f"`prometheus --config.file={CONFIG}` scrapes it and fires the alerts.",
+        f"Live, a replication of each arm at http://{TARGET}/metrics, whose alerts fire at http://127.0.0.1:9090/alerts:\n"
+        f"  simlab replay RUN --every '{pretty(clock.step)}'\n  prometheus --config.file={CONFIG} --storage.tsdb.path=DATA",
         f"Checks: promtool check rules {RULES}; promtool test rules {TEST}, which is this run as a unit test of the rules.",
         f"{RUNBOOK} says what to do about each alert. Put it where those who are paged can read it, and name that place with --runbook.",
-        f"{BOARD} is a Grafana dashboard to import. It reads what the recording rules record, so the server must evaluate {RULES}. "
-        "It opens at the time of the samples; for a replay choose the last 30 minutes.",
+        f"{BOARD} is a Grafana dashboard to import. It opens at the time of the samples; for a replay choose the last 30 minutes.",
         "Rules of your own: `simlab alerts backtest YOUR.rules.yml RUN` says how often and how early they would have warned. "
         "It knows these metrics, each with the labels scenario, arm, control (but for plain arms) and replication; samples and replay "
         "hold all of them with --every-measure, else those of detectors, harm, errors and events:",

@@ -10,9 +10,11 @@ import numpy as np
 import pytest
 
 import simlab
-from simlab.results.openmetrics import clock_of, histories
+from simlab.results.openmetrics import clock_of, histories, openmetrics
+from simlab.studies.prometheus import import_samples, serving
 from simlab.views.alerts import PRINTED, alertings, defects, duration, rules, runbook, unit_test
 from simlab.views.grafana import dashboard, expressions
+from simlab.views.prometheus import wanted
 from tests.alerting import made, needs_prometheus
 
 BOOK = "https://runbooks.example/simlab"
@@ -190,16 +192,40 @@ def test_every_expression_of_the_dashboard_parses(results, tmp_path):
     assert code == 0, said
 
 
-def test_the_dashboard_reads_only_what_is_exported_or_recorded(results):
-    """Every metric of it is one of the run's, one that the rules record, or ALERTS."""
-    clock = clock_of(results.record)
-    recorded = set(re.findall(r"record: (\S+)", rules(results.scenario, clock, BOOK)))
-    board = json.loads(dashboard(results.scenario, "0123456789ab", clock, 195.0))
+def test_the_dashboard_reads_only_what_is_exported(results):
+    """Every metric of it is one of the samples', or ALERTS; so it needs no rule to have been evaluated at their time."""
+    board = json.loads(dashboard(results.scenario, "0123456789ab", clock_of(results.record), 195.0))
     names = {name for expr in expressions(board) for name in re.findall(r"[\w:]*simlab_\w+[\w:]*|ALERTS", expr)}
-    measures = {f"simlab_{name}" for name in results.record.about}
-    assert names <= measures | recorded | {"simlab_run_harmed", "simlab_run_events_total", "ALERTS"}
-    assert recorded <= names
-    assert len({json.dumps(panel["gridPos"]) for panel in board["panels"]}) == len(board["panels"])
+    exported = wanted(results.record, results.scenario, every=False)
+    assert exported is not None
+    assert names <= exported | {"ALERTS"}
+
+
+@needs_prometheus
+def test_the_dashboard_shows_samples_that_were_imported(results, tmp_path):
+    """In the arm `shared` one replication of two is above the limit from 100 s to 145 s, and one comes to harm at 100 s."""
+    clock = clock_of(results.record)
+    told = histories(results.record, 2, controls=False)
+    only = wanted(results.record, results.scenario, every=False)
+    (tmp_path / "samples.txt").write_text("".join(openmetrics(results.record, told, clock, only)))
+    (tmp_path / "data").mkdir()
+    import_samples(tmp_path / "samples.txt", tmp_path / "data")
+    board = json.loads(dashboard(results.scenario, "0123456789ab", clock, 195.0))
+    at = round((clock.start + 110) * 1000)
+    shown = {}
+    with serving(tmp_path) as server:
+        for panel in board["panels"]:
+            found = [server.over(target["expr"].replace("$arm", ".*"), at, at, 1) for target in panel["targets"]]
+            shown[panel["title"]] = [{one.labels.get("arm", ""): one.values[at] for one in series} for series in found]
+    spiral = shown["Feedback spiral: replications above the threshold"][0]
+    assert (spiral["shared"], spiral["isolated"]) == ("0.5", "0")
+    harmed = shown["Replications that came to harm"][0]
+    assert (harmed["shared"], harmed["isolated"]) == ("0.5", "1")
+    empty = [title for title, series in shown.items() if not any(series)]
+    assert empty == [
+        "Alerts firing",
+        "Prediction cascade: median reading",
+    ]  # no server has run; that reading is unknown
 
 
 def test_durations_are_written_as_prometheus_has_them():
