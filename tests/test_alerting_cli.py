@@ -136,6 +136,13 @@ def test_a_backtest_in_words_and_as_json(here, run, tmp_path):
     assert "a precision of 12%, and misses nothing" in said  # 3 of 24 came to harm
     assert "Over 4 50% 33% 50 s 1" in said
     assert "rest on 2 replications, and fewer than 30 give none" in said
+    rules.write_text(RULES.replace("}]}", "}, {alert: Deaf, expr: simlab_prediction_cascade > 1}]}"))
+    code, out, err = here("alerts", "backtest", rules, run)
+    said = " ".join(out.split())
+    assert (code, err) == (0, "")
+    assert "Deaf 0 no sample" in said
+    assert "Deaf: no sample of simlab_prediction_cascade in these histories" in said
+    rules.write_text(RULES)
     code, out, err = here("alerts", "backtest", rules, run, "--json", "--replications", 1)
     found = json.loads(out)
     assert (code, err, found["histories"], found["alerts"][0]["pages"]) == (0, "", 12, 3)

@@ -25,8 +25,9 @@ def sections(found: Backtest, scenario: Scenario, rules: str, played: int) -> It
         told += f" Recorded first: {', '.join(found.recorded)}."
     columns = ("alert", "pages", "precision", "recall", "median lead", "late", "false pages a day")
     yield Section(f"{rules} in {scenario.title}", told, columns, tuple(_row(one) for one in found.scores))
-    if found.warnings:
-        yield Section("Look again", "\n".join(found.warnings))
+    again = [f"{one.alert}: {one.note}" for one in found.scores if one.note] + found.warnings
+    if again:
+        yield Section("Look again", "\n".join(again))
     words = (
         "Precision: of the histories paged before any harm, those in which it came. Recall: of those that came to harm, those paged "
         "before. Late: first paged once harm had begun. False pages a day: in histories without harm, by simulated time. "
@@ -40,7 +41,7 @@ def sections(found: Backtest, scenario: Scenario, rules: str, played: int) -> It
 
 def _row(one: Score) -> tuple[str, ...]:
     if one.note:
-        return (one.alert, "0", one.note, "", "", "", "")
+        return (one.alert, "0", "no sample", "", "", "", "")
     rate = number(one.false_a_day.value) if one.calm else DASH
     return (
         one.alert,
