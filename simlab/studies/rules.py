@@ -1,6 +1,6 @@
 """A user's file of Prometheus rules: what promtool says of it, what its expressions select, and where that stands in the file.
 
-Nothing is parsed here that Prometheus parses: expressions come as the server writes them back, and whether a selector selects anything
+Expressions come as the server writes them back, in one spelling, so selectors can be picked out of the text; whether one selects anything
 is asked of the server.
 """
 
