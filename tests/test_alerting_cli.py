@@ -50,7 +50,7 @@ def asked(port, path="/metrics", accept=""):
     return found
 
 
-def test_an_export_is_six_files_and_the_same_bytes_again(here, run, tmp_path):
+def test_an_export_is_seven_files_and_the_same_bytes_again(here, run, tmp_path):
     folder = tmp_path / "export"
     code, out, err = here("export", run, "--prometheus", folder, "--replications", 1)
     assert (code, err) == (0, "")
@@ -74,10 +74,15 @@ def test_another_start_and_step_move_the_samples(here, run, tmp_path):
         1,
         "--controls",
         "--every-measure",
+        "--runbook",
+        "https://runbooks.example/ml",
     )
     code, out, _ = here("export", run, "--prometheus", folder, *how)
     assert code == 0
     assert "which stand for 5 simulated seconds" in " ".join(out.split())
+    assert (
+        'runbook_url: "https://runbooks.example/ml#feedbackspiral"' in (folder / "four_horsemen.rules.yml").read_text()
+    )
     text = (folder / "samples.openmetrics.txt").read_text()
     first = 'simlab_loss_dollars{scenario="flash_crash",arm="shared",control="feedback_off",replication="0"} 1.5e+06 '
     assert f"{first}1748772000\n{first}1748772060\n" in text
@@ -131,6 +136,13 @@ def test_a_backtest_in_words_and_as_json(here, run, tmp_path):
     assert "a precision of 12%, and misses nothing" in said  # 3 of 24 came to harm
     assert "Over 4 50% 33% 50 s 1" in said
     assert "rest on 2 replications, and fewer than 30 give none" in said
+    rules.write_text(RULES.replace("}]}", "}, {alert: Deaf, expr: simlab_prediction_cascade > 1}]}"))
+    code, out, err = here("alerts", "backtest", rules, run)
+    said = " ".join(out.split())
+    assert (code, err) == (0, "")
+    assert "Deaf 0 no sample" in said
+    assert "Deaf: no sample of simlab_prediction_cascade in these histories" in said
+    rules.write_text(RULES)
     code, out, err = here("alerts", "backtest", rules, run, "--json", "--replications", 1)
     found = json.loads(out)
     assert (code, err, found["histories"], found["alerts"][0]["pages"]) == (0, "", 12, 3)
@@ -138,8 +150,14 @@ def test_a_backtest_in_words_and_as_json(here, run, tmp_path):
     rules.write_text(RULES.replace("> 1", "> > 1"))
     code, out, err = here("alerts", "backtest", rules, run)
     assert (code, out) == (2, "")
-    assert "r.yml: promtool refuses these rules; nothing was evaluated" in err
+    assert "r.yml:1:75: Over: parse error: unexpected <op:>>" in err
     assert "simlab-" not in err  # the copy that was checked
+    rules.write_text(RULES.replace("spiral >", "spirral >"))
+    code, out, err = here("alerts", "backtest", rules, run, "--json")
+    assert (code, out) == (2, "")
+    assert "r.yml:1:50: Over: `simlab_feedback_spirral` is no metric of this run" in err
+    assert "did you mean `simlab_feedback_spiral`?" in err
+    assert "1 problem; nothing was run" in err
 
 
 def test_without_prometheus_a_backtest_is_2(run, tmp_path):

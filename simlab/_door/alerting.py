@@ -37,10 +37,17 @@ RUN = click.Path(path_type=Path)
 @click.option(
     "--step", metavar="DURATION", help="Between two recorded instants; by default the run's own, within 1 s and 1 min."
 )
+@click.option(
+    "--runbook",
+    default="RUNBOOK.md",
+    show_default=True,
+    metavar="URL",
+    help="Where those who are paged find RUNBOOK.md: `runbook_url` of the alerts.",
+)
 def export(
-    run: Path, folder: Path, replications: int, controls: bool, every: bool, start: str, step: str | None
+    run: Path, folder: Path, replications: int, controls: bool, every: bool, start: str, step: str | None, runbook: str
 ) -> None:
-    """Write a run for Prometheus: samples, alerting and recording rules, their unit test, a dashboard.
+    """Write a run for Prometheus: samples, alerting and recording rules, their unit test, a dashboard, a runbook.
 
     RUN is the directory of a finished run. The rules are those of the four horsemen, on what the detectors read; beside each stands
     the alert as it is often printed, what is wrong with it, and the correction for metrics of your own:
@@ -53,7 +60,7 @@ def export(
       RealityDriftingFast   derivative(feature_distribution_distance[10m]) > 0.1
                             no function of PromQL: the whole file is refused
       PredictionCascade     sum(model_dependencies) > 3
-                            a size, not a depth: fires on four models beside each other
+                            a size, not a depth: fires on four models that each read one table
 
     DIR is new, empty, or holds an earlier export. Files are checked with promtool in the tests; none is needed to write them.
     """  # noqa: D301  # click's mark for text that keeps its lines
@@ -62,7 +69,16 @@ def export(
 
     results = opened(run)
     clock = clock_of(results.record, epoch(start), step)
-    found = write(results.record, results.scenario, folder, clock, replications, controls=controls, every=every)
+    found = write(
+        results.record,
+        results.scenario,
+        folder,
+        clock,
+        replications,
+        controls=controls,
+        every=every,
+        runbook_url=runbook,
+    )
     show(sections(found))
 
 
@@ -130,6 +146,9 @@ def alerts() -> None:
 @click.argument("run", type=RUN, metavar="RUN")
 @with_plugins
 @click.option(
+    "--alert", "only", multiple=True, metavar="ALERT", help="This alert; may be given several times. All by default."
+)
+@click.option(
     "--replications",
     type=click.IntRange(min=1),
     default=40,
@@ -139,7 +158,7 @@ def alerts() -> None:
 )
 @click.option("--step", metavar="DURATION", help="Between two recorded instants, as in `export`.")
 @click.option("as_json", "--json", is_flag=True, help="One JSON object on stdout, and nothing else.")
-def backtest(rules: Path, run: Path, replications: int, step: str | None, as_json: bool) -> int:
+def backtest(rules: Path, run: Path, only: tuple[str, ...], replications: int, step: str | None, as_json: bool) -> int:
     """Precision, recall, lead time and false pages a day of a rule file, over the histories of a run.
 
     RULES is a file of Prometheus rules on the metrics of `simlab export`; RUN the directory of a finished run that declares harm.
@@ -147,7 +166,11 @@ def backtest(rules: Path, run: Path, replications: int, step: str | None, as_jso
     gone afterwards: its `prometheus` and `promtool` must be on the PATH. A group without `interval:` is evaluated at every recorded
     instant; labels with templates are taken as they are written. An alert warns when it comes before harm, as in `simlab score`.
 
-    Exit codes: 0 done; 2 a file that is no rule file, an expression that fails, no harm declared, or no Prometheus; 4 no such run.
+    Every metric that a rule reads must be one of the run's or recorded by a rule, and every label matcher must match something: a
+    misspelt name would be an alert that never fires. Rules on what the run has not are left out by naming the others with --alert.
+
+    Exit codes: 0 done; 2 a file that is no rule file, a metric or label that the run has not, an expression that fails, no harm
+    declared, or no Prometheus; 4 no such run.
     """
     from simlab.results.disk import plain
     from simlab.results.openmetrics import clock_of
@@ -161,7 +184,7 @@ def backtest(rules: Path, run: Path, replications: int, step: str | None, as_jso
     clock = clock_of(results.record, step=step)
     try:
         with stop_on_sigterm():
-            found = study(rules, results.record, results.scenario, replications, clock)
+            found = study(rules, results.record, results.scenario, replications, clock, only)
     except KeyboardInterrupt:
         tell("interrupted; nothing is kept, and the same command begins anew")
         return 130

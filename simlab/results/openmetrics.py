@@ -23,6 +23,11 @@ from simlab.results.record import Record, cell_key
 START = 1_704_067_200.0  # 2024-01-01T00:00:00Z
 SHORTEST, LONGEST = 1.0, 60.0  # seconds between two scrapes: a value older than five minutes is none to Prometheus
 HARMED, EVENTS, INFO = "simlab_run_harmed", "simlab_run_events", "simlab_run"
+OWN = {  # metrics of a run that are no measures of it
+    HARMED: "1 from the instant on at which the declared harm began, else 0",
+    f"{EVENTS}_total": "shocks, harms, alarms, hands on the switch and other events so far",
+    f"{INFO}_info": "which run this is",
+}
 
 _BASE = {
     "1": ("", 1.0),
@@ -233,7 +238,7 @@ def _series(
         yield (
             "",
             some,
-            _described(HARMED, "gauge", "", "1 from the instant on at which the declared harm began, else 0"),
+            _described(HARMED, "gauge", "", OWN[HARMED]),
         )
         for history in told:
             harmed = (history.outcome.times >= history.harm).astype(np.float32)
@@ -242,7 +247,7 @@ def _series(
         yield (
             "",
             some,
-            _described(EVENTS, "counter", "", "shocks, harms, alarms, hands on the switch and other events so far"),
+            _described(EVENTS, "counter", "", OWN[f"{EVENTS}_total"]),
         )
         kinds = {(e.kind, e.name, e.model) for history in told for e in history.outcome.events}
         for history in told:
@@ -253,7 +258,7 @@ def _series(
                 which = {"kind": kind, "name": name, **({"model": str(model)} if model >= 0 else {})}
                 yield labelled(f"{EVENTS}_total", {**history.labels, **which}), history, so_far
     if only is None or f"{INFO}_info" in only:
-        yield "", some, _described(INFO, "info", "", "which run this is")
+        yield "", some, _described(INFO, "info", "", OWN[f"{INFO}_info"])
         facts = {key: str(record.manifest.get(key, "")) for key in ("scenario", "run", "seed", "version")}
         yield labelled(f"{INFO}_info", facts), some, np.ones(len(some.outcome.times), np.float32)
 

@@ -19,14 +19,16 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from simlab.base.arrays import Floats
-from simlab.base.errors import InputError
+from simlab.base.errors import InputError, did_you_mean
 from simlab.results.disk import storage
-from simlab.results.openmetrics import Clock, History, families, histories, labelled, openmetrics
+from simlab.results.openmetrics import OWN, Clock, History, families, histories, labelled, openmetrics
 from simlab.results.record import Record
 from simlab.results.tables import visible
+from simlab.scenario.problems import Problems
 from simlab.scenario.scenario import Scenario
 from simlab.studies.prometheus import Rule, Series, Server, check, import_samples, serving
 from simlab.studies.ratios import mean_ratio
+from simlab.studies.rules import RuleFile, matched, misnamed, names, selectors
 from simlab.studies.statistics import FEW, Estimate, median_of, share_of
 
 LOOKBACK = 300.0  # seconds for which Prometheus takes a value for current
@@ -74,6 +76,7 @@ class Backtest(NamedTuple):
     days: float  # simulated, of the calm histories
     clock: Clock
     recorded: list[str]
+    warnings: list[str]  # what may be misspelt though it can be evaluated
 
     def plain(self) -> dict[str, Any]:
         """As JSON holds it."""
@@ -84,14 +87,18 @@ class Backtest(NamedTuple):
             "calm_days": self.days,
             "scale": self.clock.scale,
             "recorded": self.recorded,
+            "warnings": self.warnings,
             "alerts": [_plain(score) for score in self.scores],
         }
 
 
-def backtest(rules: Path, record: Record, scenario: Scenario, replications: int, clock: Clock) -> Backtest:
-    """Evaluate the alerts of a rule file over the first so many replications of every arm and control.
+def backtest(
+    rules: Path, record: Record, scenario: Scenario, replications: int, clock: Clock, only: Collection[str] = ()
+) -> Backtest:
+    """Evaluate the alerts of a rule file, or `only` those so named, over the first so many replications of every arm and control.
 
-    Raises InputError where no harm is declared, Prometheus is missing, the file is no valid rule file, or an expression fails.
+    Raises InputError where no harm is declared, Prometheus is missing, the file is no valid rule file, a rule reads a metric or a label
+    that the run has not, or an expression fails.
     """
     if scenario.harm is None:
         raise InputError(f"{scenario.name} declares no harm, so there is nothing that an alert could warn of")
@@ -100,35 +107,34 @@ def backtest(rules: Path, record: Record, scenario: Scenario, replications: int,
         folder = Path(temporary)
         copy = folder / "rules.yml"
         copy.write_bytes(text)
-        check(copy, rules)
+        file = RuleFile(rules, text)
+        file.said(check(copy), str(copy)).stop_if_any()
         (folder / "data").mkdir()
         config = f"global: {{evaluation_interval: {math.ceil(clock.step * 1000)}ms}}\n"
         with serving(folder, copy, config) as server:
             found = server.rules()
-        alerts = sorted((rule for rule in found if rule.alert), key=lambda rule: _place(rule, text))
-        if not alerts:
-            raise InputError(f"{rules}: no alerting rule in it; there is nothing to backtest")
-        records = _needed(alerts, [rule for rule in found if not rule.alert])
-        _refuse(rules, [*records, *alerts])
-        told = laid_out(
-            [one for one in histories(record, replications, controls=True) if _counts(one)], clock, [*records, *alerts]
-        )
-        _import(folder, record, told, clock, [*records, *alerts])
-        for level in _levels(rules, records):
+        alerts = _chosen(rules, sorted((rule for rule in found if rule.alert), key=file.order), only)
+        recording = [rule for rule in found if not rule.alert]
+        records = _needed(alerts, recording)
+        needed = [*records, *alerts]
+        _refuse(file, needed)
+        known = {family.name for family in families(record).values()} | {rule.name for rule in recording} | {*OWN}
+        misnamed(needed, known, file).stop_if_any()
+        levels = list(_levels(rules, records))
+        told = laid_out([one for one in histories(record, replications, controls=True) if _counts(one)], clock, needed)
+        _import(folder, record, told, clock, needed)
+        for level in levels:
             with serving(folder) as server:
+                matched(server, level, file).problems.stop_if_any()
                 lines = [line for rule in level for line in _recorded(server, rule, told, clock)]
             samples = folder / "recorded.txt"
             samples.write_text("".join([*lines, "# EOF\n"]), "utf-8")
             import_samples(samples, folder / "data")
         with serving(folder) as server:
+            match = matched(server, needed, file)
+            match.problems.stop_if_any()
             pages = [_pages(server, rule, told, clock) for rule in alerts]
-    names = {family.name for family in families(record).values()}
-    known = {
-        *names,
-        *(rule.name for rule in records),
-        *(word for rule in found for word in _words(rule.query, "simlab_run_")),
-    }
-    notes = [_note(rule, known) if not rung else "" for rule, rung in zip(alerts, pages, strict=True)]
+    notes = [_note(rule, match.empty) if not rung else "" for rule, rung in zip(alerts, pages, strict=True)]
     scores = [score(name, rung, told, note) for name, rung, note in zip(_named(alerts), pages, notes, strict=True)]
     if len(scores) > 1:
         scores.append(score(ANY, [page for rung in pages for page in rung], told))
@@ -136,7 +142,7 @@ def backtest(rules: Path, record: Record, scenario: Scenario, replications: int,
     at = float(np.median(when)) if when else math.nan
     days = sum(_length(history) for history in told if math.isinf(history.harm)) / 86_400
     used = len({history.replication for history in told})
-    return Backtest(scores, len(told), used, at, days, clock, [rule.name for rule in records])
+    return Backtest(scores, len(told), used, at, days, clock, [rule.name for rule in records], match.odd)
 
 
 def laid_out(told: Sequence[History], clock: Clock, rules: Collection[Rule]) -> list[History]:
@@ -235,19 +241,30 @@ def _contents(rules: Path) -> bytes:
     return text
 
 
-def _refuse(rules: Path, found: Sequence[Rule]) -> None:
+def _chosen(rules: Path, alerts: list[Rule], only: Collection[str]) -> list[Rule]:
+    if not alerts:
+        raise InputError(f"{rules}: no alerting rule in it; there is nothing to backtest")
+    known = {rule.name for rule in alerts}
+    for name in only:
+        if name not in known:
+            raise InputError(f"{rules}: no alert `{name}`; {did_you_mean(name, known)}")
+    return [rule for rule in alerts if not only or rule.name in only]
+
+
+def _refuse(file: RuleFile, found: Sequence[Rule]) -> None:
     """Refuse what only a server that has been running can know."""
+    problems = Problems()
     for rule in found:
-        if _words(rule.query, "ALERTS"):
-            raise InputError(
-                f"{rules}: {rule.name}: reads ALERTS, which only a running server has; give the alert's own condition"
-            )
+        for name in sorted({"ALERTS", "ALERTS_FOR_STATE"} & names([rule])):
+            what = f"{rule.name}: reads {name}, which only a running server has"
+            problems.add(file.metric(rule, name), "", what, "give the alert's own condition")
+    problems.stop_if_any()
 
 
 def _import(folder: Path, record: Record, told: Sequence[History], clock: Clock, rules: Sequence[Rule]) -> None:
     """The metrics that the rules name, or all where a rule selects them by a pattern."""
-    words = {word for rule in rules for word in _words(rule.query)}
-    only = None if "__name__" in words else words
+    read = names(rules)
+    only = None if None in read else {name for name in read if name}
     known = [family.name for family in families(record).values()]
     size = sum(len(one.outcome.times) for one in told) * sum(only is None or name in only for name in known)
     if size > MOST_SAMPLES:
@@ -264,29 +281,23 @@ def _import(folder: Path, record: Record, told: Sequence[History], clock: Clock,
 
 def _needed(alerts: Sequence[Rule], records: Sequence[Rule]) -> list[Rule]:
     """The recording rules that alerts read, or that those read."""
-    words = {word for rule in alerts for word in _words(rule.query)}
+    read = names(alerts)
     found: list[Rule] = []
-    while new := [rule for rule in records if rule.name in words and rule not in found]:
+    while new := [rule for rule in records if rule.name in read and rule not in found]:
         found += new
-        words |= {word for rule in new for word in _words(rule.query)}
+        read |= names(new)
     return [rule for rule in records if rule in found]
-
-
-def _place(rule: Rule, text: bytes) -> int:
-    """Where an alert stands in its file; the server tells groups by their names."""
-    found = re.search(rb"alert[\"']?:\s*[\"']?" + re.escape(rule.name.encode()) + rb"(?![\w:])", text)
-    return found.start() if found else len(text)
 
 
 def _levels(rules: Path, records: Sequence[Rule]) -> Iterator[list[Rule]]:
     """Recording rules, those first that read no other."""
     left = list(records)
     while left:
-        names = {rule.name for rule in left}
-        ready = [rule for rule in left if not names & set(_words(rule.query))]
+        waiting = {rule.name for rule in left}
+        ready = [rule for rule in left if not waiting & names([rule])]
         if not ready:
             raise InputError(
-                f"{rules}: {', '.join(sorted(names))} record each other in a circle; that has no value at any instant"
+                f"{rules}: {', '.join(sorted(waiting))} record each other in a circle; that has no value at any instant"
             )
         yield ready
         left = [rule for rule in left if rule not in ready]
@@ -347,13 +358,10 @@ def _length(history: History) -> float:
     return float(history.outcome.times[-1] - history.outcome.times[0])
 
 
-def _words(query: str, start: str = "") -> list[str]:
-    return [word for word in re.findall(r"[a-zA-Z_:][\w:]*", query) if word.startswith(start)]
-
-
-def _note(rule: Rule, known: Collection[str]) -> str:
-    """Why an alert never paged, where it reads nothing that is there."""
-    return "" if set(_words(rule.query)) & set(known) else "names no metric of this run"
+def _note(rule: Rule, empty: Collection[str]) -> str:
+    """Why an alert never paged, where what it reads has no sample."""
+    missing = sorted({one.name for one in selectors(rule.query) if one.name in empty and one.name})
+    return f"no sample of {', '.join(missing)} in these histories" if missing else ""
 
 
 def _named(alerts: Sequence[Rule]) -> list[str]:

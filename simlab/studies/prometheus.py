@@ -62,14 +62,10 @@ def tools() -> dict[str, str]:
     return {name: path for name, path in found.items() if path is not None}
 
 
-def check(rules: Path, shown: Path | None = None) -> None:
-    """Have promtool check a rule file. Raises InputError with what it says, under the name `shown`."""
+def check(rules: Path) -> str:
+    """What promtool says against a rule file; nothing where it is one."""
     done = _call(tools()["promtool"], "check", "rules", str(rules))
-    if done.returncode:
-        said = [line.strip() for line in (done.stderr + done.stdout).splitlines()]
-        said = [line for line in said if line and not line.startswith(("Checking ", "FAILED"))]
-        told = "\n".join(visible(line.replace(str(rules), str(shown or rules)), 400) for line in said)
-        raise InputError(f"{shown or rules}: promtool refuses these rules; nothing was evaluated\n{told}")
+    return done.stderr + done.stdout if done.returncode else ""
 
 
 def import_samples(samples: Path, data: Path) -> None:

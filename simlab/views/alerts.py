@@ -15,9 +15,10 @@ from simlab.base.arrays import Bools
 from simlab.base.units import pretty
 from simlab.results.openmetrics import HARMED, Clock, History, labelled, shown, values_of
 from simlab.scenario.scenario import Scenario
-from simlab.views.words import sentence
+from simlab.views.words import human, sentence
 
 TESTED = 2  # replications of each arm that are played in the unit test
+PRINTED_ENDING = "AsPrinted"
 CHANGES = 8  # at most so many changes of each alert are checked in it
 
 
@@ -32,7 +33,10 @@ class Printed(NamedTuple):
     own: str
     means: str
     summary: str
+    check: str
     act: str
+    beware: str
+    severity: str
     record: tuple[str, str] | None = None  # what the correction needs recorded: a name and an expression
 
 
@@ -52,7 +56,12 @@ _MATRIX = (
 )
 
 LIST = (
-    "As a whole: a bare list of alerts is no rule file; Prometheus wants `groups:`, each with a name and its `rules:`."
+    "As a whole: a bare list of alerts is no rule file; Prometheus wants `groups:`, each with a name and its `rules:`. And none says who "
+    "is to be woken (`severity`), in which arm or how far above its limit it is (`description`), or what to do (`runbook_url`)."
+)
+SEVERITY = (
+    "A page is for what grows while nobody acts; a ticket for a risk or a cause, to be looked at by day. "
+    "`simlab alerts backtest` says what each is worth here: make it a page if that is much, and mute it if it is nothing."
 )
 POPULAR = (
     "What the printed thresholds would say if they were given what they mean: `_seed` is the popular rule as the detector reads it. "
@@ -65,15 +74,20 @@ PRINTED = (
         "rate(model_predictions[5m]) / rate(reality_changes[5m]) > 1.5",
         True,
         (
-            "It compares volumes. A healthy service that predicts more often than the world changes fires for ever.",
+            "It compares volumes. A healthy service that predicts more than 1.5 times as often as the world changes fires for ever.",
             "Where the two counters carry different labels no pair matches, and it can never fire.",
             "Where nothing changes it divides by 0, and +Inf is above 1.5: it fires because the world stands still.",
         ),
         f"{_SLOPE} - 3 * {_ERROR} > 1",
-        "add small random noise to the predictions and log it; the gain is the slope of what came of them on that noise, less three "
-        "standard errors, and a loop runs away where it is above 1",
+        "add small random noise to the predictions and export it beside its outcome, once that is known, a new pair a minute; the gain "
+        "is the slope of the outcome on the noise, less three standard errors, and a loop runs away where it is above 1",
         "The models' answers come back to them amplified",
+        "Compare cases that the models did not decide (a random share, a holdout) with those they did. If both move "
+        "alike, the world moves and no loop.",
         "Fall back to the plain rule while it grows; keep some cases out of the models' reach to see whether they cause it.",
+        "Retraining on what the loop made feeds it. Look first what the plain rule would do now: where models lean against "
+        "a shock, killing them lets it through.",
+        "page",
         (_SLOPE, _GAIN),
     ),
     Printed(
@@ -84,13 +98,15 @@ PRINTED = (
         (
             "Every model correlates 1 with itself: with the diagonal in the matrix it fires from the first scrape on, for ever.",
             "Each pair stands in it twice, and pages twice.",
-            "A range, model_correlation_matrix[5m], does not even parse there: a comparison takes instants.",
         ),
         f"{_MATRIX} > {{limit}}",
         "the mean of all pairs without the diagonal, n(n-1) entries of n x n; the limit is the correlation at which half of many "
         "models that fail 1 time in 20 fail together 1 time in 1,000",
         "The models answer so alike that they will fail together",
+        "Which models agree, and where? Alike and right is harmless: look at the cases in which they were wrong.",
         "Look for what they share (features, data, code, the moment of retraining) and split that before adding models.",
+        "More models of the same kind are no remedy, and none need be switched off: it tells of a risk, not of an outage.",
+        "ticket",
     ),
     Printed(
         "RealityDriftingFast",
@@ -104,7 +120,10 @@ PRINTED = (
         "delta(feature_distribution_distance[10m]) > 0.1",
         "delta() is what a gauge rose by in the ten minutes",
         "What the models see has left what they learned from",
+        "Which features moved, and when? One at a stroke: a pipeline, or a deployment. Those that the models' own actions move: a loop.",
         "Compare features of now and before: retrain if the world moved, mend the pipeline if that changed.",
+        "Retraining on a broken feature learns what is broken.",
+        "ticket",
     ),
     Printed(
         "PredictionCascade",
@@ -119,7 +138,10 @@ PRINTED = (
         "the length of the longest chain, worked out where the wiring is known. A depth says how far an error can travel, "
         "not whether it grows",
         "An error grows on its way from model to model",
+        "Compare the error of each model with that of the model it reads, from the first on. Where the ratio jumps the chain is to be cut.",
         "Give the last model of the chain something measured in place of what the model before it says.",
+        "Retraining a late model on the errors of an early one teaches it to expect them.",
+        "ticket",
     ),
 )
 
@@ -144,11 +166,18 @@ class Alerting(NamedTuple):
     @property
     def labels(self) -> dict[str, str]:
         """What it adds to the labels of a series."""
-        return {"rule": "popular", "severity": "info"} if self.popular else {"rule": "statistical", "severity": "page"}
+        if self.popular:
+            return {"rule": "popular", "severity": "info"}
+        return {"rule": "statistical", "severity": self.printed.severity if self.printed else "ticket"}
 
-    def annotations(self, arm: str) -> dict[str, str]:
-        """What a page says."""
-        return {"description": f"Arm {arm}. {self.act}", "summary": self.summary}
+    def annotations(self, arm: str, replication: str, value: str, runbook: str) -> dict[str, str]:
+        """What a page says; `runbook` is where the runbook lies."""
+        where = f"{human(self.measure)} reads {value}, above {self.limit}, in arm {arm}, replication {replication}."
+        return {
+            "description": f"{sentence(where)} {self.act}",
+            "runbook_url": f"{runbook}#{self.name.removesuffix(PRINTED_ENDING).lower()}",
+            "summary": self.summary,
+        }
 
 
 def alertings(scenario: Scenario) -> list[Alerting]:
@@ -163,14 +192,17 @@ def alertings(scenario: Scenario) -> list[Alerting]:
             summary = printed.summary if printed else f"{instrument.name} is above its threshold"
             act = printed.act if printed else "Look what it measures."
             if popular:
-                name, summary = f"{name}AsPrinted", f"By the popular rule: {summary[0].lower()}{summary[1:]}"
+                name, summary = f"{name}{PRINTED_ENDING}", f"By the popular rule: {summary[0].lower()}{summary[1:]}"
             limit = f"{instrument.limits()[measure]:.6g}"
             found.append(Alerting(name, f"simlab_{measure}", measure, limit, popular, summary, act, printed))
     return found
 
 
-def rules(scenario: Scenario, clock: Clock) -> str:
-    """A rule file: shares over replications as recording rules, the alerts by the statistical rule, and those by the popular one."""
+def rules(scenario: Scenario, clock: Clock, runbook: str) -> str:
+    """A rule file: shares over replications as recording rules, the alerts by the statistical rule, and those by the popular one.
+
+    `runbook` is where pages lead.
+    """
     told = alertings(scenario)
     limits = {one.name: one.limits()[one.name] for one in scenario.arms[0].trial.instruments}
     lines = [
@@ -179,6 +211,7 @@ def rules(scenario: Scenario, clock: Clock) -> str:
         ),
         *_comment(pace(clock)),
         *_comment("Alerts by the statistical rule have no `for:`, since the readings already allow for chance."),
+        *_comment(SEVERITY),
         "#",
         *_comment(LIST),
         "groups:",
@@ -189,7 +222,7 @@ def rules(scenario: Scenario, clock: Clock) -> str:
     for one in told:
         lines += [
             f"      - record: {share(one)}",
-            f"        expr: avg without (replication) (({one.metric} >= -Inf) > bool {one.limit})  # >= -Inf: known",
+            f"        expr: {alarming(one)}  # >= -Inf: known",
         ]
     lines += [f"      - record: arm:{HARMED}:share", f"        expr: avg without (replication) ({HARMED})"]
     for name, popular in (("simlab_four_horsemen", False), ("simlab_as_printed", True)):
@@ -203,7 +236,7 @@ def rules(scenario: Scenario, clock: Clock) -> str:
         ]
         for one in told:
             if one.popular == popular:
-                lines += _alert(one, limits)
+                lines += _alert(one, limits, runbook)
     return "\n".join(lines) + "\n"
 
 
@@ -218,7 +251,30 @@ def share(one: Alerting) -> str:
     return f"arm:{one.metric}:share_alarming"
 
 
-def unit_test(scenario: Scenario, told: Sequence[History], clock: Clock, file: str) -> str:
+def runbook(scenario: Scenario, file: str) -> str:
+    """What to do about each alert, as Markdown; `runbook_url` of the alerts leads to its headings."""
+    parts = ["# When an alert fires", SEVERITY]
+    for one in alertings(scenario):
+        if not one.popular:
+            parts += [f"## {one.name}", f"{one.summary}: `{one.expr}`. Severity: {one.labels['severity']}."]
+            if one.printed is not None:
+                parts += [
+                    f"- Is it so? {one.printed.check}\n- Do: {one.printed.act}\n- Beware: {one.printed.beware}\n"
+                    f"- How good it is: `simlab alerts backtest {file} RUN --alert {one.name}`"
+                ]
+    parts += [
+        "## No alert at all",
+        "Silence is no good news where nothing is scraped: alert on `up == 0`, and on `absent()` of a reading, as for any other exporter.",
+    ]
+    return "\n\n".join(parts) + "\n"
+
+
+def alarming(one: Alerting, matchers: str = "") -> str:
+    """The expression for that share; of replications whose reading is known."""
+    return f"avg without (replication) (({one.metric}{matchers} >= -Inf) > bool {one.limit})"
+
+
+def unit_test(scenario: Scenario, told: Sequence[History], clock: Clock, file: str, runbook: str) -> str:
     """The run as a file for `promtool test rules`: readings of some replications, and what fires when.
 
     What is expected is worked out from the readings by a plain comparison, at the changes of each alert and just before them.
@@ -252,7 +308,8 @@ def unit_test(scenario: Scenario, told: Sequence[History], clock: Clock, file: s
         own = [i for i in range(len(played)) if (one.name, i) in texts]
         over = np.array([[float(text) > float(one.limit) for text in texts[one.name, i]] for i in own])
         for at in _moments(over):
-            lines += _expected(one, at, clock, [played[i] for i, fires in zip(own, over, strict=True) if fires[at]])
+            fires = [(played[i], texts[one.name, i][at]) for i, row in zip(own, over, strict=True) if row[at]]
+            lines += _expected(one, at, clock, fires, runbook)
     return "\n".join(lines) + "\n"
 
 
@@ -278,7 +335,8 @@ def prometheus_yml(clock: Clock, rule_file: str, target: str) -> str:
     every = duration(clock.step)
     return "\n".join(
         [
-            f"# prometheus --config.file=prometheus.yml, beside `simlab replay RUN --every '{pretty(clock.step)}'`",
+            "# prometheus --config.file=prometheus.yml --storage.tsdb.path=DATA, beside "
+            f"`simlab replay RUN --every '{pretty(clock.step)}'`",
             f"global: {{scrape_interval: {every}, scrape_timeout: {every}, evaluation_interval: {every}}}",
             f"rule_files: [{rule_file}]",
             "scrape_configs:",
@@ -289,7 +347,7 @@ def prometheus_yml(clock: Clock, rule_file: str, target: str) -> str:
     )
 
 
-def _alert(one: Alerting, limits: dict[str, float]) -> Iterator[str]:
+def _alert(one: Alerting, limits: dict[str, float], runbook: str) -> Iterator[str]:
     if one.printed is not None and not one.popular:
         own = {printed.alert: text for printed, text in defects(limits)}[one.printed.alert]
         yield f"      # As often printed: {one.printed.expr}"
@@ -304,17 +362,26 @@ def _alert(one: Alerting, limits: dict[str, float]) -> Iterator[str]:
     yield f"        expr: {one.expr}"
     yield f"        labels: {{{', '.join(f'{key}: {value}' for key, value in one.labels.items())}}}"
     yield "        annotations:"
-    for key, value in one.annotations("{{ $labels.arm }}").items():
+    for key, value in _template(one, runbook).items():
         yield f"          {key}: {_quoted(value)}"
 
 
-def _expected(one: Alerting, at: int, clock: Clock, fires: Sequence[History]) -> Iterator[str]:
+def _template(one: Alerting, runbook: str) -> dict[str, str]:
+    value = '{{ $value | printf "%.3g" }}'
+    return one.annotations("{{ $labels.arm }}", "{{ $labels.replication }}", value, runbook)
+
+
+def _expected(
+    one: Alerting, at: int, clock: Clock, fires: Sequence[tuple[History, str]], runbook: str
+) -> Iterator[str]:
     yield f"      - eval_time: {duration(at * clock.step)}"
     yield f"        alertname: {one.name}"
     if fires:
         yield "        exp_alerts:"
-    for history in fires:
-        labels, said = {**history.labels, **one.labels}, one.annotations(history.arm)
+    for history, text in fires:
+        value = "+Inf" if float(text) == np.inf else f"{float(text):.3g}"
+        labels = {**history.labels, **one.labels}
+        said = one.annotations(history.arm, str(history.replication), value, runbook)
         yield f"          - exp_labels: {_quoted(labels)}"
         yield f"            exp_annotations: {_quoted(said)}"
 

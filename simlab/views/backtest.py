@@ -9,7 +9,7 @@ from simlab.scenario.scenario import Scenario
 from simlab.studies.backtest import Backtest, Score
 from simlab.studies.statistics import FEW, Estimate
 from simlab.views.alerts import pace
-from simlab.views.words import DASH, human, interval, number, percent, span
+from simlab.views.words import DASH, count, human, interval, number, percent, span
 
 
 def sections(found: Backtest, scenario: Scenario, rules: str, played: int) -> Iterator[Section]:
@@ -25,12 +25,15 @@ def sections(found: Backtest, scenario: Scenario, rules: str, played: int) -> It
         told += f" Recorded first: {', '.join(found.recorded)}."
     columns = ("alert", "pages", "precision", "recall", "median lead", "late", "false pages a day")
     yield Section(f"{rules} in {scenario.title}", told, columns, tuple(_row(one) for one in found.scores))
+    again = [f"{one.alert}: {one.note}" for one in found.scores if one.note] + found.warnings
+    if again:
+        yield Section("Look again", "\n".join(again))
     words = (
         "Precision: of the histories paged before any harm, those in which it came. Recall: of those that came to harm, those paged "
         "before. Late: first paged once harm had begun. False pages a day: in histories without harm, by simulated time. "
         f"Harm is {human(scenario.harm.measure if scenario.harm else scenario.headline)} as the scenario declares it. "
         "An alert sees what a detector read at the recorded instant after it, so leads may be an instant shorter than in `simlab score`. "
-        f"In brackets: 95% intervals; arms share their luck, so they rest on {found.replications:,} replications"
+        f"In brackets: 95% intervals; arms share their luck, so they rest on {count(found.replications, 'replication')}"
         + (f", and fewer than {FEW} give none." if found.replications < FEW else ".")
     )
     yield Section("How to read it", words)
@@ -38,7 +41,7 @@ def sections(found: Backtest, scenario: Scenario, rules: str, played: int) -> It
 
 def _row(one: Score) -> tuple[str, ...]:
     if one.note:
-        return (one.alert, "0", one.note, "", "", "", "")
+        return (one.alert, "0", "no sample", "", "", "", "")
     rate = number(one.false_a_day.value) if one.calm else DASH
     return (
         one.alert,

@@ -1,4 +1,7 @@
-"""A Grafana dashboard of an export: static JSON, to be imported; nothing here talks to Grafana."""
+"""A Grafana dashboard of an export: static JSON, to be imported; nothing here talks to Grafana.
+
+It reads samples only, and nothing that a rule records, so it shows an export that was put into a database as it shows a replay.
+"""
 
 from __future__ import annotations
 
@@ -8,7 +11,7 @@ from typing import Any
 from simlab.results.disk import dumps
 from simlab.results.openmetrics import EVENTS, HARMED, Clock, date
 from simlab.scenario.scenario import Scenario
-from simlab.views.alerts import Alerting, alertings, share
+from simlab.views.alerts import Alerting, alarming, alertings
 from simlab.views.words import human, sentence
 
 ARM = '{arm=~"$arm",control=""}'
@@ -46,7 +49,7 @@ def _panels(scenario: Scenario) -> Iterator[dict[str, Any]]:
     if scenario.harm is not None:
         yield _panel(
             "Replications that came to harm",
-            [(_labelled(f"arm:{HARMED}:share"), "{{arm}}")],
+            [(f"avg without (replication) ({HARMED}{ARM})", "{{arm}}")],
             "percentunit",
             f"{human(scenario.harm.measure)}, as the scenario declares it",
         )
@@ -64,8 +67,8 @@ def _panels(scenario: Scenario) -> Iterator[dict[str, Any]]:
             yield _panel(
                 f"{sentence(human(one.measure))}: replications above the threshold",
                 [
-                    (_labelled(share(one)), "{{arm}}, statistical rule"),
-                    (_labelled(share(popular)), "{{arm}}, popular rule"),
+                    (alarming(one, ARM), "{{arm}}, statistical rule"),
+                    (alarming(popular, ARM), "{{arm}}, popular rule"),
                 ],
                 "percentunit",
                 f"statistical: {one.expr}; popular: {popular.expr}",
@@ -85,16 +88,12 @@ def _reading(one: Alerting) -> dict[str, Any]:
         f"{sentence(human(one.measure))}: median reading",
         [(f"quantile by (arm) (0.5, {one.metric}{ARM} >= -Inf)", "{{arm}}")],
         "none",
-        one.summary,
+        f"{one.summary}. The line is the limit, {one.limit}",
     )
     steps = [{"color": "green", "value": None}, {"color": "red", "value": float(one.limit)}]
     panel["fieldConfig"]["defaults"]["thresholds"] = {"mode": "absolute", "steps": steps}
     panel["fieldConfig"]["defaults"]["custom"]["thresholdsStyle"] = {"mode": "line"}
     return panel
-
-
-def _labelled(metric: str) -> str:
-    return f"{metric}{ARM}"
 
 
 def _panel(title: str, targets: Sequence[tuple[str, str]], unit: str, about: str) -> dict[str, Any]:
@@ -104,10 +103,13 @@ def _panel(title: str, targets: Sequence[tuple[str, str]], unit: str, about: str
         "description": about,
         "datasource": _SOURCE,
         "fieldConfig": {
-            "defaults": {"unit": unit, "min": 0 if unit == "percentunit" else None, "custom": {}},
+            "defaults": {"unit": unit, **({"min": 0, "max": 1} if unit == "percentunit" else {}), "custom": {}},
             "overrides": [],
         },
-        "options": {"legend": {"displayMode": "list", "placement": "bottom"}, "tooltip": {"mode": "multi"}},
+        "options": {
+            "legend": {"showLegend": True, "displayMode": "list", "placement": "bottom", "calcs": []},
+            "tooltip": {"mode": "multi", "sort": "desc"},
+        },
         "targets": [
             {"refId": chr(ord("A") + i), "datasource": _SOURCE, "expr": expr, "legendFormat": legend, "range": True}
             for i, (expr, legend) in enumerate(targets)
@@ -126,7 +128,6 @@ def _arms() -> dict[str, Any]:
         "label": "Arm",
         "type": "query",
         "datasource": _SOURCE,
-        "definition": query,
         "query": {"query": query, "refId": "arms"},
         "refresh": 2,
         "includeAll": True,

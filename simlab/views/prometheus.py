@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import textwrap
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import IO, NamedTuple
 
@@ -11,22 +11,23 @@ from simlab.base.errors import InputError, StorageError
 from simlab.base.units import pretty
 from simlab.results.disk import directory, is_temporary, storage, sweep, text
 from simlab.results.disk import write as write_file
-from simlab.results.openmetrics import EVENTS, HARMED, INFO, Clock, date, families, histories, openmetrics
+from simlab.results.openmetrics import EVENTS, HARMED, INFO, OWN, Clock, date, families, histories, openmetrics
 from simlab.results.record import Record
 from simlab.scenario.describe import Section
 from simlab.scenario.scenario import Scenario
-from simlab.views.alerts import LIST, Printed, alertings, defects, pace, prometheus_yml, rules, unit_test
+from simlab.views.alerts import LIST, Printed, alertings, defects, pace, prometheus_yml, rules, runbook, unit_test
 from simlab.views.grafana import dashboard
 
-SAMPLES, RULES, TEST, CONFIG, BOARD, README = (
+SAMPLES, RULES, TEST, CONFIG, BOARD, RUNBOOK, README = (
     "samples.openmetrics.txt",
     "four_horsemen.rules.yml",
     "four_horsemen.test.yml",
     "prometheus.yml",
     "dashboard.json",
+    "RUNBOOK.md",
     "README.txt",
 )
-FILES = (SAMPLES, RULES, TEST, CONFIG, BOARD, README)
+FILES = (SAMPLES, RULES, TEST, CONFIG, BOARD, RUNBOOK, README)
 TARGET = "127.0.0.1:9464"
 _MARK = "simlab export"
 
@@ -64,6 +65,7 @@ def write(
     *,
     controls: bool,
     every: bool,
+    runbook_url: str = RUNBOOK,
 ) -> Export:
     """Write the files into a directory that is new, empty, or holds an earlier export; each whole or not at all.
 
@@ -80,12 +82,14 @@ def write(
     length = max(float(one.outcome.times[-1] - one.outcome.times[0]) for one in told) * clock.scale
     used = len({one.replication for one in told})
     run = str(record.manifest["run"])
+    metrics = [*((family.name, family.about) for family in families(record).values()), *OWN.items()]
     made = {
-        RULES: rules(scenario, clock),
-        TEST: unit_test(scenario, told, clock, RULES),
+        RULES: rules(scenario, clock, runbook_url),
+        TEST: unit_test(scenario, told, clock, RULES, runbook_url),
         CONFIG: prometheus_yml(clock, RULES, TARGET),
         BOARD: dashboard(scenario, run, clock, length),
-        README: readme(scenario, run, clock, used, len(told), record.replications),
+        RUNBOOK: runbook(scenario, RULES),
+        README: readme(scenario, run, clock, used, len(told), record.replications, metrics),
     }
     with storage(folder):
         folder.mkdir(parents=True, exist_ok=True)
@@ -101,21 +105,28 @@ def write(
     return Export(folder, used, len(told), (folder / SAMPLES).stat().st_size, clock)
 
 
-def readme(scenario: Scenario, run: str, clock: Clock, used: int, told: int, played: int) -> str:
+def readme(
+    scenario: Scenario, run: str, clock: Clock, used: int, told: int, played: int, metrics: Iterable[tuple[str, str]]
+) -> str:
     """The page that lies beside the files."""
     limits = {one.name: one.limits()[one.name] for one in scenario.arms[0].trial.instruments}
     parts = [
         f"{_MARK}: {scenario.title} (run {run})",
         f"{SAMPLES}: {told:,} histories, replications 0 to {used - 1} of the {played:,} that were "
         f"played, from {date(clock.start)} on. {pace(clock)}",
-        f"Into a database:\n  promtool tsdb create-blocks-from openmetrics --max-block-duration=8760h {SAMPLES} DATA\n"
+        f"Into a database, DATA, a directory elsewhere:\n"
+        f"  promtool tsdb create-blocks-from openmetrics --max-block-duration=8760h {SAMPLES} DATA\n"
         "  prometheus --storage.tsdb.path=DATA --storage.tsdb.retention.time=100y ...\n"
         "(a hidden option, without which the importer reads all samples again for every two hours of them)",
-        f"Live: `simlab replay RUN --every '{pretty(clock.step)}'` serves a replication of each arm at http://{TARGET}/metrics, and "
-        f"`prometheus --config.file={CONFIG}` scrapes it and fires the alerts.",
+        f"Live, a replication of each arm at http://{TARGET}/metrics, whose alerts fire at http://127.0.0.1:9090/alerts:\n"
+        f"  simlab replay RUN --every '{pretty(clock.step)}'\n  prometheus --config.file={CONFIG} --storage.tsdb.path=DATA",
         f"Checks: promtool check rules {RULES}; promtool test rules {TEST}, which is this run as a unit test of the rules.",
-        "Rules of your own: `simlab alerts backtest YOUR.rules.yml RUN` says how often and how early they would have warned.",
-        f"{BOARD} is a Grafana dashboard to import. It reads what the recording rules record, so the server must evaluate {RULES}.",
+        f"{RUNBOOK} says what to do about each alert. Put it where those who are paged can read it, and name that place with --runbook.",
+        f"{BOARD} is a Grafana dashboard to import. It opens at the time of the samples; for a replay choose the last 30 minutes.",
+        "Rules of your own: `simlab alerts backtest YOUR.rules.yml RUN` says how often and how early they would have warned. "
+        "It knows these metrics, each with the labels scenario, arm, control (but for plain arms) and replication; samples and replay "
+        "hold all of them with --every-measure, else those of detectors, harm, errors and events:",
+        "\n".join(f"  {name}: {about}" for name, about in metrics),
         "What is wrong with the alerts as often printed\n\n" + LIST,
         *(_defect(printed, own) for printed, own in defects(limits)),
     ]
@@ -130,6 +141,7 @@ def sections(found: Export) -> Iterator[Section]:
         TEST: f"the run as a unit test of them: promtool test rules {TEST}",
         CONFIG: f"a server that scrapes `simlab replay`, at {TARGET}",
         BOARD: "a Grafana dashboard, to import",
+        RUNBOOK: "what to do about each alert; their `runbook_url` leads to it",
         README: "how to use them, and what is wrong with the alerts as often printed",
     }
     yield Section(f"{found.folder}", pace(found.clock), ("file", "what it is"), tuple(about.items()))

@@ -37,8 +37,8 @@ groups:
         expr: max_over_time(simlab_feedback_spiral[10s])
       - alert: Recorded
         expr: own:again > 1
-      - alert: Foreign
-        expr: model_correlation_matrix > 0.8
+      - alert: Foreign  # a metric of the run, which has no sample in it
+        expr: simlab_prediction_cascade{arm!="other"} > 0.8
       - alert: Gone
         expr: absent(simlab_feedback_spiral)
   - name: another
@@ -130,7 +130,9 @@ def test_more_samples_than_a_server_takes_are_refused(results, tmp_path, monkeyp
 @needs_prometheus
 def test_only_what_alerts_read_is_recorded_and_a_rule_on_nothing_says_so(found):
     assert found.recorded == ["own:again", "own:most"]
-    assert {one.alert: one.note for one in found.scores}["Foreign"] == "names no metric of this run"
+    assert {one.alert: one.note for one in found.scores}[
+        "Foreign"
+    ] == "no sample of simlab_prediction_cascade in these histories"
     assert [one.alert for one in found.scores] == ["Over", "Held", "Kept", "Sum", "Recorded", "Foreign", "Gone", ANY]
     assert json.loads(json.dumps(found.plain()))["alerts"][0]["alert"] == "Over"
 
@@ -139,7 +141,10 @@ def test_only_what_alerts_read_is_recorded_and_a_rule_on_nothing_says_so(found):
 @pytest.mark.parametrize(
     ("text", "says"),
     [
-        ("- alert: A\n  expr: x > 1\n", "cannot unmarshal"),
+        (
+            "- alert: A\n  expr: x > 1\n",
+            "own.yml:1:3: expected `groups:`, each with a name and its `rules:`; found a list",
+        ),
         (
             "groups: [{name: a, rules: [{alert: A, expr: 'derivative(x[10m]) > 1'}]}]",
             'unknown function with name "derivative"',

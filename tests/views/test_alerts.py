@@ -10,12 +10,14 @@ import numpy as np
 import pytest
 
 import simlab
-from simlab.results.openmetrics import clock_of, histories
-from simlab.views.alerts import PRINTED, alertings, defects, duration, rules, unit_test
+from simlab.results.openmetrics import clock_of, histories, openmetrics
+from simlab.studies.prometheus import import_samples, serving
+from simlab.views.alerts import PRINTED, alertings, defects, duration, rules, runbook, unit_test
 from simlab.views.grafana import dashboard, expressions
+from simlab.views.prometheus import wanted
 from tests.alerting import made, needs_prometheus
 
-MINUTE = 60
+BOOK = "https://runbooks.example/simlab"
 
 
 @pytest.fixture(scope="module")
@@ -141,8 +143,8 @@ def test_what_parses_is_said_rightly(tmp_path, one):
 def test_the_rules_are_valid_and_the_run_is_their_unit_test(results, tmp_path):
     clock = clock_of(results.record)
     told = histories(results.record, 2, controls=False)
-    (tmp_path / "r.yml").write_text(rules(results.scenario, clock))
-    test = unit_test(results.scenario, told, clock, "r.yml")
+    (tmp_path / "r.yml").write_text(rules(results.scenario, clock, BOOK))
+    test = unit_test(results.scenario, told, clock, "r.yml", BOOK)
     (tmp_path / "t.yml").write_text(test)
     code, said = promtool(tmp_path, "check", "rules", "r.yml")
     assert code == 0, said
@@ -152,6 +154,20 @@ def test_the_rules_are_valid_and_the_run_is_their_unit_test(results, tmp_path):
     assert "eval_time: 50s\n        alertname: FeedbackSpiral\n        exp_alerts:" in test  # where it is above 1 first
     (tmp_path / "t.yml").write_text(test.replace('2.0 2.0"', '0.5 0.5"'))  # a test that can fail
     assert promtool(tmp_path, "test", "rules", "t.yml")[0] == 1
+
+
+def test_every_page_leads_to_a_heading_of_the_runbook(results):
+    """Headings as Markdown's readers make anchors of them: small letters."""
+    text = runbook(results.scenario, "r.yml")
+    anchors = {f"{BOOK}#{heading.lower()}" for heading in re.findall(r"^## (\w+)$", text, re.MULTILINE)}
+    urls = set(re.findall(r'runbook_url: "(.*)"', rules(results.scenario, clock_of(results.record), BOOK)))
+    assert urls == anchors
+    assert len(urls) == 4
+    pages = [one.name for one in alertings(results.scenario) if one.labels["severity"] == "page"]
+    assert pages == ["FeedbackSpiral"]  # alone of the four it grows while nobody acts
+    for one in PRINTED:
+        assert one.act in text
+        assert one.check in text
 
 
 def test_thresholds_are_those_of_the_detectors(results):
@@ -176,16 +192,40 @@ def test_every_expression_of_the_dashboard_parses(results, tmp_path):
     assert code == 0, said
 
 
-def test_the_dashboard_reads_only_what_is_exported_or_recorded(results):
-    """Every metric of it is one of the run's, one that the rules record, or ALERTS."""
-    clock = clock_of(results.record)
-    recorded = set(re.findall(r"record: (\S+)", rules(results.scenario, clock)))
-    board = json.loads(dashboard(results.scenario, "0123456789ab", clock, 195.0))
+def test_the_dashboard_reads_only_what_is_exported(results):
+    """Every metric of it is one of the samples', or ALERTS; so it needs no rule to have been evaluated at their time."""
+    board = json.loads(dashboard(results.scenario, "0123456789ab", clock_of(results.record), 195.0))
     names = {name for expr in expressions(board) for name in re.findall(r"[\w:]*simlab_\w+[\w:]*|ALERTS", expr)}
-    measures = {f"simlab_{name}" for name in results.record.about}
-    assert names <= measures | recorded | {"simlab_run_harmed", "simlab_run_events_total", "ALERTS"}
-    assert recorded <= names
-    assert len({json.dumps(panel["gridPos"]) for panel in board["panels"]}) == len(board["panels"])
+    exported = wanted(results.record, results.scenario, every=False)
+    assert exported is not None
+    assert names <= exported | {"ALERTS"}
+
+
+@needs_prometheus
+def test_the_dashboard_shows_samples_that_were_imported(results, tmp_path):
+    """In the arm `shared` one replication of two is above the limit from 100 s to 145 s, and one comes to harm at 100 s."""
+    clock = clock_of(results.record)
+    told = histories(results.record, 2, controls=False)
+    only = wanted(results.record, results.scenario, every=False)
+    (tmp_path / "samples.txt").write_text("".join(openmetrics(results.record, told, clock, only)))
+    (tmp_path / "data").mkdir()
+    import_samples(tmp_path / "samples.txt", tmp_path / "data")
+    board = json.loads(dashboard(results.scenario, "0123456789ab", clock, 195.0))
+    at = round((clock.start + 110) * 1000)
+    shown = {}
+    with serving(tmp_path) as server:
+        for panel in board["panels"]:
+            found = [server.over(target["expr"].replace("$arm", ".*"), at, at, 1) for target in panel["targets"]]
+            shown[panel["title"]] = [{one.labels.get("arm", ""): one.values[at] for one in series} for series in found]
+    spiral = shown["Feedback spiral: replications above the threshold"][0]
+    assert (spiral["shared"], spiral["isolated"]) == ("0.5", "0")
+    harmed = shown["Replications that came to harm"][0]
+    assert (harmed["shared"], harmed["isolated"]) == ("0.5", "1")
+    empty = [title for title, series in shown.items() if not any(series)]
+    assert empty == [
+        "Alerts firing",
+        "Prediction cascade: median reading",
+    ]  # no server has run; that reading is unknown
 
 
 def test_durations_are_written_as_prometheus_has_them():
