@@ -240,6 +240,7 @@ def _play(scenario: Scenario, jobs: int | None, out: Path | None, as_json: bool,
     from simlab.studies.runner import stop_on_sigterm
     from simlab.studies.summary import exit_code
     from simlab.views.facts import met
+    from simlab.views.failures import failures
     from simlab.views.results import Results
     from simlab.views.tally import tally
 
@@ -250,6 +251,7 @@ def _play(scenario: Scenario, jobs: int | None, out: Path | None, as_json: bool,
     lines = [
         results.verdict,
         *tally(record.summary),
+        *failures(record),
         *met(record, scenario),
         f"report: {page}",
         *([] if out is not None else [refreshed(page.parents[2])]),
