@@ -137,7 +137,7 @@ def test_workers_killed_and_out_of_memory_cost_their_replications_and_are_explai
     killed = record.cells["killed"].failed
     assert 9 in killed
     assert "died 2 times, the last time by signal 9 (SIGKILL)" in killed[9]
-    assert "(killed): its worker process died 2 times" in said.stdout
+    assert "(killed, feedback_off:killed, no_stressor:killed): its worker process died 2 times" in said.stdout
     assert "run/failed.json" in said.stdout
     assert (tmp_path / "run" / "parts").is_dir()  # so that the same command tries again what was lost, and only that
 
