@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, final
 import click
 
 from simlab import __version__
-from simlab._door import completing
+from simlab._door import completing, stopping
 from simlab._door.common import (
     called,
     command_of,
@@ -46,6 +46,7 @@ ROOMS = {
     "score": "judging",
     "study": "studying",
     "sweep": "studying",
+    "verify": "verifying",
     "watch": "watching",
 }  # commands that live in the door's rooms
 
@@ -239,6 +240,7 @@ def _play(scenario: Scenario, jobs: int | None, out: Path | None, as_json: bool,
     from simlab.studies.runner import stop_on_sigterm
     from simlab.studies.summary import exit_code
     from simlab.views.facts import met
+    from simlab.views.failures import failures
     from simlab.views.results import Results
     from simlab.views.tally import tally
 
@@ -249,6 +251,7 @@ def _play(scenario: Scenario, jobs: int | None, out: Path | None, as_json: bool,
     lines = [
         results.verdict,
         *tally(record.summary),
+        *failures(record),
         *met(record, scenario),
         f"report: {page}",
         *([] if out is not None else [refreshed(page.parents[2])]),
@@ -277,6 +280,7 @@ def main() -> None:
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="replace")
+    stopping.watch()
     try:
         code = cli.main(prog_name="simlab", standalone_mode=False) or 0
         if sys.stdout is not None:
@@ -289,7 +293,10 @@ def main() -> None:
         code = 2
     except (click.Abort, KeyboardInterrupt):
         tell("interrupted; the same command goes on from here")
-        code = 130
+        code = stopping.CODE
+    except SystemExit as stopped:  # SIGTERM, as a service manager sends it
+        tell("stopped; give the same command again")
+        code = stopped.code
     except BrokenPipeError:  # `| head`: nobody reads any more
         with open(os.devnull, "w") as nowhere:  # noqa: PTH123
             os.dup2(nowhere.fileno(), sys.stdout.fileno())

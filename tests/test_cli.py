@@ -24,7 +24,7 @@ controls: {feedback_off: {vanishes: []}, no_stressor: {vanishes: []}}
 def simlab(*args, cwd=None, env=None, **more):
     bare = {"PATH": os.environ["PATH"], "PYTHONPATH": str(Path.cwd()), **(env or {})}  # no HOME, no display, no locale
     command = [sys.executable, *more.pop("flags", ()), "-m", "simlab", *args]
-    return subprocess.run(command, cwd=cwd, env=bare, capture_output=True, text=True, timeout=60, **more)
+    return subprocess.run(command, cwd=cwd, env=bare, capture_output=True, text=True, timeout=120, **more)
 
 
 @pytest.fixture

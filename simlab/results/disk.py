@@ -24,6 +24,17 @@ Hook = Callable[[str], None]
 _FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 _CLOSED = {errno.EACCES, errno.EPERM, errno.EROFS}
 _TEMPORARY = ".simlab-", ".tmp"
+_UNREADABLE = (
+    ValueError,
+    KeyError,
+    EOFError,
+    OSError,
+    AttributeError,
+    NotImplementedError,  # a flipped bit may ask for an unknown compression
+    RuntimeError,  # or for a password
+    MemoryError,
+    zipfile.BadZipFile,
+)
 
 
 @contextmanager
@@ -122,8 +133,36 @@ def unpack(source: Path | bytes, name: object) -> dict[str, Array]:
     try:
         with np.load(file, allow_pickle=False) as archive:
             return {key: archive[key] for key in archive.files}
-    except (ValueError, KeyError, EOFError, OSError, AttributeError, zipfile.BadZipFile) as error:
+    except _UNREADABLE as error:
         raise StorageError(f"{name}: not arrays that simlab wrote ({error})") from error
+
+
+def readable(path: Path) -> tuple[dict[str, Array], list[str]]:
+    """What can still be read of a damaged NPZ: the arrays whose own checksum is right, and the names of the others.
+
+    Raises StorageError when its directory is damaged, so that nobody can say which arrays it had.
+    """
+    arrays: dict[str, Array] = {}
+    lost: list[str] = []
+    try:
+        with zipfile.ZipFile(path) as archive:
+            names = archive.namelist()
+            with path.open("rb") as file:
+                file.seek(
+                    -22, os.SEEK_END
+                )  # the last record; what it counts, zipfile does not hold against what it found
+                told = int.from_bytes(file.read()[10:12], "little")
+            if told not in (len(names), 0xFFFF) or len(set(names)) < len(names):
+                raise StorageError(f"{path}: not arrays that simlab wrote (its directory is damaged)")
+            for name in names:
+                key = name.removesuffix(".npy")
+                try:  # whole members: their checksum is looked at when the last byte is read
+                    arrays[key] = np.lib.format.read_array(io.BytesIO(archive.read(name)), allow_pickle=False)
+                except _UNREADABLE:
+                    lost.append(key)
+    except _UNREADABLE as error:
+        raise StorageError(f"{path}: not arrays that simlab wrote ({error})") from error
+    return arrays, lost
 
 
 def plain(value: Any, odd: Callable[[float], object] = str) -> Any:
@@ -177,3 +216,11 @@ def unseal(path: Path) -> dict[str, Any]:
     if not whole:
         raise StorageError(f"{path}: damaged, or not written by simlab")
     return body
+
+
+def recognised(path: Path) -> dict[str, Any]:
+    """The sealed document that says whose a directory is. Raises StorageError, with the way out, where it cannot be read."""
+    try:
+        return unseal(path)
+    except StorageError as error:
+        raise StorageError(f"{error}; move its folder away, and the command that made it begins anew") from None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -14,6 +15,8 @@ from simlab.base.errors import StorageError
 from simlab.lab.outcome import Event, Outcome
 from simlab.results import disk
 
+NAME = re.compile(r"(\d{4})\.(\d{8})-(\d{8})\.([0-9a-f]{16})\.npz")  # cell, first, stop, checksum
+
 
 class Stretch(NamedTuple):
     """Replications `first` to `stop` - 1 of one cell."""
@@ -21,6 +24,12 @@ class Stretch(NamedTuple):
     cell: str
     first: int
     stop: int
+
+
+def whole(path: Path) -> bool:
+    """Whether a part is as it was written: its name carries its checksum."""
+    match = NAME.fullmatch(path.name)
+    return match is not None and disk.digest(path).startswith(match[4])
 
 
 def encode(run: str, cell: str, outcome: Outcome) -> bytes:

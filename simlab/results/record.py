@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -15,7 +15,7 @@ from simlab.base.arrays import Array
 from simlab.base.errors import InputError, StorageError, did_you_mean
 from simlab.base.world import Measure
 from simlab.lab.outcome import Event, Outcome
-from simlab.results.disk import digest, directory, storage, unpack, unseal
+from simlab.results.disk import digest, directory, readable, storage, unpack, unseal
 from simlab.results.parts import event
 
 if TYPE_CHECKING:
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 FORMAT = 2
 DATA = ("measures.npz", "series.npz", "events.jsonl", "failed.json")
 SUMMARY = ("summary.json", "summary.csv")
+AGAIN = "the command that made it, given again, plays what can no longer be read"
 
 
 def cell_key(arm: str, control: str | None = None) -> str:
@@ -69,31 +70,10 @@ class Record:
         """
         path = directory(path)
         manifest = verify(path)
-        measures, series = (unpack(path / name, path / name) for name in DATA[:2])
-        events: dict[str, list[Event]] = {cell: [] for cell in manifest["cells"]}
         with storage(path):
-            lines = (path / "events.jsonl").read_text("utf-8").splitlines()
-            failed = json.loads((path / "failed.json").read_bytes())
             has_summary = "summary.json" in manifest["files"]
             summary = json.loads((path / "summary.json").read_bytes()) if has_summary else {}
-        for line in lines:
-            row = json.loads(line)
-            events[row.pop("cell")].append(event(row))
-        cells = {}
-        for cell in manifest["cells"]:
-            own = _under(measures, cell)
-            drawn = _under(series, cell)
-            diverged, alike = own.pop("@diverged"), own.pop("@alike")
-            cells[cell] = Outcome(
-                replications=np.arange(len(diverged)),
-                measures=own,
-                times=drawn.pop("@times"),
-                series=drawn,
-                events=events[cell],
-                diverged=diverged,
-                failed={int(number): why for number, why in failed.get(cell, {}).items()},
-                alike=alike,
-            )
+        cells = _cells(path, manifest["cells"], *(unpack(path / name, path / name) for name in DATA[:2]))
         about = {
             name: Measure(**{**facts, "bound": float(facts["bound"])}) for name, facts in manifest["measures"].items()
         }
@@ -196,18 +176,73 @@ def verify(path: Path) -> dict[str, Any]:
     manifest = unseal(path / "manifest.json")
     if manifest.get("format") != FORMAT:
         raise StorageError(f"{path}: stored in format {manifest.get('format')}; this simlab reads format {FORMAT}")
-    wrong = []
+    wrong = [f"{path / name} {why}" for name, why in damaged(path, manifest).items()]
+    if wrong:
+        raise StorageError("; ".join(wrong) + f"; {AGAIN}")
+    return manifest
+
+
+def damaged(path: Path, manifest: Mapping[str, Any]) -> dict[str, str]:
+    """The files of a run that are not as its manifest says, and what is wrong with each."""
+    wrong = {}
     for name, checksum in manifest["files"].items():
         file = path / name
         if name not in DATA + SUMMARY or not file.is_file():
-            wrong.append(f"{file} is missing")
+            wrong[name] = "is missing"
         else:
             with storage(file):
                 if digest(file) != checksum:
-                    wrong.append(f"{file} is damaged: its checksum does not match")
-    if wrong:
-        raise StorageError("; ".join(wrong) + "; run it anew with another --out")
-    return manifest
+                    wrong[name] = "is damaged: its checksum does not match"
+    return wrong
+
+
+def salvaged(path: Path, manifest: Mapping[str, Any], wrong: Iterable[str]) -> dict[str, Outcome]:
+    """The cells of a damaged run, `wrong` in some files, that can still be read whole.
+
+    Arrays have a checksum each; events and failures have none, so where those are damaged nothing can be trusted.
+    """
+    if {"events.jsonl", "failed.json"} & set(wrong):
+        return {}
+    kept, lost = [], set()
+    for name in DATA[:2]:
+        try:
+            arrays, unreadable = readable(path / name)
+        except StorageError:
+            return {}
+        kept.append(arrays)
+        lost |= {key.rpartition("/")[0] for key in unreadable}
+    if not lost <= set(manifest["cells"]):  # a name is damaged, and nobody knows whose array that was
+        return {}
+    return _cells(path, [cell for cell in manifest["cells"] if cell not in lost], *kept)
+
+
+def _cells(
+    path: Path, names: Sequence[str], measures: Mapping[str, Array], series: Mapping[str, Array]
+) -> dict[str, Outcome]:
+    """The outcomes of some cells, out of all arrays and the events and failures beside them."""
+    events: dict[str, list[Event]] = {cell: [] for cell in names}
+    with storage(path):
+        lines = (path / "events.jsonl").read_text("utf-8").splitlines()
+        failed = json.loads((path / "failed.json").read_bytes())
+    for line in lines:
+        row = json.loads(line)
+        events.get(row.pop("cell"), []).append(event(row))
+    cells = {}
+    for cell in names:
+        own = _under(measures, cell)
+        drawn = _under(series, cell)
+        diverged, alike = own.pop("@diverged"), own.pop("@alike")
+        cells[cell] = Outcome(
+            replications=np.arange(len(diverged)),
+            measures=own,
+            times=drawn.pop("@times"),
+            series=drawn,
+            events=events[cell],
+            diverged=diverged,
+            failed={int(number): why for number, why in failed.get(cell, {}).items()},
+            alike=alike,
+        )
+    return cells
 
 
 def _under(arrays: Mapping[str, Array], cell: str) -> dict[str, Array]:

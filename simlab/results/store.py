@@ -10,6 +10,7 @@ A directory with a manifest is done. Nothing that simlab did not write is ever t
 from __future__ import annotations
 
 import hashlib
+import logging
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
@@ -25,6 +26,7 @@ from simlab.results import disk, provenance
 from simlab.results.differences import differences
 from simlab.results.export import summary_csv
 from simlab.results.parts import (
+    NAME,
     Stretch,
     decode,
     encode,
@@ -34,11 +36,12 @@ from simlab.results.parts import (
     merged,
     series_arrays,
     unplayed,
+    whole,
 )
-from simlab.results.record import FORMAT, SUMMARY, Record, cell_key
+from simlab.results.record import DATA, FORMAT, SUMMARY, Record, cell_key, damaged, salvaged
 
 BUSY_AFTER = 0.5  # seconds to wait for another writer before saying that the directory is busy
-_PART = re.compile(r"(\d{4})\.(\d{8})-(\d{8})\.([0-9a-f]{16})\.npz")
+_log = logging.getLogger(__name__)  # where nobody listens, a warning goes to stderr, as a plain line
 
 
 def run_hash(resolved: Mapping[str, Any], seed: int, replications: int, version: str) -> str:
@@ -238,7 +241,7 @@ class Store:
                 raise StorageError(f"{self.path}: a file; --out names a directory")
             for mark in (self.path / "manifest.json", self._parts / "run.json"):
                 if mark.exists():
-                    disk.unseal(mark)
+                    disk.recognised(mark)
                     return
             found = [path for path in self.path.iterdir() if path.name not in (".lock", "parts")]
             if self._parts.is_dir():
@@ -261,23 +264,50 @@ class Store:
             there = disk.unseal(self.path / "manifest.json")
             self._compare(there, here)
             self.done = there["lost"] == 0
-            if self.done:
+            wrong = damaged(self.path, there) if self.done else {}
+            if self.done and not wrong:
                 self._clear_parts()
                 return
+            if wrong:
+                self._reopen(there, here, wrong)
         if (self._parts / "run.json").exists():
             there = disk.unseal(self._parts / "run.json")
             self._compare(there, here)
-            changed = differences(there["versions"], here["versions"])
-            if changed:
-                raise StorageError(
-                    f"{self.path}: this run was begun with other versions, whose bits may differ (then -> now):\n"
-                    + "\n".join(changed)
-                    + f"\nbegin it anew with --out {self.path}-{self.run.hash[:6]}"
-                )
+            self._same_versions(there, here, "this run was begun with")
         else:
-            with disk.storage(self._parts):
-                self._parts.mkdir(exist_ok=True)
-            disk.write(self._parts / "run.json", disk.text(disk.seal(here)), self._at)
+            self._begin(here)
+
+    def _begin(self, here: Mapping[str, Any]) -> None:
+        with disk.storage(self._parts):
+            self._parts.mkdir(exist_ok=True)
+        disk.write(self._parts / "run.json", disk.text(disk.seal(here)), self._at)
+
+    def _reopen(self, there: Mapping[str, Any], here: Mapping[str, Any], wrong: Mapping[str, str]) -> None:
+        """Begin a finished run of which files are damaged again, with every cell that can still be read whole.
+
+        Its manifest stays until the files are merged anew, so a crash in between leaves it as damaged as it was.
+        """
+        told = "; ".join(f"{self.path / name} {why}" for name, why in wrong.items())
+        if not set(wrong) <= {*DATA, *SUMMARY}:
+            raise StorageError(f"{told}; choose another directory with --out")
+        self._same_versions(there, here, f"{told}; this run was made with")
+        found = salvaged(self.path, there, wrong)
+        self._begin(here)
+        for cell, outcome in found.items():
+            self.keep(cell, outcome)
+        again = [cell for cell in self.run.cells if cell not in found]
+        named = ", ".join(again[:3]) + (f" and {len(again) - 3} more" if len(again) > 3 else "")
+        _log.warning("%s; %s", told, f"played again: {named}" if again else "written again, and nothing played")
+        self.done = False
+
+    def _same_versions(self, there: Mapping[str, Any], here: Mapping[str, Any], what: str) -> None:
+        changed = differences(there["versions"], here["versions"])
+        if changed:
+            raise StorageError(
+                f"{self.path}: {what} other versions, whose bits may differ (then -> now):\n"
+                + "\n".join(changed)
+                + f"\nbegin it anew with --out {self.path}-{self.run.hash[:6]}"
+            )
 
     def _identity(self) -> dict[str, Any]:
         run = self.run
@@ -321,11 +351,12 @@ class Store:
         kept: dict[str, list[tuple[int, int, Path]]] = {cell: [] for cell in self.run.cells}
         with disk.storage(self._parts):
             for path in sorted(self._parts.iterdir()):
-                match = _PART.fullmatch(path.name)
+                match = NAME.fullmatch(path.name)
                 if not match:
                     continue
                 index, first, stop = (int(digits) for digits in match.groups()[:3])
-                if not disk.digest(path).startswith(match[4]):
+                if not whole(path):
+                    _log.warning("%s is damaged; its replications are played again", path)
                     path.unlink()
                 elif index < len(self.run.cells):
                     of_cell = kept[self.run.cells[index]]
@@ -338,7 +369,7 @@ class Store:
         if not self._parts.is_dir():
             return
         with disk.storage(self._parts):
-            ours = [path for path in sorted(self._parts.iterdir()) if _PART.fullmatch(path.name)]
+            ours = [path for path in sorted(self._parts.iterdir()) if NAME.fullmatch(path.name)]
             for path in [*ours, self._parts / "run.json"]:
                 path.unlink(missing_ok=True)
                 self._at("part: removed")

@@ -77,7 +77,7 @@ def _look_around(path: Path) -> dict[str, Any] | None:
         if not path.is_dir():
             raise StorageError(f"{path}: a file; --out names a directory")
         if (path / DESIGN).exists():
-            return disk.unseal(path / DESIGN)
+            return disk.recognised(path / DESIGN)
         names = sorted(p.name for p in path.iterdir() if p.name != ".lock" and not disk.is_temporary(p.name))
     if names:
         more = ", ..." if len(names) > 3 else ""
@@ -90,9 +90,13 @@ def _look_around(path: Path) -> dict[str, Any] | None:
 def finish(path: Path, document: Mapping[str, Any]) -> None:
     """Store what the points say together; the same document gives the same bytes."""
     document = disk.plain(document, lambda _: None)
-    columns, rows = _table(document)
-    disk.write(path / TABLE, disk.text(table_csv(columns, rows)))
+    disk.write(path / TABLE, disk.text(table(document)))
     disk.write(path / DATA, disk.text(disk.seal(document)))
+
+
+def table(document: Mapping[str, Any]) -> str:
+    """What `sweep.csv` holds: one row for each point and arm."""
+    return table_csv(*_table(document))
 
 
 def read(path: str | Path) -> dict[str, Any]:

@@ -190,7 +190,7 @@ class Player:
                 for arm in scenario.arms:
                     self._ahead[_told_apart(arm.trial)] -= 1
                 if store.done:
-                    self._read(run, store.record())
+                    self._read(run, self._summarised(run, store))
                     self._done += len(scenario.arms) * scenario.replications
                     self._tell(f"point {number + 1}")
                     continue
@@ -239,12 +239,18 @@ class Player:
         one = self._open[run]
         if one.left:
             return
-        record = one.store.merge(one.begun.lost)
-        with threadpool_limits(1):
-            record = one.store.finish(summarise(self._points[run], record))
-        self._read(run, record)
+        one.store.merge(one.begun.lost)
+        self._read(run, self._summarised(run, one.store))
         del self._open[run]
         one.close.close()
+
+    def _summarised(self, run: str, store: Store) -> Record:
+        """The record of a point that was merged; a kill may have come before its summary."""
+        record = store.record()
+        if not record.summary:
+            with threadpool_limits(1):
+                record = store.finish(summarise(self._points[run], record))
+        return record
 
     def _read(self, run: str, record: Record) -> None:
         self.said[run] = {

@@ -17,9 +17,11 @@ from simlab.base.world import Measure
 from simlab.lab.outcome import Event, Outcome
 from simlab.lab.score import SCORES
 from simlab.results.disk import Hook, unwatched
+from simlab.results.record import Record
 from simlab.results.store import Store
 from simlab.scenario.scenario import Arm, Control, Scenario
 from simlab.studies import runner
+from simlab.studies.runner import play_all
 
 MEASURES = {"drop": Measure("1", "how far it fell", "higher"), "loss": Measure("$", "what it cost", "higher")}
 MERGED = ("measures.npz", "series.npz", "events.jsonl", "failed.json", "manifest.json")
@@ -151,6 +153,25 @@ def scenario(fault: str = "", mark: object = "", **changed: Any) -> Scenario:
 def open_store(fake: Scenario, path: str | Path, at: Hook = unwatched) -> Store:
     """The store of a fake scenario; its version is fixed, since fakes are no part of the package."""
     return runner.open_store(fake, path, at, version="0.0.0")
+
+
+def run(
+    path: str | Path, fault: str = "", mark: object = "", *, jobs: int = 1, cohort: int = 8, **options: Any
+) -> Record:
+    """The record of a fake scenario, played as far as it is not there."""
+    fake = scenario(fault, mark)
+    with open_store(fake, path) as store:
+        return play_all(fake, store, jobs=jobs, cohort=cohort, play=play, **options)
+
+
+def begun(path: str | Path, fake: Scenario | None = None, cohorts: int = 2, cohort: int = 16) -> Store:
+    """A run of which only some cohorts of the first cell were played."""
+    fake = fake or scenario()
+    with open_store(fake, path) as store:
+        for number in range(cohorts):
+            stretch = range(number * cohort, (number + 1) * cohort)
+            store.keep("apart", play(runner.trials(fake)["apart"], fake.seed, stretch))
+    return store
 
 
 def contents(path: Path, names: tuple[str, ...] = MERGED) -> dict[str, bytes]:

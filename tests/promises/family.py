@@ -1,0 +1,80 @@
+"""Commands as processes, with every process that they start, recognised by a mark in their environment."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import time
+import uuid
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+MARK = "SIMLAB_TEST"
+linux = pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
+posix = pytest.mark.skipif(sys.platform == "win32", reason="needs POSIX signals")
+
+
+def environment(mark: str = "") -> dict[str, str]:
+    """That of a process which imports this checkout, with one BLAS thread, so that it may fork."""
+    return os.environ | {MARK: mark or uuid.uuid4().hex, "PYTHONPATH": str(ROOT), "OPENBLAS_NUM_THREADS": "1"}
+
+
+def members(mark: str, besides: int = 0, seconds: float = 2) -> list[int]:
+    """The processes with this mark that are still there after so many seconds."""
+    found: list[int] = []
+    wait_until(lambda: not found_now(mark, besides, found), seconds)
+    return found
+
+
+def found_now(mark: str, besides: int, found: list[int]) -> list[int]:
+    """The processes with this mark now, also left in `found`."""
+    found.clear()
+    for entry in Path("/proc").iterdir():
+        if entry.name.isdigit() and int(entry.name) != besides:
+            try:
+                if f"{MARK}={mark}".encode() in (entry / "environ").read_bytes():
+                    found.append(int(entry.name))
+            except OSError:
+                pass
+    return found
+
+
+class Family:
+    """`python -m MODULE ARGUMENTS` as a process, in a session of its own."""
+
+    def __init__(self, module: str, *arguments: object, cwd: Path = ROOT, **more: str) -> None:
+        self.mark = uuid.uuid4().hex
+        command = [sys.executable, "-m", module, *map(str, arguments)]
+        self.process = subprocess.Popen(
+            command,
+            cwd=cwd,
+            env=environment(self.mark) | more,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            start_new_session=True,
+        )
+
+    def members(self) -> list[int]:
+        return members(self.mark, seconds=0)
+
+    def is_gone(self) -> bool:
+        return not members(self.mark)
+
+    def end(self) -> tuple[int, str]:
+        _, said = self.process.communicate(timeout=20)
+        return self.process.returncode, said
+
+
+def wait_until(true: Callable[[], object], seconds: float) -> bool:
+    """Whether it becomes true within so many seconds; it is asked at least once."""
+    deadline = time.monotonic() + seconds
+    while not true():
+        if time.monotonic() >= deadline:
+            return False
+        time.sleep(0.01)
+    return True
