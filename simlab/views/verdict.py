@@ -236,6 +236,10 @@ def _small(by: str, c: Contrast, top: Headline) -> str:
 
 def _no_difference(scenario: Scenario, found: Sequence[Contrast]) -> str:
     top, base = headline(scenario), scenario.arms[0]
+    levels = {x for c in found for x in (c.here, c.there)}
+    if top.share and len(levels) == 1 and levels <= {0.0, 1.0}:
+        how = "no harm in any arm" if levels == {0.0} else "harm in every replication of every arm"
+        return f"{how}: {top.label} is {top.say(found[0].there)}, in {count(found[0].n, 'replication')} of each"
     most = _most(found)
     title = next(arm.title for arm in scenario.arms if arm.name == most.arm)
     which = "its difference" if len(found) == 1 else "the largest difference"
