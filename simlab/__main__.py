@@ -17,6 +17,7 @@ from simlab._door.common import (
     called,
     command_of,
     load_all,
+    playable,
     plugins,
     progress_of,
     refreshed,
@@ -157,7 +158,9 @@ def describe(scenario: str, settings: tuple[str, ...]) -> None:
 @with_overrides
 def validate(scenarios: tuple[str, ...], settings: tuple[str, ...]) -> None:
     """Read scenarios and say everything that is wrong with them; nothing is run."""
-    for found in load_all(scenarios, settings):
+    read = load_all(scenarios, settings)
+    playable(read)
+    for found in read:
         counts = (("arm", found.arms), ("control", found.controls), ("claim", found.claims))
         told = ", ".join(f"{len(things)} {what}{'' if len(things) == 1 else 's'}" for what, things in counts)
         click.echo(f"{found.name}: valid; {told}")
@@ -242,6 +245,8 @@ def _play(scenario: Scenario, jobs: int | None, out: Path | None, as_json: bool,
     from simlab.views.results import Results
     from simlab.views.tally import tally
 
+    for study, why in () if quiet else scenario.unplayable.items():
+        tell(f"the study `{study}` cannot be played with these values: {why[0].path}: {why[0].message}")
     with stop_on_sigterm(), progress_of(scenario.name, quiet) as progress:
         record = run(scenario, jobs=jobs, out=out, progress=progress)
     results = Results(record, scenario, command)

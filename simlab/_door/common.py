@@ -106,6 +106,15 @@ def load_all(
     return found
 
 
+def playable(scenarios: Iterable[Scenario], only: tuple[str, ...] = ()) -> None:
+    """Raise a ScenarioError where a study, or one of `only`, cannot be played with the values that were given."""
+    from simlab.scenario.problems import ScenarioError
+
+    named = [told for one in scenarios for name, told in one.unplayable.items() if not only or name in only]
+    if named:
+        raise ScenarioError(problem for told in named for problem in told)
+
+
 def show(sections: Iterable[Section], *, err: bool = False) -> None:
     """Draw sections with rich, on stderr with `err`; through click, so that a closed pipe ends it quietly and a file holds plain text."""
     from rich.console import Console

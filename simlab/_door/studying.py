@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from simlab._door import completing
-from simlab._door.common import command_of, load_all, progress_of, refreshed, with_overrides, with_size
+from simlab._door.common import command_of, load_all, playable, progress_of, refreshed, with_overrides, with_size
 
 if TYPE_CHECKING:
     from simlab.views.studied import Told
@@ -119,6 +119,7 @@ def study(
     from simlab.views.studied import play_studies
 
     found = load_all(scenarios, settings, replications, seed)
+    playable(found, only)
     named = [only or tuple(s.name for s in one.studies) or ("",) for one in found]
     chosen = [[study_of(one, name, replications) for name in names] for one, names in zip(found, named, strict=True)]
     worst, tradeoffs = 0, []
