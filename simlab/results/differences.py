@@ -29,5 +29,5 @@ def changed(there: Any, here: Any, at: str = "") -> Iterator[tuple[str, Any, Any
 
 def short(value: Any) -> str:
     """A value in at most 60 characters."""
-    said = value if isinstance(value, str) else json.dumps(value)
+    said = value if isinstance(value, str) else f"{value:.12g}" if isinstance(value, float) else json.dumps(value)
     return said if len(said) <= 60 else f"{said[:57]}..."

@@ -45,9 +45,5 @@ def _document(file: Path, scenario: Scenario) -> Mapping[str, Any] | None:
 
 def _said(path: str, old: Any, new: Any) -> str:
     if old == "nothing":
-        return f"{path} is {_shown(new)}"
-    return f"{path} is {_shown(new)}, not {_shown(old)}" if new != "nothing" else f"{path} is left out"
-
-
-def _shown(value: Any) -> str:
-    return f"{value:.12g}" if isinstance(value, float) else short(value)
+        return f"{path} is {short(new)}"
+    return f"{path} is {short(new)}, not {short(old)}" if new != "nothing" else f"{path} is left out"
