@@ -63,7 +63,7 @@ def compose(record: Record, scenario: Scenario, command: str | None = None) -> t
     drilled, drawn_of_drills = readiness.inside(record.path)
     about = pictures.declared(scenario, record, scenario.headline).about
     caption = (
-        f"{human(scenario.headline).capitalize()}{f', the {about},' if about else ''} over time in each arm: median (thick), the "
+        f"{human(scenario.headline).capitalize()}{f' ({about})' if about else ''} over time in each arm: median (thick), the "
         f"middle 50% and 90% of replications (bands), and the first {min(SHOWN, record.replications)} of them singly (thin); the "
         f"same replication met the same luck in every arm.{_beside(record, scenario)} Dots have 95% intervals"
         + (
