@@ -85,7 +85,7 @@ def cli() -> None:
     """
 
 
-@cli.command()
+@cli.command(short_help="Play scenarios, or go on with them, and write their reports.")
 @click.argument("scenarios", nargs=-1, required=True, metavar="SCENARIO...", shell_complete=completing.scenarios)
 @with_overrides
 @click.option("--replications", type=int, metavar="N", help="Replications of every arm.")
@@ -133,15 +133,20 @@ def run(
 @cli.command("list")
 def list_() -> None:
     """The shipped scenarios."""
+    import shutil
+    import textwrap
+
     from simlab.scenario.load import shipped, title
 
     paths = shipped()
     width = max((len(name) for name in paths), default=0)
+    room = max(shutil.get_terminal_size().columns - width - 2, 30) if sys.stdout.isatty() else 1000
     for name, path in paths.items():
-        click.echo(f"{name:{width}}  {title(path)}")
+        for i, line in enumerate(textwrap.wrap(title(path), room)):
+            click.echo(f"{'' if i else name:{width}}  {line}")
 
 
-@cli.command()
+@cli.command(short_help="What a scenario is, what to notice and try; its parameters.")
 @click.argument("scenario", shell_complete=completing.scenarios)
 @with_overrides
 def describe(scenario: str, settings: tuple[str, ...]) -> None:
@@ -153,7 +158,7 @@ def describe(scenario: str, settings: tuple[str, ...]) -> None:
     show([*guide.sections(found, [name], more), *describe.sections(found)])
 
 
-@cli.command()
+@cli.command(short_help="Everything that is wrong with a scenario; nothing is run.")
 @click.argument("scenarios", nargs=-1, required=True, metavar="SCENARIO...", shell_complete=completing.scenarios)
 @with_overrides
 def validate(scenarios: tuple[str, ...], settings: tuple[str, ...]) -> None:
@@ -166,7 +171,7 @@ def validate(scenarios: tuple[str, ...], settings: tuple[str, ...]) -> None:
         click.echo(f"{found.name}: valid; {told}")
 
 
-@cli.command()
+@cli.command(short_help="Write one page over all runs in a folder.")
 @click.argument("folders", nargs=-1, type=click.Path(path_type=Path), metavar="[DIR]...")
 @with_plugins
 def index(folders: tuple[Path, ...]) -> None:
@@ -194,7 +199,7 @@ def schema() -> None:
     click.echo(json.dumps(schema(registry_of(plugins())), indent=2))
 
 
-@cli.command()
+@cli.command(short_help="One replication, tick by tick.")
 @click.argument("scenario", shell_complete=completing.scenarios)
 @click.option("--arm", required=True, metavar="ARM", help="The arm.", shell_complete=completing.arms)
 @click.option("--replication", type=click.IntRange(min=0), required=True, metavar="N", help="Its replication, from 0.")
@@ -220,7 +225,7 @@ def trace(
     as_json: bool,
     settings: tuple[str, ...],
 ) -> None:
-    """One replication, tick by tick: observe, predict, act, react, learn. Bit-equal to the study."""
+    """One replication, tick by tick: observe, predict, act, react, learn. The same bits as in the run."""
     from simlab.studies.trace import line
     from simlab.studies.trace import trace as play_again
 

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from simlab.views.results import Results
 
 
-@click.command()
+@click.command(short_help="Two arms, or two runs: every measure, paired.")
 @click.argument(
     "what", nargs=-1, required=True, metavar="SCENARIO A B | RUN_A RUN_B", shell_complete=completing.compared
 )

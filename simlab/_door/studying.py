@@ -27,14 +27,17 @@ def with_place(command: Callable[..., Any]) -> Callable[..., Any]:
     return command
 
 
-@click.command()
+@click.command(short_help="Play a scenario at many points: where does the order turn?")
 @click.argument("scenario", shell_complete=completing.scenarios)
 @click.argument("axes", nargs=-1, required=True, metavar="PATH=VALUES...")
 @click.option("--arms", metavar="A,B,...", help="The arms to play, the baseline first; all by default.")
 @click.option("--measure", metavar="NAME", help="The measure that is asked for; by default the scenario's headline.")
 @click.option("--stat", metavar="STAT", help="harm, mean, median, p95 or '{exceeds: x}'; by default harm if declared.")
 @click.option(
-    "--design", metavar="DESIGN", default="grid", help="grid (default), lhs (Latin hypercube) or sobol (indices)."
+    "--design",
+    metavar="DESIGN",
+    default="grid",
+    help="grid (default), lhs (Latin hypercube) or sobol (sensitivity indices).",
 )
 @click.option("--points", type=int, metavar="N", help="Points of lhs; sobol plays N x (axes + 2), N a power of two.")
 @with_overrides
@@ -85,7 +88,7 @@ def sweep(
     return _say(told, as_json, quiet)
 
 
-@click.command()
+@click.command(short_help="Play a scenario's own studies into its report.")
 @click.argument("scenarios", nargs=-1, required=True, metavar="SCENARIO...", shell_complete=completing.scenarios)
 @click.option(
     "--only",
