@@ -46,8 +46,8 @@ def sections(scenario: Scenario) -> Iterator[Section]:
     plan = ", ".join(key if value is True else f"{key} {value}" for key, value in rhythm.items())
     never = rhythm.get("every") == pretty(0.0)
     yield Section("Retraining", "on no schedule: never, or after every answer" if never else plan)
-    rows = tuple((n, "" if m.unit == "1" else m.unit, m.about) for n, m in trial.world.measures.items())
-    yield Section("Measures", "", ("measure", "unit", "what it is"), rows)
+    told = tuple((n, "" if m.unit == "1" else m.unit, m.about) for n, m in trial.world.measures.items())
+    yield Section("Measures", "", ("measure", "unit", "what it is"), told)
     if "harm" in document:
         yield Section("Harm", _flat(document["harm"]))
     if document["shocks"]:
