@@ -42,7 +42,7 @@ def test_the_labels_of_a_panel_are_not_printed_over_each_other(arms, narrow):
         figure = figures.main_figure(
             [band(t=50)] * arms,
             levels,
-            Scale("true gain", edge=0.0, edge_text="harm < \N{MINUS SIGN}0.2 sd"),
+            Scale("true gain", edge=0.0, edge_text="harm > 2,500 requests"),
             "P",
             narrow=narrow,
         )
