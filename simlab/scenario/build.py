@@ -52,12 +52,13 @@ def build(
     return _whole(scenario, walker)
 
 
-def rebuild(document: Mapping[str, Any], name: str, registry: Registry = HOUSE) -> Scenario:
-    """The scenario of a stored document, which may be that of a study's point. Raises ScenarioError."""
-    walker = Walker()
-    return _whole(
-        _Builder(walker, registry, plant(document), part=not document.get("controls")).scenario(name, None), walker
-    )
+def rebuild(
+    document: Node | Mapping[str, Any], name: str, registry: Registry = HOUSE, path: str | None = None
+) -> Scenario:
+    """The scenario of a stored document, which has no studies any more, and may be that of a study's point. Raises ScenarioError."""
+    walker, tree = Walker(), plant(document)
+    part = not (isinstance(tree.value, dict) and "controls" in tree.value and tree.value["controls"].value)
+    return _whole(_Builder(walker, registry, tree, part=part, stored=True).scenario(name, path), walker)
 
 
 def build_point(
@@ -91,13 +92,15 @@ def _whole(scenario: Scenario | None, walker: Walker) -> Scenario:
 class _Builder:
     """Reads one document; as a `part` of one, a study's point, it needs no controls, and its arms may play alike.
 
-    `lenient` leaves out studies that cannot be played: with other values nobody asked for them.
+    `lenient` leaves out studies that cannot be played: with other values nobody asked for them. One that was `stored` has none.
     """
 
     def __init__(
-        self, walker: Walker, registry: Registry, tree: Node, part: bool = False, lenient: bool = False
-    ) -> None:
-        self._walker, self._registry, self._tree, self._part, self._lenient = walker, registry, tree, part, lenient
+        self, walker: Walker, registry: Registry, tree: Node,
+        part: bool = False, lenient: bool = False, stored: bool = False,
+    ) -> None:  # fmt: skip
+        self._walker, self._registry, self._tree = walker, registry, tree
+        self._part, self._lenient, self._stored = part, lenient, stored
         self._before = walker.faults
         self._parts = Parts(walker, registry)
         self._setup = Setup(walker, self._parts)
@@ -143,7 +146,8 @@ class _Builder:
         waits, waits_shown = until(walker, run, world, list(bodies), top["harm"] is not None, stat)
         controls, controls_shown = self._controls(common, bodies, world)
         studies = top.get("studies")
-        names = Names(list(bodies), list(controls_shown), list(walker.mapping(studies, "studies")) if studies else [])
+        called = None if self._stored else list(walker.mapping(studies, "studies")) if studies else []
+        names = Names(list(bodies), list(controls_shown), called)
         known = design is not None or top["factorial"] is None  # else nobody knows what its arms are called
         claims, claims_shown = Claims(walker, self._parts).read(top["claims"] if known else None, world, names)
         rows, rows_shown = self._rows(world, names) if known else ([], [])

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from simlab.results.differences import changed, short
-from simlab.scenario.build import build
+from simlab.scenario.build import rebuild
 from simlab.scenario.load import shipped, tree
 from simlab.scenario.problems import ScenarioError
 from simlab.scenario.scenario import Scenario
@@ -38,7 +38,7 @@ def _document(file: Path, scenario: Scenario) -> Mapping[str, Any] | None:
     try:
         whole = tree(file)
         kept = {key: node for key, node in whole.value.items() if key not in ASIDE}
-        return build(whole._replace(value=kept), scenario.name, str(file), None, scenario.registry).resolved
+        return rebuild(whole._replace(value=kept), scenario.name, scenario.registry, str(file)).resolved
     except (ScenarioError, AttributeError):
         return None
 

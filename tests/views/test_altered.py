@@ -3,6 +3,7 @@
 from dataclasses import replace
 
 import simlab
+from simlab.scenario.build import rebuild
 from simlab.views.altered import FEW, altered
 
 
@@ -34,3 +35,11 @@ def test_a_file_of_ones_own_is_held_against_itself(tmp_path):
 
 def test_another_story_is_no_shipped_one():
     assert altered(replace(simlab.load("policing", run__seed=7), story="Mine.")) == ""
+
+
+def test_claims_over_a_study_need_none_of_it_where_it_is_left_out():
+    """A stored document has no studies; a run of such a scenario is opened, and told, all the same."""
+    whole = simlab.load("ddos", run__seed=7)
+    stored = {key: value for key, value in whole.resolved.items() if key != "studies"}
+    assert any(claim.over for claim in rebuild(stored, "ddos").claims)
+    assert altered(rebuild(stored, "ddos")).startswith("Told as shipped; in this run run.seed is 7, not ")
