@@ -61,7 +61,7 @@ def test_the_scenario_of_each_world_says_which_of_your_metrics_set_it(world):
     """Its names are held against the world's parameters when it is read."""
     yours = tree(shipped()[world]).value["yours"].value
     assert len(yours) >= 3
-    assert all(len(text.value) > 15 for text in yours.values())
+    assert all(len(text.value) > 9 for text in yours.values())
 
 
 def test_hands_that_act_at_once_are_described_without_their_latency():
