@@ -209,7 +209,7 @@ def _different(summary: Mapping[str, Any], scenario: Scenario, found: Sequence[C
     none = [by[c.arm] for c in rest if not c.clear and c.arm not in rows]
     dear = [f"{by[c.arm]} ({_change(cost, rows[c.arm])})" for c in rest if not c.clear and c.arm in rows]
     said += f"; {listed(_most_of(none))}: no difference found" if none else ""
-    return said + (f"; no difference found but in {cost.label}: {listed(_most_of(dear))}" if dear else "")
+    return said + (f"; a difference found only in {cost.label}: {listed(_most_of(dear))}" if dear else "")
 
 
 def _told(top: Headline, c: Contrast) -> tuple[str, str]:

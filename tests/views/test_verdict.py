@@ -128,7 +128,7 @@ def test_arms_that_are_no_different_but_in_the_cost_of_harm_are_listed_with_it()
     found = harm(shares, ci)
     said = verdict(found | {"contrasts": [row | {"clear": True}]}, fixture.scenario())
     assert said.endswith(
-        "; sharing brain and data: no difference found; no difference found but in mean loss: "
+        "; sharing brain and data: no difference found; a difference found only in mean loss: "
         "sharing features, brain and data (+5 USD)."
     )
     plain = verdict(found | {"contrasts": [row | {"clear": False}]}, fixture.scenario())
