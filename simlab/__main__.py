@@ -17,6 +17,7 @@ from simlab._door.common import (
     called,
     command_of,
     load_all,
+    playable,
     plugins,
     progress_of,
     refreshed,
@@ -85,7 +86,7 @@ def cli() -> None:
     """
 
 
-@cli.command()
+@cli.command(short_help="Play scenarios, or go on with them, and write their reports.")
 @click.argument("scenarios", nargs=-1, required=True, metavar="SCENARIO...", shell_complete=completing.scenarios)
 @with_overrides
 @click.option("--replications", type=int, metavar="N", help="Replications of every arm.")
@@ -133,15 +134,20 @@ def run(
 @cli.command("list")
 def list_() -> None:
     """The shipped scenarios."""
+    import shutil
+    import textwrap
+
     from simlab.scenario.load import shipped, title
 
     paths = shipped()
     width = max((len(name) for name in paths), default=0)
+    room = max(shutil.get_terminal_size().columns - width - 2, 30) if sys.stdout.isatty() else 1000
     for name, path in paths.items():
-        click.echo(f"{name:{width}}  {title(path)}")
+        for i, line in enumerate(textwrap.wrap(title(path), room)):
+            click.echo(f"{'' if i else name:{width}}  {line}")
 
 
-@cli.command()
+@cli.command(short_help="What a scenario is, what to notice and try; its parameters.")
 @click.argument("scenario", shell_complete=completing.scenarios)
 @with_overrides
 def describe(scenario: str, settings: tuple[str, ...]) -> None:
@@ -153,18 +159,20 @@ def describe(scenario: str, settings: tuple[str, ...]) -> None:
     show([*guide.sections(found, [name], more), *describe.sections(found)])
 
 
-@cli.command()
+@cli.command(short_help="Everything that is wrong with a scenario; nothing is run.")
 @click.argument("scenarios", nargs=-1, required=True, metavar="SCENARIO...", shell_complete=completing.scenarios)
 @with_overrides
 def validate(scenarios: tuple[str, ...], settings: tuple[str, ...]) -> None:
     """Read scenarios and say everything that is wrong with them; nothing is run."""
-    for found in load_all(scenarios, settings):
+    read = load_all(scenarios, settings)
+    playable(read)
+    for found in read:
         counts = (("arm", found.arms), ("control", found.controls), ("claim", found.claims))
         told = ", ".join(f"{len(things)} {what}{'' if len(things) == 1 else 's'}" for what, things in counts)
         click.echo(f"{found.name}: valid; {told}")
 
 
-@cli.command()
+@cli.command(short_help="Write one page over all runs in a folder.")
 @click.argument("folders", nargs=-1, type=click.Path(path_type=Path), metavar="[DIR]...")
 @with_plugins
 def index(folders: tuple[Path, ...]) -> None:
@@ -192,7 +200,7 @@ def schema() -> None:
     click.echo(json.dumps(schema(registry_of(plugins())), indent=2))
 
 
-@cli.command()
+@cli.command(short_help="One replication, tick by tick.")
 @click.argument("scenario", shell_complete=completing.scenarios)
 @click.option("--arm", required=True, metavar="ARM", help="The arm.", shell_complete=completing.arms)
 @click.option("--replication", type=click.IntRange(min=0), required=True, metavar="N", help="Its replication, from 0.")
@@ -218,7 +226,7 @@ def trace(
     as_json: bool,
     settings: tuple[str, ...],
 ) -> None:
-    """One replication, tick by tick: observe, predict, act, react, learn. Bit-equal to the study."""
+    """One replication, tick by tick: observe, predict, act, react, learn. The same bits as in the run."""
     from simlab.studies.trace import line
     from simlab.studies.trace import trace as play_again
 
@@ -244,6 +252,8 @@ def _play(scenario: Scenario, jobs: int | None, out: Path | None, as_json: bool,
     from simlab.views.results import Results
     from simlab.views.tally import tally
 
+    for study, why in () if quiet else scenario.unplayable.items():
+        tell(f"the study `{study}` cannot be played with these values: {why[0].path}: {why[0].message}")
     with stop_on_sigterm(), progress_of(scenario.name, quiet) as progress:
         record = run(scenario, jobs=jobs, out=out, progress=progress)
     results = Results(record, scenario, command)

@@ -41,6 +41,7 @@ def test_help_is_quick_and_imports_nothing_heavy():
     after = resource.getrusage(resource.RUSAGE_CHILDREN)
     imported = {line.split("|")[-1].strip().split(".")[0] for line in done.stderr.splitlines()}
     assert done.returncode == 0
+    assert "..." not in done.stdout  # what a command is for fits into its line
     assert "click" in imported
     assert imported.isdisjoint(
         {"numpy", "simpy", "scipy", "pandas", "xarray", "pydantic", "ruamel", "rich", "matplotlib", "networkx"}
@@ -109,13 +110,14 @@ def test_a_closed_pipe_ends_quietly():
 
 def test_run_prints_one_object_a_scenario_on_stdout_and_words_on_stderr(folder):
     (folder / "other.yaml").write_text(YAML)
-    done = simlab("run", "mine.yaml", "other.yaml", "--json", "--jobs", "1", "--out", "out", cwd=folder)
+    done = simlab("run", "mine.yaml", "other.yaml", "--json", "--jobs", "1", "--out", "out", "--seed", "4", cwd=folder)
     assert done.returncode == 0, done.stderr
     objects = [json.loads(line) for line in done.stdout.splitlines()]
     assert [found["scenario"] for found in objects] == ["mine", "other"]
     assert objects[0]["replications"] == 2
     assert "report: " in done.stderr
-    assert (folder / "out" / "mine" / "report.html").is_file()
+    page = (folder / "out" / "mine" / "report.html").read_text("utf-8")
+    assert page.index("Told as in mine.yaml; in this run run.seed is 4, not 1.") < page.index("too few for an interval")
     assert (folder / "out" / "other" / "manifest.json").is_file()
 
 

@@ -4,7 +4,12 @@ import json
 from html import unescape
 
 import pytest
+from click.testing import CliRunner
 
+from simlab import load
+from simlab.__main__ import cli
+from simlab.base.errors import StorageError
+from simlab.scenario.problems import ScenarioError
 from tests.studies.market import YAML
 from tests.test_cli import simlab
 
@@ -51,6 +56,32 @@ def test_a_mistake_is_told_with_its_remedy_and_exit_2(folder, args, says):
     assert "Traceback" not in done.stderr
     assert done.stdout == ""
     assert sorted(path.name for path in folder.iterdir()) == ["mine.yaml"]
+
+
+OTHER_HAND = ("--set", "arms.killed.interventions=[{throttle: {at: 2 s}}]")
+
+
+def test_a_study_that_other_values_leave_nothing_to_vary_keeps_nobody_from_a_run(folder, monkeypatch):
+    """`run` says so and plays; whoever asks for that study, or for everything that is wrong, is refused; another one is not."""
+
+    def no(*_: object, **__: object) -> None:
+        raise StorageError("as far as this")
+
+    monkeypatch.chdir(folder)
+    monkeypatch.setattr("simlab.studies.run.run", no)
+    ran = CliRunner().invoke(cli, ["run", "mine.yaml", *OTHER_HAND], standalone_mode=False)
+    assert ran.output.startswith("the study `latency` cannot be played with these values: ")
+    assert ran.output.endswith("as far as this\n")
+    for command in (("validate", "mine.yaml"), ("study", "mine.yaml"), ("study", "mine.yaml", "--only", "latency")):
+        refused = CliRunner().invoke(cli, [*command, *OTHER_HAND], standalone_mode=False)
+        assert isinstance(refused.exception, ScenarioError), command
+        assert "mine.yaml:" in str(refused.exception)
+    assert [
+        study.name for study in load("mine.yaml", arms__killed__interventions=[{"throttle": {"at": "2 s"}}]).studies
+    ] == ["limits"]
+    (folder / "mine.yaml").write_text((YAML + STUDIES).replace("interventions.0", "interventions.7"))
+    with pytest.raises(ScenarioError, match="interventions"):  # what is wrong in the file itself is wrong for everybody
+        load("mine.yaml")
 
 
 def test_sweep_prints_its_verdict_and_leaves_a_page(folder):

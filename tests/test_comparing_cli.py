@@ -31,7 +31,7 @@ def test_two_arms_and_then_two_runs(folder):
         play(load(folder / "mine.yaml", **changed), jobs=1, out=folder / name)
     both = simlab("compare", str(run), "b", "--arm", "shared", cwd=folder)
     assert both.returncode == 0
-    assert "world.flash_crash.limit: 47.0 -> 100.0" in both.stdout
+    assert "world.flash_crash.limit: 47 -> 100" in both.stdout
     assert "“shared”: B against A" in both.stdout
     apart = simlab("compare", str(run), "c", cwd=folder)
     assert apart.returncode == 2
@@ -47,6 +47,9 @@ def test_two_arms_and_then_two_runs(folder):
         (["compare", "mine.yaml"], 2, "name a scenario and two of its arms, or two run directories"),
         (["compare", "mine.yaml", "isolated", "shared", "--arm", "shared"], 2, "two run directories (and there --arm)"),
         (["compare", "a", "b"], 4, "not a run directory"),
+        (["compare", "mine", "isolated", "shared"], 2, "`mine` is neither a scenario nor the directory of a run"),
+        (["compare", "results/mine", "isolated", "shared"], 2, "`results/mine` is neither a scenario nor"),
+        (["compare", ".", "isolated", "shared"], 4, ".: not a run directory"),
         (["compare", "a", "b", "--seed", "3"], 2, "are for a scenario"),
         (["run", "mine.yaml", "--until", "harm<0.1"], 2, "cannot read `harm<0.1`"),
     ],

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 RUN = click.Path(path_type=Path)
 
 
-@click.command()
+@click.command(short_help="Write a run for Prometheus: samples, rules and a dashboard.")
 @click.argument("run", type=RUN, metavar="RUN")
 @with_plugins
 @click.option("--prometheus", "folder", type=RUN, required=True, metavar="DIR", help="Where the files are written.")
@@ -82,7 +82,7 @@ def export(
     show(sections(found))
 
 
-@click.command()
+@click.command(short_help="Serve a run to a real Prometheus as if it happened now.")
 @click.argument("run", type=RUN, metavar="RUN")
 @with_plugins
 @click.option(

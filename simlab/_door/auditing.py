@@ -10,7 +10,7 @@ from simlab._door import completing
 from simlab._door.common import show
 
 
-@click.command()
+@click.command(short_help="What takes everything down, and what to change first.")
 @click.argument("architecture", metavar="ARCHITECTURE", shell_complete=completing.architectures)
 @click.option("as_json", "--json", is_flag=True, help="One JSON object on stdout, all else on stderr.")
 @click.option(

@@ -8,7 +8,7 @@ from simlab._door import completing
 from simlab._door.common import load_all, with_overrides
 
 
-@click.command()
+@click.command(short_help="BibTeX of simlab and of the sources that a scenario names.")
 @click.argument("scenario", shell_complete=completing.scenarios)
 @with_overrides
 def cite(scenario: str, settings: tuple[str, ...]) -> None:

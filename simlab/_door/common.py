@@ -106,8 +106,19 @@ def load_all(
     return found
 
 
+def playable(scenarios: Iterable[Scenario], only: tuple[str, ...] = ()) -> None:
+    """Raise a ScenarioError where a study, or one of `only`, cannot be played with the values that were given."""
+    from simlab.scenario.problems import ScenarioError
+
+    named = [told for one in scenarios for name, told in one.unplayable.items() if not only or name in only]
+    if named:
+        raise ScenarioError(problem for told in named for problem in told)
+
+
 def show(sections: Iterable[Section], *, err: bool = False) -> None:
     """Draw sections with rich, on stderr with `err`; through click, so that a closed pipe ends it quietly and a file holds plain text."""
+    from textwrap import wrap
+
     from rich.console import Console
     from rich.table import Table
     from rich.text import Text
@@ -117,7 +128,9 @@ def show(sections: Iterable[Section], *, err: bool = False) -> None:
         for section in sections:
             console.print(Text(section.heading, style="bold"))
             for line in section.text.splitlines():
-                console.print(Text(line), soft_wrap=line.startswith("    "))
+                points = wrap(line, console.width - 1, subsequent_indent="  ") if line.startswith("- ") else [line]
+                for one in points:
+                    console.print(Text(one), soft_wrap=line.startswith("    "))
             widths = _widths(section, console.width)
             if section.rows and widths is None:
                 for row in section.rows:
@@ -125,7 +138,8 @@ def show(sections: Iterable[Section], *, err: bool = False) -> None:
                     table.add_column(style="dim", no_wrap=True)
                     table.add_column(overflow="fold")
                     for column, cell in zip(section.columns, row, strict=True):
-                        table.add_row(*([Text(column), Text(cell)] if cell else []))
+                        if cell:
+                            table.add_row(Text(column), Text(cell.strip()))
                     console.print(table)
                     console.print()
             elif section.rows:
@@ -133,7 +147,7 @@ def show(sections: Iterable[Section], *, err: bool = False) -> None:
                 for column, width in zip(section.columns, widths or (), strict=True):
                     table.add_column(Text(column, style="dim"), overflow="fold", width=width)
                 for row in section.rows:
-                    table.add_row(*(Text(cell) for cell in row))
+                    table.add_row(*(Text(cell.strip()) for cell in row))
                 console.print(table)
             console.print()
     click.echo(captured.get(), nl=False, err=err)

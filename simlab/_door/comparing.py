@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from simlab.views.results import Results
 
 
-@click.command()
+@click.command(short_help="Two arms, or two runs: every measure, paired.")
 @click.argument(
     "what", nargs=-1, required=True, metavar="SCENARIO A B | RUN_A RUN_B", shell_complete=completing.compared
 )
@@ -48,7 +48,7 @@ def compare(
     from simlab.views.compared import tables
     from simlab.views.comparison import document
 
-    played = len(what) == 3 and not (Path(what[0]) / "manifest.json").is_file()
+    played = len(what) == 3 and not _is_run(what[0])
     if len(what) not in (2, 3) or (arms and len(what) == 3):
         raise click.UsageError("name a scenario and two of its arms, or two run directories (and there --arm)")
     if not played and (settings or replications is not None or seed is not None):
@@ -72,6 +72,29 @@ def compare(
     click.echo(found.verdict, err=as_json)
     if out is not None:
         click.echo(f"page: {found.report(out)}", err=as_json)
+
+
+def _is_run(what: str) -> bool:
+    """Whether a run is meant, and not a scenario. Raises InputError where it is neither."""
+    from simlab.base.errors import InputError, nearest
+    from simlab.scenario.shipped import ENDINGS, shipped
+
+    path = Path(what)
+    if (path / "manifest.json").is_file():
+        return True
+    if what in shipped() or path.is_file() or path.suffix in ENDINGS:
+        return False
+    if path.is_dir():
+        return True  # to be told what is missing there
+    beside = path.parent.glob("*/manifest.json") if path.parent.is_dir() else ()
+    close = nearest(path.name, [one.parent.name for one in beside])
+    guess = str(path.parent / close) if close else nearest(what, shipped())
+    hint = (
+        f"did you mean `{guess}`?"
+        if guess
+        else "`simlab list` names the scenarios, and `simlab run` says where its run is"
+    )
+    raise InputError(f"`{what:.200}` is neither a scenario nor the directory of a run; {hint}")
 
 
 def _results(scenario: Scenario, jobs: int | None, settings: tuple[str, ...]) -> Results:

@@ -61,7 +61,7 @@ def _named(context: click.Context, key: str) -> list[str]:
     return named_under(path, key) if path else []
 
 
-@click.command()
+@click.command(short_help="The script for completion in bash, zsh or fish.")
 @click.argument("shell", type=click.Choice(SHELLS))
 @click.pass_context
 def completion(context: click.Context, shell: str) -> None:

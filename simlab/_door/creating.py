@@ -19,7 +19,7 @@ FILES = {"{name}.py": "world", "{name}.yaml": "scenario", "test_{name}.py": "tes
 MOST = 40  # letters in a name
 
 
-@click.command()
+@click.command(short_help="Begin a world of your own, with a scenario and a test.")
 @click.argument("name")
 @click.option(
     "--dir",

@@ -30,7 +30,7 @@ HELP = """\
   wait SECONDS, note TEXT, done                             (models: 0 2-3; none for all)"""
 
 
-@click.command()
+@click.command(short_help="Hold the 3 AM drill: you are paged, and the clock runs.")
 @click.option(
     "--seed", type=click.IntRange(min=0), metavar="N", help="Decides symptom, cause and luck; by default any."
 )

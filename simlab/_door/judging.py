@@ -11,7 +11,7 @@ from simlab._door import completing
 from simlab._door.common import command_of, load_all, progress_of, show, tell, with_overrides, with_size
 
 
-@click.command()
+@click.command(short_help="How early detectors warn of harm, and how often in vain.")
 @click.argument("scenarios", nargs=-1, required=True, metavar="SCENARIO...", shell_complete=completing.scenarios)
 @with_overrides
 @with_size
@@ -49,7 +49,7 @@ def score(
             show(sections(scenario, card))
 
 
-@click.command()
+@click.command(short_help="Hold the seven drills on a design: is it ready?")
 @click.argument("scenario", shell_complete=completing.scenarios)
 @with_overrides
 @with_size

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from simlab._door import completing
-from simlab._door.common import command_of, load_all, progress_of, refreshed, with_overrides, with_size
+from simlab._door.common import command_of, load_all, playable, progress_of, refreshed, with_overrides, with_size
 
 if TYPE_CHECKING:
     from simlab.views.studied import Told
@@ -27,14 +27,17 @@ def with_place(command: Callable[..., Any]) -> Callable[..., Any]:
     return command
 
 
-@click.command()
+@click.command(short_help="Play a scenario at many points: where does the order turn?")
 @click.argument("scenario", shell_complete=completing.scenarios)
 @click.argument("axes", nargs=-1, required=True, metavar="PATH=VALUES...")
 @click.option("--arms", metavar="A,B,...", help="The arms to play, the baseline first; all by default.")
 @click.option("--measure", metavar="NAME", help="The measure that is asked for; by default the scenario's headline.")
 @click.option("--stat", metavar="STAT", help="harm, mean, median, p95 or '{exceeds: x}'; by default harm if declared.")
 @click.option(
-    "--design", metavar="DESIGN", default="grid", help="grid (default), lhs (Latin hypercube) or sobol (indices)."
+    "--design",
+    metavar="DESIGN",
+    default="grid",
+    help="grid (default), lhs (Latin hypercube) or sobol (sensitivity indices).",
 )
 @click.option("--points", type=int, metavar="N", help="Points of lhs; sobol plays N x (axes + 2), N a power of two.")
 @with_overrides
@@ -85,7 +88,7 @@ def sweep(
     return _say(told, as_json, quiet)
 
 
-@click.command()
+@click.command(short_help="Play a scenario's own studies into its report.")
 @click.argument("scenarios", nargs=-1, required=True, metavar="SCENARIO...", shell_complete=completing.scenarios)
 @click.option(
     "--only",
@@ -119,6 +122,7 @@ def study(
     from simlab.views.studied import play_studies
 
     found = load_all(scenarios, settings, replications, seed)
+    playable(found, only)
     named = [only or tuple(s.name for s in one.studies) or ("",) for one in found]
     chosen = [[study_of(one, name, replications) for name in names] for one, names in zip(found, named, strict=True)]
     worst, tradeoffs = 0, []

@@ -13,7 +13,7 @@ import click
 from simlab._door.common import show
 
 
-@click.command()
+@click.command(short_help="Run the detectors on recorded metrics of your own.")
 @click.argument("metrics", type=click.Path(path_type=Path), metavar="METRICS")
 @click.option("--time", required=True, metavar="COLUMN", help="Seconds, a Unix epoch, or ISO 8601.")
 @click.option("--predictions", required=True, metavar="COLUMNS", help="One a model: p1,p2 or 'pred_*'.")

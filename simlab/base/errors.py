@@ -43,10 +43,13 @@ def nearest(word: str, known: Iterable[str]) -> str | None:
 
 
 def did_you_mean(word: str, known: Iterable[str]) -> str:
-    """A hint such as "did you mean `precincts`? (known: busy_rate, precincts)"; of many names only the nearest, if there is one."""
+    """A hint such as "did you mean `precincts`? (known: busy_rate, precincts)", or "known: busy_rate, precincts" where none is near.
+
+    Of many names only the nearest is told, if there is one.
+    """
     names = sorted(known)
     guess = nearest(word, names)
     if guess and len(names) > MANY:
         return f"did you mean `{guess}`?"
-    hint = f"did you mean `{guess}`? " if guess else ""
-    return f"{hint}(known: {', '.join(names)})"
+    told = f"known: {', '.join(names) or 'none'}"
+    return f"did you mean `{guess}`? ({told})" if guess else told

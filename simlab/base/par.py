@@ -16,6 +16,7 @@ from typing import Annotated, Any, NamedTuple, cast, final, get_args, get_origin
 
 from simlab.base.errors import ParameterError, did_you_mean
 
+NO_LIMIT = 1e300  # the default of a bound that binds nothing
 CHOSEN = "chosen"
 
 

@@ -59,6 +59,11 @@ def seconds(text: str, *, negative: bool = True) -> float:
     return value
 
 
+def unit_called(word: str) -> str | None:
+    """The unit that a word such as `week`, `Weeks` or `hour` names, or None."""
+    return word.lower() if word.lower() in UNITS else _MEANT.get(word.lower())
+
+
 def pretty(value: float) -> str:
     """A time in seconds as a person would write it; `seconds` reads the very same number back."""
     if not abs(value) < 1e15:

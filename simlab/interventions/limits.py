@@ -9,11 +9,9 @@ import numpy as np
 
 from simlab.base.arrays import Bools
 from simlab.base.errors import InputError, ParameterError
-from simlab.base.par import Par
+from simlab.base.par import NO_LIMIT, Par
 from simlab.base.world import Action
 from simlab.interventions.intervention import Intervention, Moment, Seam, Setting, handed, over
-
-NONE = 1e300  # no limit
 
 
 @final
@@ -27,9 +25,9 @@ class Limits(Intervention):
 
     seam: ClassVar[Seam] = "action"
 
-    low: Annotated[float, Par("1", "least action, in the world's unit")] = -NONE
-    high: Annotated[float, Par("1", "largest action, in the world's unit")] = NONE
-    step: Annotated[float, Par("1", "largest change of an action from one tick to the next", low=0)] = NONE
+    low: Annotated[float, Par("1", "least action, in the world's unit")] = -NO_LIMIT
+    high: Annotated[float, Par("1", "largest action, in the world's unit")] = NO_LIMIT
+    step: Annotated[float, Par("1", "largest change of an action from one tick to the next", low=0)] = NO_LIMIT
 
     def check(self) -> None:
         """Raise ParameterError where nothing lies between the bounds."""

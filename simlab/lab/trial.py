@@ -198,7 +198,7 @@ class Trial:
             if trace.parameter not in live:
                 hint = did_you_mean(trace.parameter, live) if live else "this world has none"
                 raise InputError(f"trace of `{trace.parameter}`: not a live parameter; {hint}")
-            for value in {min(trace.values), max(trace.values), trace.values[0]}:
+            for value in (max(trace.values), min(trace.values)):
                 replace(self.world, **{trace.parameter: value})  # type: ignore[type-var]
 
     def times(self) -> Floats:

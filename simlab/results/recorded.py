@@ -12,15 +12,19 @@ from simlab.base.errors import InputError
 from simlab.results import tables
 from simlab.results.metrics import GAP, in_order, numbers
 from simlab.results.tables import missing, visible
-from simlab.results.times import clock
+from simlab.results.times import EARLIEST, clock
 
 
 class Recorded(NamedTuple):
-    """Values `(t,)`, their times in seconds since the first `(t,)`, and the place of each row for messages."""
+    """Values `(t,)`, their times in seconds since the first `(t,)`, and the place of each row for messages.
+
+    `counted` says that times were read as so many seconds from some start, and are neither dates nor an epoch.
+    """
 
     times: Floats
     values: Floats
     places: tuple[str, ...]
+    counted: bool = False
 
 
 def series(path: Path, column: str, time: str | None, every: float | None = None, gap: float | None = None) -> Recorded:
@@ -59,4 +63,5 @@ def series(path: Path, column: str, time: str | None, every: float | None = None
             f"{places[i + 1]}: {visible(time)}: a gap of {steps[i]:,.6g} s before it, and at most {longest:,.6g} s are read; "
             "fill it, or say how long a value holds with `gap:`"
         )
-    return Recorded(times, rows[:, 0], places)
+    first = stamp(0)
+    return Recorded(times, rows[:, 0], places, not isinstance(first, str) and abs(first) < EARLIEST)

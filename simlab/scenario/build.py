@@ -15,12 +15,13 @@ from simlab.scenario.axes import put_axes
 from simlab.scenario.claiming import Claims, Names
 from simlab.scenario.parts import Part, Parts, several, sides
 from simlab.scenario.patch import only, put, put_all
+from simlab.scenario.problems import Problem
 from simlab.scenario.reader import Node, join, plain, plant
 from simlab.scenario.registry import HOUSE, Registry
 from simlab.scenario.scenario import USUAL, Arm, Control, Factorial, Limits, Row, Scenario, Study, Vanish
 from simlab.scenario.setup import Common, Setup, usual_stride
 from simlab.scenario.stopping import until
-from simlab.scenario.studying import Around, Studying
+from simlab.scenario.studying import Around, read_studies
 from simlab.scenario.tracing import Tracing
 from simlab.scenario.walker import Walker, show
 
@@ -37,7 +38,8 @@ def build(
 ) -> Scenario:
     """The scenario that a document says; also the `resolved` document of another one, which gives an equal scenario.
 
-    `overrides` are other values by dotted path. Raises ScenarioError with every problem that was found.
+    `overrides` are other values by dotted path; a study that cannot be played with them is left out, and kept as `unplayable`.
+    Raises ScenarioError with every problem that was found.
     """
     walker = Walker()
     tree = plant(document)
@@ -46,16 +48,17 @@ def build(
         walker.problems.stop_if_any()
     for dotted, value in (overrides or {}).items():
         tree = put(tree, dotted, value, walker)
-    scenario = _Builder(walker, registry, tree).scenario(name, path)
+    scenario = _Builder(walker, registry, tree, lenient=bool(overrides)).scenario(name, path)
     return _whole(scenario, walker)
 
 
-def rebuild(document: Mapping[str, Any], name: str, registry: Registry = HOUSE) -> Scenario:
-    """The scenario of a stored document, which may be that of a study's point. Raises ScenarioError."""
-    walker = Walker()
-    return _whole(
-        _Builder(walker, registry, plant(document), part=not document.get("controls")).scenario(name, None), walker
-    )
+def rebuild(
+    document: Node | Mapping[str, Any], name: str, registry: Registry = HOUSE, path: str | None = None
+) -> Scenario:
+    """The scenario of a stored document, which has no studies any more, and may be that of a study's point. Raises ScenarioError."""
+    walker, tree = Walker(), plant(document)
+    part = not (isinstance(tree.value, dict) and "controls" in tree.value and tree.value["controls"].value)
+    return _whole(_Builder(walker, registry, tree, part=part, stored=True).scenario(name, path), walker)
 
 
 def build_point(
@@ -87,10 +90,17 @@ def _whole(scenario: Scenario | None, walker: Walker) -> Scenario:
 
 @final
 class _Builder:
-    """Reads one document; as a `part` of one, a study's point, it needs no controls, and its arms may play alike."""
+    """Reads one document; as a `part` of one, a study's point, it needs no controls, and its arms may play alike.
 
-    def __init__(self, walker: Walker, registry: Registry, tree: Node, part: bool = False) -> None:
-        self._walker, self._registry, self._tree, self._part = walker, registry, tree, part
+    `lenient` leaves out studies that cannot be played: with other values nobody asked for them. One that was `stored` has none.
+    """
+
+    def __init__(
+        self, walker: Walker, registry: Registry, tree: Node,
+        part: bool = False, lenient: bool = False, stored: bool = False,
+    ) -> None:  # fmt: skip
+        self._walker, self._registry, self._tree = walker, registry, tree
+        self._part, self._lenient, self._stored = part, lenient, stored
         self._before = walker.faults
         self._parts = Parts(walker, registry)
         self._setup = Setup(walker, self._parts)
@@ -136,7 +146,8 @@ class _Builder:
         waits, waits_shown = until(walker, run, world, list(bodies), top["harm"] is not None, stat)
         controls, controls_shown = self._controls(common, bodies, world)
         studies = top.get("studies")
-        names = Names(list(bodies), list(controls_shown), list(walker.mapping(studies, "studies")) if studies else [])
+        called = None if self._stored else list(walker.mapping(studies, "studies")) if studies else []
+        names = Names(list(bodies), list(controls_shown), called)
         known = design is not None or top["factorial"] is None  # else nobody knows what its arms are called
         claims, claims_shown = Claims(walker, self._parts).read(top["claims"] if known else None, world, names)
         rows, rows_shown = self._rows(world, names) if known else ([], [])
@@ -158,13 +169,13 @@ class _Builder:
             "factorial": None if design is None else _tidy(plain(top["factorial"])),
         }  # fmt: skip
         resolved = {key: value for key, value in resolved.items() if value is not None}
-        studies = self._studies(resolved, world)
+        studies, unplayable = self._studies(resolved, world)
         return Scenario(
             name=name, title=top["title"], story=top["story"], arms=tuple(arms), controls=tuple(controls),
             claims=tuple(claims), harm=harm, record=record, scoreboard=tuple(rows), replications=run["replications"],
             seed=run["seed"], allow_diverged=run["allow_diverged"], resolved=resolved, readiness=limits, path=path,
-            studies=tuple(studies), factorial=design, until=waits, beside=beside,
-            registry=self._registry,
+            studies=studies, factorial=design, until=waits, beside=beside,
+            registry=self._registry, unplayable=unplayable,
         )  # fmt: skip
 
     def _run(self, world: Part) -> dict[str, Any]:
@@ -413,20 +424,28 @@ class _Builder:
             found[name] = self._walker.value(text, join("yours", name), str, keys.TOP["story"].par)
         return found
 
-    def _studies(self, resolved: dict[str, Any], world: Part) -> list[Study]:
-        """The studies, held against everything else; their documents go into `resolved`."""
+    def _studies(
+        self, resolved: dict[str, Any], world: Part
+    ) -> tuple[tuple[Study, ...], Mapping[str, tuple[Problem, ...]]]:
+        """The studies, held against everything else, and what is wrong with those that are left out; documents go into `resolved`."""
         node = self._top["studies"]
         if node is None:
-            return []
+            return (), {}
 
         def point(tree: Node, walker: Walker) -> Scenario | None:
             return _Builder(walker, self._registry, tree, part=True).scenario("", None)
 
         measures = {**(world.owner.measures if world.owner else {}), **self._parts.readings}
-        around = Around(dict(resolved), measures, "harm" in resolved, point, Claims(self._walker, self._parts).stat)
-        studies, documents = Studying(self._walker, around).studies(node)
+        known = dict(resolved)
+
+        def around(walker: Walker) -> Around:
+            return Around(known, measures, "harm" in known, point, Claims(walker, self._parts).stat)
+
+        found, documents, unplayable = read_studies(self._walker, node, around)
+        for problem in () if self._lenient else (one for problems in unplayable.values() for one in problems):
+            self._walker.problems.add(*problem)
         resolved |= {"studies": documents} if documents else {}
-        return studies
+        return found, unplayable
 
     def _refuse_twins(self, arms: list[Arm]) -> None:
         """Two arms that play alike are one arm."""

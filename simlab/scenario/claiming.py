@@ -20,7 +20,7 @@ class Names(NamedTuple):
 
     arms: list[str]
     controls: list[str]
-    studies: list[str]
+    studies: list[str] | None  # None where nobody knows any more
 
 
 @final
@@ -63,6 +63,8 @@ class Claims:
             ("over", names.studies, "study"),
         )
         for key, known, what in kinds:
+            if known is None:
+                continue
             self._walker.one_of(values[key], known, entry.value.get(key, entry), f"{path}.{key}", what)
         for i, arm in enumerate(values["order"] or ()):
             self._walker.one_of(arm, names.arms, entry.value["order"].value[i], f"{path}.order.{i}", "arm")

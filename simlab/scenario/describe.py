@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 
-from simlab.base.par import Par, parameters
+from simlab.base.par import NO_LIMIT, Par, parameters
 from simlab.base.units import pretty
 from simlab.scenario.axes import shown
 from simlab.scenario.factorial import title_of
@@ -36,13 +36,18 @@ def sections(scenario: Scenario) -> Iterator[Section]:
         yield _parameters("Brain", kind, type(brain))
     if "yours" in document:
         known = parameters(type(trial.world))
-        live = {True: "yes, with `trace:`", False: "no"}
-        mine = tuple((n, known[n].par.unit, text, live[known[n].par.live]) for n, text in document["yours"].items())
-        yield Section("Make it yours", "", ("parameter", "unit", "set it from", "may follow a record"), mine)
+        mine = tuple(
+            (n, _unit(known[n].par), " ".join(text.split()), "live" if known[n].par.live else "")
+            for n, text in document["yours"].items()
+        )
+        follow = "What is live may follow a record, by `trace:`." if any(row[-1] for row in mine) else ""
+        yield Section("Make it yours", follow, ("parameter", "unit", "set it from", ""), mine)
     rhythm = {key: value for key, value in document["schedule"].items() if value is not False}
-    yield Section("Retraining", ", ".join(key if value is True else f"{key} {value}" for key, value in rhythm.items()))
-    measures = trial.world.measures.items()
-    yield Section("Measures", "", ("measure", "unit", "what it is"), tuple((n, m.unit, m.about) for n, m in measures))
+    plan = ", ".join(key if value is True else f"{key} {value}" for key, value in rhythm.items())
+    never = rhythm.get("every") == pretty(0.0)
+    yield Section("Retraining", "on no schedule: never, or after every answer" if never else plan)
+    told = tuple((n, "" if m.unit == "1" else m.unit, m.about) for n, m in trial.world.measures.items())
+    yield Section("Measures", "", ("measure", "unit", "what it is"), told)
     if "harm" in document:
         yield Section("Harm", _flat(document["harm"]))
     if document["shocks"]:
@@ -89,7 +94,16 @@ def _arm(arm: Arm, document: Mapping[str, Any]) -> tuple[str, ...]:
     told = document["arms"][arm.name]
     own = {key: told[key] for key in ("brain", "schedule", "interventions", "set") if told.get(key)}
     own |= {"shocks": told["shocks"] or "none"} if told["shocks"] != list(document["shocks"]) else {}
-    return arm.name, arm.title, arm.wiring, _flat(own)
+    return arm.name, arm.title, arm.wiring, _flat(_brief(own))
+
+
+def _brief(value: Any) -> Any:
+    """A document without the scrapes and latencies of hands that act at once."""
+    if isinstance(value, Mapping):
+        idle = {"scrape": value.get("scrape") == pretty(0.0)}
+        idle["latency"] = isinstance(late := value.get("latency"), Mapping) and late.get("median") == pretty(0.0)
+        return {key: _brief(inside) for key, inside in value.items() if not idle.get(key)}
+    return [_brief(inside) for inside in value] if isinstance(value, list) else value
 
 
 def _factorial(design: Factorial, document: Mapping[str, Any]) -> Iterator[Section]:
@@ -151,7 +165,9 @@ def _flat(value: Any) -> str:
         return ", ".join(f"{key}: {_nested(inside)}" for key, inside in value.items())
     if isinstance(value, list | tuple):
         return ", ".join(_nested(inside) for inside in value)
-    return str(value).lower() if isinstance(value, bool) else f"{value:g}" if isinstance(value, float) else str(value)
+    if isinstance(value, float):
+        return "no limit" if abs(value) >= NO_LIMIT else f"{value:g}"
+    return str(value).lower() if isinstance(value, bool) else str(value)
 
 
 def _nested(value: Any) -> str:

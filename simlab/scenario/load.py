@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from simlab.base.errors import did_you_mean, nearest
+from simlab.base.errors import MANY, did_you_mean, nearest
 from simlab.scenario.build import build
 from simlab.scenario.problems import Mark, Problem, ScenarioError, Source
 from simlab.scenario.reader import MOST_BYTES, Node, plant, read
@@ -73,7 +73,9 @@ def find(name_or_path: str | Path, kind: str = "") -> Path:
         return path
     if path.name == text and not text.endswith(ENDINGS):
         what = kind.removesuffix("s") or "scenario"
-        raise _refusal(f"no {what} is called `{text:.80}`", did_you_mean(text[:80], known) if known else "")
+        many = len(known) > MANY and not nearest(text[:80], known)
+        hint = "`simlab list` names them" if many else did_you_mean(text[:80], known) if known else ""
+        raise _refusal(f"no {what} is called `{text:.80}`", hint)
     raise _refusal(f"no file `{text:.200}`", _neighbour(path))
 
 

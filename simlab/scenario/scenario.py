@@ -8,6 +8,7 @@ from types import MappingProxyType
 from typing import Any, Literal, NamedTuple, final
 
 from simlab.lab.trial import Harm, Trial
+from simlab.scenario.problems import Problem
 from simlab.scenario.registry import HOUSE, Registry
 
 
@@ -185,6 +186,7 @@ class Scenario:
     """A scenario, ready to run. `resolved` is the JSON-like document it came from with every default filled in.
 
     `beside` is a measure that is drawn beside the headline's in the first picture. `registry` is where its names were looked up.
+    `unplayable` are studies of the file that cannot be played with other values that were given, and why.
     """
 
     name: str
@@ -207,6 +209,7 @@ class Scenario:
     until: Until | None = None
     beside: str | None = None
     registry: Registry = field(default=HOUSE, compare=False, repr=False)
+    unplayable: Mapping[str, tuple[Problem, ...]] = field(default_factory=dict, compare=False, repr=False)
 
     @property
     def most(self) -> int:

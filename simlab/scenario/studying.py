@@ -9,6 +9,7 @@ from simlab.base.errors import did_you_mean
 from simlab.lab.score import SCORES
 from simlab.scenario import axes, blocks, keys
 from simlab.scenario.patch import put
+from simlab.scenario.problems import Problem
 from simlab.scenario.reader import Node, join, plain, plant
 from simlab.scenario.scenario import Axis, Scenario, Study
 from simlab.scenario.setup import usual_stride
@@ -40,21 +41,35 @@ class Around(NamedTuple):
     stat: Callable[[Node | str, str, tuple[str, ...]], tuple[Any, float | None]]
 
 
+class Studies(NamedTuple):
+    """Studies in their order, the document of each by name, and what is wrong with those that cannot be played."""
+
+    found: tuple[Study, ...]
+    documents: Mapping[str, Any]
+    unplayable: Mapping[str, tuple[Problem, ...]]
+
+
+def read_studies(walker: Walker, node: Node, around: Callable[[Walker], Around], path: str = "studies") -> Studies:
+    """All studies, each read by itself, so that one which cannot be played does not keep anybody from the others."""
+    example = "{limits: {sweep: {world.flash_crash.limit: [70, 140, 280]}, because: ...}}"
+    found, documents, unplayable = [], {}, {}
+    for name, body in walker.names(node, path, "study", example).items():
+        own = Walker()
+        study, document = Studying(own, around(own)).study(name, body, join(path, name))
+        if study:
+            found.append(study)
+            documents[name] = document
+        else:
+            unplayable[name] = tuple(own.problems.found)
+    return Studies(tuple(found), documents, unplayable)
+
+
 @final
 class Studying:
     """Reads studies with one walker."""
 
     def __init__(self, walker: Walker, around: Around) -> None:
         self._walker, self._around = walker, around
-
-    def studies(self, node: Node, path: str = "studies") -> tuple[list[Study], dict[str, Any]]:
-        """All studies, with their documents."""
-        example = "{limits: {sweep: {world.flash_crash.limit: [70, 140, 280]}, because: ...}}"
-        found, documents = [], {}
-        for name, body in self._walker.names(node, path, "study", example).items():
-            study, documents[name] = self.study(name, body, join(path, name))
-            found += [study] if study else []
-        return found, documents
 
     def study(self, name: str, body: Node, path: str) -> tuple[Study | None, dict[str, Any]]:
         """One study, with its document; None after faults."""

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 from typing import Any, NamedTuple, final
 
 from simlab.base.errors import InputError, did_you_mean
 from simlab.base.par import Parameter, parameters
-from simlab.base.units import UNITS, pretty
+from simlab.base.units import UNITS, pretty, unit_called
 from simlab.lab.traces import Trace
 from simlab.results.recorded import series
 from simlab.scenario import keys
@@ -23,12 +24,22 @@ EXAMPLE = "{demand: {file: demand.csv, time: t, unit: 1/day}}"
 
 
 class Rows(NamedTuple):
-    """What was recorded: times in seconds from 0 on, values as they were written, where each stands, and whence they come."""
+    """What was recorded: times in seconds from 0 on, values as they were written, where each stands, and whence they come.
+
+    `counted` is the column of times whose numbers were read as seconds, if any.
+    """
 
     times: tuple[float, ...]
     values: tuple[float, ...]
     places: tuple[str, ...]
     source: str
+    counted: str | None = None
+
+    @property
+    def misread(self) -> str:
+        """The unit that the column of times is called after, where its numbers were read as seconds: `week`; else ""."""
+        unit = unit_called(self.counted or "") or ""
+        return "" if unit == "s" else unit
 
 
 def factor(unit: str, wanted: str) -> float | None:
@@ -96,6 +107,10 @@ class Tracing:
         rows = self._rows(values, node, path, parameter.name)
         if rows is None:
             return None
+        if len(rows.times) < 2:
+            what = f"{rows.places[0] if rows.places else 'no row'}: is all there is, and a record has two rows or more"
+            self._walker.fault(node.place, path, what, f"for a constant give the world's own `{parameter.name}`")
+            return None
         scaled = tuple(value * by for value in rows.values)
         for value, read, place in zip(scaled, rows.values, rows.places, strict=True):
             wrong = parameter.par.why_not(value)
@@ -107,19 +122,32 @@ class Tracing:
                 )
                 self._walker.fault(node.place, path, f"{place}: {what}", parameter.par.about)
                 return None
+        typed = tuple(int(value) for value in scaled) if parameter.kind is int else scaled
+        for value in (max(typed), min(typed)):  # bounds that the world draws itself, told once and not by every arm
+            wrong = self._refusal(parameter.name, value)
+            if wrong:
+                self._walker.fault(node.place, path, f"{rows.places[typed.index(value)]}: {wrong}", parameter.par.about)
+                return None
         tick = self._world.made.tick if self._world.made is not None else 0.0
         steps = [later - time for time, later in pairwise(rows.times)]
         if steps and 0 < min(steps) < tick * (1 - 1e-9):
             what = f"rows are {pretty(min(steps))} apart, and the world goes in ticks of {pretty(tick)}"
-            self._walker.fault(node.place, path, what, "average them to one row a tick")
+            hint = (
+                f"if a row is a {rows.misread}, write `every: 1 {rows.misread}` in the place of `time: {rows.counted}`"
+            )
+            if not rows.misread:
+                hint = "average them to one row a tick" + (f"; `{rows.counted}` counts seconds" if rows.counted else "")
+            self._walker.fault(node.place, path, what, hint)
             return None
         last = rows.times[-1] - rows.times[-2] if len(rows.times) > 1 else values["every"] or math.inf
         ends = rows.times[-1] + last  # the last value holds as long as the one before
         if horizon is not None and not values["repeat"] and ends < horizon * (1 - 1e-9):
             what = f"covers {pretty(ends)} of the {pretty(horizon)} that are played"
-            self._walker.fault(node.place, path, what, "shorten `run.horizon`, or say `repeat: true` to begin it anew")
+            hint = "shorten `run.horizon`, or say `repeat: true` to begin it anew"
+            if rows.misread:
+                hint = f"`{rows.counted}` counts seconds: write `every: 1 {rows.misread}` in its place; or {hint}"
+            self._walker.fault(node.place, path, what, hint)
             return None
-        typed = tuple(int(value) for value in scaled) if parameter.kind is int else scaled
         shown = show(keys.TRACE, {**values, "file": None, "time": None, "column": None, "every": None, "gap": None})
         shown |= {"values": list(rows.values), "times": list(rows.times), "source": rows.source, "every": f"{last!r} s"}
         try:
@@ -128,6 +156,15 @@ class Tracing:
             self._walker.fault(node.place, path, str(error))
             return None
         return trace, {key: value for key, value in shown.items() if value != "inf s"}
+
+    def _refusal(self, name: str, value: float) -> str:
+        """Why the world cannot take another value of one of its parameters, or ""."""
+        try:
+            if self._world.made is not None:
+                replace(self._world.made, **{name: value})
+        except InputError as error:
+            return str(error)
+        return ""
 
     def _rows(self, values: dict[str, Any], node: Node, path: str, name: str) -> Rows | None:
         """The rows of a file, or those that are written out."""
@@ -162,4 +199,5 @@ class Tracing:
             )
             return None
         source = values["source"] or f"column {column} of {Path(values['file']).name}"
-        return Rows(tuple(found.times.tolist()), tuple(found.values.tolist()), found.places, source)
+        counted = values["time"] if found.counted else None
+        return Rows(tuple(found.times.tolist()), tuple(found.values.tolist()), found.places, source, counted)

@@ -58,7 +58,12 @@ def plan(
 
 
 def study_of(scenario: Scenario, name: str, replications: int | None = None) -> Study:
-    """One of a scenario's own studies, with another number of replications if one is given. Raises InputError for an unknown one."""
+    """One of a scenario's own studies, with another number of replications if one is given.
+
+    Raises InputError for an unknown one, and ScenarioError for one that cannot be played with the values that were given.
+    """
+    if name in scenario.unplayable:
+        raise ScenarioError(scenario.unplayable[name])
     known = {study.name: study for study in scenario.studies}
     if name not in known:
         what = (

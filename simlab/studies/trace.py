@@ -12,6 +12,7 @@ from threadpoolctl import threadpool_limits
 
 from simlab.base.arrays import Array
 from simlab.base.errors import InputError, did_you_mean
+from simlab.base.units import pretty
 from simlab.lab.cohort import play
 from simlab.lab.outcome import Outcome
 from simlab.scenario.scenario import Scenario
@@ -61,8 +62,11 @@ def line(step: Step, as_json: bool) -> str:
     """One stage of a tick as a line; as JSON, what is undefined is null."""
     if not as_json:
         value = step.value
-        shown = value if isinstance(value, dict) else np.array2string(value, precision=6, threshold=12, edgeitems=4)
-        return f"{step.tick:8d}  {step.time:12.6g} s  {step.stage:8s}  {' '.join(str(shown).split())}"
+        if isinstance(value, dict):
+            shown = ", ".join(f"{name} {x:.6g}" if isinstance(x, float) else f"{name} {x}" for name, x in value.items())
+        else:
+            shown = np.array2string(value, precision=6, threshold=12, edgeitems=4)
+        return f"{step.tick:8d}  {pretty(step.time):>14}  {step.stage:8s}  {' '.join(shown.split())}"
     return json.dumps({"tick": step.tick, "time": step.time, "stage": step.stage, "value": _plain(step.value)})
 
 

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from simlab.scenario.describe import Section
 from simlab.studies.compare import Contrasts, Pair, Row
 from simlab.studies.statistics import FEW
+from simlab.views.pictures import unit_of
 from simlab.views.verdict import Headline, headline
 from simlab.views.words import DASH, count, human, interval, listed, number, percent, points, sentence, signed
 
@@ -98,7 +99,9 @@ def _others(found: Contrasts, pair: Pair) -> str:
         return f"; all {len(rest)} other measures are the same too, to the bit" if rest else ""
     if not clear:
         return "; no other measure differs clearly"
-    named = [f"{_named(one, pair)} ({_apart(one, pair)})" for one in clear[:TOLD]]
+    named = [
+        f"{'harm' if one is pair.harm else human(one.measure)} ({_apart(one, pair, found)})" for one in clear[:TOLD]
+    ]
     which = "clearest in " if len(clear) > TOLD else ""
     return f"; {len(clear)} of {len(rest)} other measures differ{'s' if len(clear) == 1 else ''} clearly: {which}{listed(named)}"
 
@@ -137,7 +140,7 @@ def rows_of(found: Contrasts, pair: Pair) -> tuple[tuple[str, ...], ...]:
         say = percent if share else number
         ci = row.difference.interval
         width = ci[1] - ci[0] if ci else 1.0
-        ends = DASH if ci is None and not row.same else interval(ci) if not share else _in_points(ci, width)
+        ends = DASH if ci is None else _in_points(ci, width) if share else interval(ci)
         word = "same" if row.same else "clear" if row.clear else ""
         rows.append(
             (
@@ -153,15 +156,24 @@ def rows_of(found: Contrasts, pair: Pair) -> tuple[tuple[str, ...], ...]:
     return tuple(rows)
 
 
-def _in_points(ci: list[float] | None, width: float) -> str:
-    return DASH if ci is None else " to ".join(points(end, width).removeprefix("+") for end in ci)
+def _in_points(ci: list[float], width: float) -> str:
+    return " to ".join(points(end, width).removeprefix("+") for end in ci)
 
 
-def _named(row: Row, pair: Pair, found: Contrasts | None = None) -> str:
+def unit(found: Contrasts, measure: str) -> str:
+    """The unit of a measure, "" where it is a pure number."""
+    declared = unit_of(found.a.scenario, found.a.record, measure)
+    return "" if declared == "1" else declared
+
+
+def _named(row: Row, pair: Pair, found: Contrasts) -> str:
+    """The row's heading: what is compared, and in what unit."""
     if row is pair.harm:
-        return headline(found.a.scenario).label if found else "harm"
-    return human(row.measure)
+        return headline(found.a.scenario).label
+    return ", ".join(filter(None, (human(row.measure), unit(found, row.measure))))
 
 
-def _apart(row: Row, pair: Pair) -> str:
-    return f"{points(row.difference.value)} points" if row is pair.harm else signed(row.difference.value)
+def _apart(row: Row, pair: Pair, found: Contrasts) -> str:
+    if row is pair.harm:
+        return f"{points(row.difference.value)} points"
+    return f"{signed(row.difference.value)} {unit(found, row.measure)}".rstrip()

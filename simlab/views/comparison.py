@@ -15,11 +15,12 @@ from simlab.base.errors import StorageError
 from simlab.results.disk import dumps, plain, storage, text
 from simlab.results.disk import write as write_file
 from simlab.studies.compare import Contrasts, as_json, identity
-from simlab.views.compared import COLUMNS, called, heading, main_row, rows_of, topic, verdict
+from simlab.views.compared import COLUMNS, called, heading, main_row, rows_of, topic, unit, verdict
 from simlab.views.figures import Level, forest
 from simlab.views.ink import INK, Drawing, drawing, style
 from simlab.views.markup import Html, element, grid, paragraph, picture, section, table, together
-from simlab.views.words import count, human, interval, number, points, signed, slug
+from simlab.views.pictures import named
+from simlab.views.words import count, interval, number, points, signed, slug
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -117,7 +118,8 @@ def _forest(found: Contrasts, measure: str | None) -> _Forest:
         title = " to ".join(dict.fromkeys(pair.titles))
         known = None if math.isnan(value) else value
         levels.append((i, Level(title, known, (ci[0], ci[1]) if ci else None, said, row.clear)))
-    heading = f"{top.label}, points" if share else f"mean {human(measure or top.measure)}"
+    asked = measure or top.measure
+    heading = f"{top.label}, points" if share else f"mean {named(asked, unit(found, asked))}"
     return _Forest(levels, heading, points if share else number)
 
 

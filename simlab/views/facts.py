@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from simlab.base.arrays import Floats
-from simlab.base.par import CHOSEN, Par, parameters
+from simlab.base.par import CHOSEN, NO_LIMIT, Par, parameters
 from simlab.brains.topology import Schedule
 from simlab.lab.outcome import Outcome
 from simlab.lab.shocks import Shock
@@ -92,6 +92,8 @@ def _shown(value: object) -> str:
         return str(value)
     if isinstance(value, tuple):
         return ", ".join(_shown(item) for item in value)
+    if isinstance(value, float) and abs(value) >= NO_LIMIT:
+        return "no limit"
     return number(value, 6) if isinstance(value, int | float) else str(value)
 
 

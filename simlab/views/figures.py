@@ -115,7 +115,9 @@ def main_figure(
         if scale.edge is not None:
             axes.axhline(scale.edge, color=INK, linewidth=1, linestyle=(0, (3, 2)))
             if i == 0:
-                label(axes, scale.edge_text, (0.02, scale.edge), 3, 10, bbox=plate())
+                both = len(scale.edge_text) + len(levels[i].text) + 4 if levels[i].singles else 0
+                below = 6.5 * both > 0.94 * wide  # no room for two labels side by side
+                label(axes, scale.edge_text, (0.02, scale.edge), -16 if below else 3, 10, bbox=plate())
             if levels[i].singles:
                 label(
                     axes, f"in {levels[i].text}", (0.98, scale.edge), 3, 10, ha="right", fontweight="bold", bbox=plate()

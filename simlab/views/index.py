@@ -201,5 +201,7 @@ def _claims(counts: tuple[tuple[str, int], ...]) -> Html:
     said = []
     for kind, n in counts:
         css, sign = LOOK.get(kind, GOOD)
-        said.append(element("span", f"{sign} {n} {kind}", css=css if n else "soft"))
+        said.append(
+            element("span", f"{sign} {n} {'hold' if kind == 'holds' and n != 1 else kind}", css=css if n else "soft")
+        )
     return element("p", "Claims: ", together(said), css="claims")

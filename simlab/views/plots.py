@@ -197,6 +197,7 @@ def _known(name: str, known: Iterable[str], what: str, call: str) -> str:
     names = list(known)
     if name in names:
         return name
-    close = nearest(str(name), names)
-    meant = f"did you mean `{call.format(repr(close))}`? " if close else ""
-    raise InputError(f"unknown {what} `{name}`; {meant}(known: {', '.join(names)})")
+    close, told = nearest(str(name), names), f"known: {', '.join(names)}"
+    raise InputError(
+        f"unknown {what} `{name}`; " + (f"did you mean `{call.format(repr(close))}`? ({told})" if close else told)
+    )

@@ -13,6 +13,7 @@ from simlab.results.disk import write as write_file
 from simlab.results.record import Record
 from simlab.scenario.scenario import Scenario
 from simlab.views import facts, pictures, readiness, scorecard, seams, sections, study
+from simlab.views.altered import altered
 from simlab.views.figures import COUNTED, SHOWN
 from simlab.views.ink import Drawing, style
 from simlab.views.markup import Html, grid, paragraph, picture, section, together
@@ -62,7 +63,7 @@ def compose(record: Record, scenario: Scenario, command: str | None = None) -> t
     drilled, drawn_of_drills = readiness.inside(record.path)
     about = pictures.declared(scenario, record, scenario.headline).about
     caption = (
-        f"{human(scenario.headline).capitalize()}{f', the {about},' if about else ''} over time in each arm: median (thick), the "
+        f"{human(scenario.headline).capitalize()}{f' ({about})' if about else ''} over time in each arm: median (thick), the "
         f"middle 50% and 90% of replications (bands), and the first {min(SHOWN, record.replications)} of them singly (thin); the "
         f"same replication met the same luck in every arm.{_beside(record, scenario)} Dots have 95% intervals"
         + (
@@ -75,13 +76,14 @@ def compose(record: Record, scenario: Scenario, command: str | None = None) -> t
         f"Each arm minus “{scenario.arms[0].title}”, replication by replication on the same luck, with 95% intervals. "
         "A filled mark is clear of 0 for all arms together (Bonferroni); with many measures a few are so by chance."
     )
+    other = altered(scenario)
     body = together(
         item
         for item in (
             picture(wide, css="wide"),
             picture(narrow, css="narrow"),
             paragraph(caption, "soft caption"),
-            section("What is simulated", sections.story(scenario)),
+            section("What is simulated", sections.story(scenario, other)),
             section("Who shares what, and how alike they answer", sections.wiring(wired, alike, record)),
             section("Which seam does it?", seams.section(record.summary, scenario, of_seams)),
             section("Claims", sections.claims(record)),
@@ -107,7 +109,7 @@ def compose(record: Record, scenario: Scenario, command: str | None = None) -> t
     )
     whole = page(
         title=scenario.title,
-        lead=sections.lead(scenario),
+        lead=sections.lead(scenario, other),
         verdict=sections.verdict_line(record, scenario),
         controls=sections.controls_line(record, scenario),
         chips=sections.chips(record, scenario),

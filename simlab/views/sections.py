@@ -103,14 +103,16 @@ def controls_line(record: Record, scenario: Scenario) -> Html:
     return paragraph(said, "controls") if said else Html("")
 
 
-def lead(scenario: Scenario) -> Html:
-    """What this is about, in a sentence or two."""
-    return prose(opening(scenario.story, LEAD), "lead") if scenario.story else Html("")
+def lead(scenario: Scenario, altered: str = "") -> Html:
+    """What this is about, in a sentence or two, and in what the run is `altered` against it."""
+    told = [prose(opening(scenario.story, LEAD), "lead")] if scenario.story else []
+    return together(told + ([element("p", element("strong", altered), css="lead")] if altered else []))
 
 
-def story(scenario: Scenario) -> Html:
-    """What the scenario is about."""
-    return prose(scenario.story) if scenario.story else Html("")
+def story(scenario: Scenario, altered: str = "") -> Html:
+    """What the scenario is about, and in what the run is `altered` against it."""
+    told = [prose(scenario.story)] if scenario.story else []
+    return together([paragraph(altered, "soft"), *told] if altered else told)
 
 
 def numbers(record: Record, scenario: Scenario) -> Html:

@@ -167,7 +167,7 @@ def verdict(summary: Mapping[str, Any], scenario: Scenario) -> str:
     elif all(c.ci is None for c in found):
         said = _too_few(summary, scenario, found)
     elif any(c.clear for c in found):
-        said = _different(scenario, found)
+        said = _different(summary, scenario, found)
     else:
         said = _no_difference(scenario, found) + _but(summary, scenario)
     return sentence(said) + _lost(summary) + "."
@@ -177,7 +177,7 @@ def _most(found: Sequence[Contrast]) -> Contrast:
     return max(found, key=lambda c: abs(c.difference or 0.0))
 
 
-def _different(scenario: Scenario, found: Sequence[Contrast]) -> str:
+def _different(summary: Mapping[str, Any], scenario: Scenario, found: Sequence[Contrast]) -> str:
     top, base = headline(scenario), scenario.arms[0]
     arms, by = {arm.name: arm for arm in scenario.arms}, causes(scenario)
     most = _most([c for c in found if c.clear])
@@ -205,8 +205,11 @@ def _different(scenario: Scenario, found: Sequence[Contrast]) -> str:
                 + listed(_most_of([_small(by[c.arm], c, top) for c in group]))
                 + f" {verb if len(group) == 1 else verb.replace('s it', ' it')}"
             )
-    none = [by[c.arm] for c in rest if not c.clear]
-    return said + (f"; {listed(_most_of(none))}: no difference found" if none else "")
+    cost, rows = _costs(summary, scenario)
+    none = [by[c.arm] for c in rest if not c.clear and c.arm not in rows]
+    dear = [f"{by[c.arm]} ({_change(cost, rows[c.arm])})" for c in rest if not c.clear and c.arm in rows]
+    said += f"; {listed(_most_of(none))}: no difference found" if none else ""
+    return said + (f"; a difference found only in {cost.label}: {listed(_most_of(dear))}" if dear else "")
 
 
 def _told(top: Headline, c: Contrast) -> tuple[str, str]:
@@ -233,6 +236,10 @@ def _small(by: str, c: Contrast, top: Headline) -> str:
 
 def _no_difference(scenario: Scenario, found: Sequence[Contrast]) -> str:
     top, base = headline(scenario), scenario.arms[0]
+    levels = {x for c in found for x in (c.here, c.there)}
+    if top.share and len(levels) == 1 and levels <= {0.0, 1.0}:
+        how = "no harm in any arm" if levels == {0.0} else "harm in every replication of every arm"
+        return f"{how}: {top.label} is {top.say(found[0].there)}, in {count(found[0].n, 'replication')} of each"
     most = _most(found)
     title = next(arm.title for arm in scenario.arms if arm.name == most.arm)
     which = "its difference" if len(found) == 1 else "the largest difference"
@@ -242,20 +249,31 @@ def _no_difference(scenario: Scenario, found: Sequence[Contrast]) -> str:
     )
 
 
+def _costs(summary: Mapping[str, Any], scenario: Scenario) -> tuple[Headline, dict[str, Mapping[str, Any]]]:
+    """What harm costs, or else the measure that crosses, and the clear contrasts of its mean by arm; none where no harm is declared."""
+    harm, base = scenario.harm, scenario.arms[0]
+    name = scenario.headline if harm is None else harm.cost or harm.measure
+    declared = base.trial.world.measures[name]
+    rows = {
+        c["arm"]: c
+        for c in summary.get("contrasts", ())
+        if harm is not None and (c["measure"], c["versus"]) == (name, base.name) and c.get("clear")
+    }
+    return Headline(name, f"mean {human(name)}", declared.unit, False, declared.worse), rows
+
+
+def _change(top: Headline, row: Mapping[str, Any]) -> str:
+    """The difference of a mean, without its interval."""
+    return top.say_difference(row["mean_difference"], None)
+
+
 def _but(summary: Mapping[str, Any], scenario: Scenario) -> str:
     """What differs most where harm is as frequent: its cost, or else the measure that crosses; "" where nothing does."""
-    harm, base = scenario.harm, scenario.arms[0]
-    if harm is None:
-        return ""
-    name = harm.cost or harm.measure
-    declared = base.trial.world.measures[name]
-    top = Headline(name, f"mean {human(name)}", declared.unit, False, declared.worse)
-    rows = [
-        c for c in summary.get("contrasts", ()) if (c["measure"], c["versus"]) == (name, base.name) and c.get("clear")
-    ]
+    top, rows = _costs(summary, scenario)
     if not rows:
         return ""
-    most = max(rows, key=lambda c: abs(c["mean_difference"]))
+    base = scenario.arms[0]
+    most = max(rows.values(), key=lambda c: abs(c["mean_difference"]))
     title = next(arm.title for arm in scenario.arms if arm.name == most["arm"])
     here, there = (top.say(level(summary, top, arm)) for arm in (most["arm"], base.name))
     change = top.say_difference(most["mean_difference"], most["ci95"])

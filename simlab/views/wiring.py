@@ -18,6 +18,11 @@ if TYPE_CHECKING:
 
 COLUMNS = ("pool", "brain", "model", "view")
 SPOTS = 5  # the most nodes of one part that are drawn
+LABELS = {
+    COLOURS[0]: PAPER,
+    COLOURS[1]: "#000000",
+    PAPER: INK,
+}  # the ink of the number in a node of each colour, in any theme
 NAMED = {"pool": "data pool", "brain": "brain", "model": "model", "view": "feature view"}
 
 
@@ -169,7 +174,7 @@ def wiring(topology: Topology, spec: Spec | None = None) -> Figure:
             axes.annotate(
                 str(reach),
                 spot[node],
-                color="#000000",
+                color=LABELS[hue],
                 ha="center",
                 va="center",
                 fontsize=10,

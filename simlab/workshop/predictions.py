@@ -18,6 +18,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, final
 
@@ -179,10 +180,23 @@ class Predictions:
 
 def scores(path: str | Path = FILE, name: str | None = None) -> pd.DataFrame:
     """All predictions in a file, or those of one name, a row each, with their scores."""
+    rows = [row for row in read(path) if name in (None, row["name"])]
+    return _whole()([_scored(row) for row in rows], columns=list(COLUMNS))
+
+
+@cache
+def _whole() -> type[pd.DataFrame]:
+    """A table that `print` shows with all its columns, however narrow the terminal; made when needed, as pandas is loaded late."""
     import pandas as pd
 
-    rows = [row for row in read(path) if name in (None, row["name"])]
-    return pd.DataFrame([_scored(row) for row in rows], columns=list(COLUMNS))
+    @final
+    class Scores(pd.DataFrame):
+        """Scores, in three digits where they are printed."""
+
+        def __repr__(self) -> str:
+            return self.to_string(index=False, na_rep="", float_format=lambda x: f"{x:.3g}")
+
+    return Scores
 
 
 def summary(path: str | Path = FILE) -> str:

@@ -184,7 +184,7 @@ def test_another_run_is_refused_with_what_differs(tmp_path, finished):
     with pytest.raises(StorageError) as refused:
         open_store(edited, tmp_path / "run").__enter__()
     assert refused.value.exit_code == 4
-    for line in ("seed: 7 -> 8", "run.horizon: 5.0 -> 6.0", "arms.shared: {} -> nothing", "--out"):
+    for line in ("seed: 7 -> 8", "run.horizon: 5 -> 6", "arms.shared: {} -> nothing", "--out"):
         assert line in str(refused.value)
     assert {path: path.read_bytes() for path in (tmp_path / "run").rglob("*") if path.is_file()} == before
 

@@ -154,7 +154,7 @@ BAD = [
     ("{impact: 0.2", "{waits: [1 s, 3]", "5:31: world.market.waits.1: expected a time with its unit", "write `3 s`"),
     ("{impact: 0.2", "{band: -1", "5:24: world.market.band: must be above low", ""),
     ("{market:", "{markt:", "5:9: world.markt: unknown world `markt`", "did you mean `market`?"),
-    ("{market:", "{os.system:", "unknown world `os.system`", "(known: market)"),
+    ("{market:", "{os.system:", "unknown world `os.system`", "^ known: market"),
     ("world: {market: {impact: 0.2, pause: 5 s}}", "world: market", "expected a mapping", "`world: {market: {}}`"),
     ("{echo: {gain: 2}}", "{ekho: {}}", "6:9: brain.ekho: unknown brain `ekho`", "did you mean `echo`?"),
     ("{echo: {gain: 2}}", "{chooser: {}}", "6:9: brain.chooser: answers choice, and the world asks for number",
@@ -200,7 +200,7 @@ BAD = [
     ("shocks: [outage]", "shocks: [outag]", "21:14: arms.shared.shocks.0: unknown shock `outag`", "did you mean `outage`?"),
     ("{brain: down,", "{brain: dwn,", "11:19: shocks.outage.brain: unknown effect `dwn`", "did you mean `down`?"),
     ("{brain: down,", "{brain: down, features: stale,", "expected one of features, brain", ""),
-    ("{impact: 0.5}", "{pause: 5 s}", "12:18: shocks.jump.world.pause: unknown live parameter", "(known: impact)"),
+    ("{impact: 0.5}", "{pause: 5 s}", "12:18: shocks.jump.world.pause: unknown live parameter", "^ known: impact"),
     ("{impact: 0.5}", "{impact: 5}", "12:26: shocks.jump.world.impact: must be at most 1, not 5", ""),
     ("size: 3 s", "size: 3", "13:35: shocks.late.size: expected a time with its unit, not 3", "write `3 s`"),
     (", size: 3 s", "", "13:3: shocks.late.size: missing", "`size: 5 s`"),
@@ -349,7 +349,5 @@ def test_make_it_yours_names_parameters_of_the_world():
     told = changed("world:", "yours: {impact: the price move per order in your fills}\nworld:")
     assert made(told).resolved["yours"] == {"impact": "the price move per order in your fills"}
     sections = {section.heading: section.rows for section in describe.sections(made(told))}
-    assert sections["Make it yours"] == (
-        ("impact", "1", "the price move per order in your fills", "yes, with `trace:`"),
-    )
+    assert sections["Make it yours"] == (("impact", "", "the price move per order in your fills", "live"),)
     assert "yours.impcat: unknown parameter `impcat`" in refused(told.replace("yours: {impact", "yours: {impcat"))

@@ -159,7 +159,7 @@ BAD = [
     ("{brain: [own, 1]}", "factorial.brain.1: expected text, not 1", ""),
     ("{brain: []}", "factorial.brain: expected at least one level", "write e.g. `[own, one]`"),
     ("{schedule: [synchronised, stagered(2)]}", "8:38: factorial.schedule.1: unknown schedule `stagered`", "did you mean `staggered`?"),
-    ("{kind: [same, blocks(2)]}", "factorial.kind.1: unknown level `blocks(2)`", "(known: mixed, same)"),
+    ("{kind: [same, blocks(2)]}", "factorial.kind.1: unknown level `blocks(2)`", "known: mixed, same"),
     ("{brain: [own, one], with: {topology: shared}}", "8:39: factorial.with.topology: unknown key", ""),
     ("{brain: [own, one], with: {interventions: [dmp]}}", "unknown intervention `dmp`", "did you mean `damp`?"),
     ("{brain: [own, one], with: {shocks: [outag]}}", "8:48: factorial.with.shocks.0: unknown shock `outag`", "did you mean `outage`?"),

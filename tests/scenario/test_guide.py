@@ -9,8 +9,9 @@ from click.testing import CliRunner
 
 from simlab.__main__ import cli
 from simlab.scenario import guide
+from simlab.scenario.describe import sections as describe
 from simlab.scenario.guide import sections, things_to_try, variants
-from simlab.scenario.load import load, shipped
+from simlab.scenario.load import load, shipped, tree
 from simlab.scenario.reader import override
 
 ROOT = Path(__file__).parents[2]
@@ -53,6 +54,20 @@ def test_every_scenario_has_a_guide(name):
     said = " ".join(shlex.join(command) for _, command in tries)
     assert all(f"--only {study.name}" in said for study in found.studies)
     assert all(f"--control {control.name}" in said for control in found.controls)
+
+
+@pytest.mark.parametrize("world", sorted(path.stem for path in (ROOT / "simlab" / "worlds").glob("[a-z]*.py")))
+def test_the_scenario_of_each_world_says_which_of_your_metrics_set_it(world):
+    """Its names are held against the world's parameters when it is read."""
+    yours = tree(shipped()[world]).value["yours"].value
+    assert len(yours) >= 3
+    assert all(len(text.value) > 9 for text in yours.values())
+
+
+def test_hands_that_act_at_once_are_described_without_their_latency():
+    arms = next(section for section in describe(loaded("policing")) if section.heading == "Arms")
+    own = {row[0]: row[3] for row in arms.rows}
+    assert own["weighted"] == "interventions: [{importance_weight: {least: 0, at: 0 s}}], shocks: none"
 
 
 @pytest.mark.parametrize("name", ["flash_crash", "credit_bubble"])

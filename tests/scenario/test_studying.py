@@ -106,7 +106,7 @@ LINE = len(GOOD.splitlines())
             "world.market.pause:",
             "controls.no_impact.title:",
             "is not something that is played",
-            "(known: arms, brain, harm,",
+            "known: arms, brain, harm,",
         ),
         ("world.market.pause:", "world:", "`world` is not something that is played", "write a whole path"),
         ("world.market.pause:", "run.seed:", "`run.seed` cannot vary from point to point", "the same luck"),

@@ -100,7 +100,8 @@ def test_units(unit, wanted, by):
         ("file: impact.csv, time: t, gap: 5 min, unit: '1'", "impact.csv:3: t: a gap of 600 s"),
         ("values: [0.1, 2], every: 15 min, unit: '1'", "value 2: must be at most 1, not 2"),
         ("values: [0.1, .nan], every: 15 min, unit: '1'", "finite"),
-        ("values: [0.1], every: 1 min, unit: '1'", "covers 1 min of the 30 min"),
+        ("values: [0.1, 0.2], every: 1 min, unit: '1'", "covers 2 min of the 30 min"),
+        ("values: [0.1], every: 1 h, unit: '1'", "value 1: is all there is, and a record has two rows or more"),
         (
             "values: [0.1, 0.2], every: 100 ms, unit: '1', repeat: true",
             "rows are 0.1 s apart, and the world goes in ticks of 0.5 s",
@@ -121,10 +122,39 @@ def test_what_cannot_be_read_is_refused(tmp_path, trace, says):
         ("t,impact\n0,0.1\n600,0.2\n1200,1.5\n", "impact.csv:4: must be at most 1, not 1.5"),
         ("t,impact,impact\n0,0.1,1\n", "stands twice"),
         ("", "empty"),
+        ("t,impact\n0,0.1\n", "impact.csv:2: is all there is, and a record has two rows or more"),
     ],
 )
 def test_rows_are_refused_with_their_place(tmp_path, rows, says):
     assert says in refused(tmp_path, "file: impact.csv, time: t, unit: '1'", rows)
+
+
+WEEKS = "week,impact\n" + "".join(f"{i},0.{i}\n" for i in range(1, 5))
+
+
+@pytest.mark.parametrize(("step", "horizon"), [("2 s", "20 min"), ("500 ms", "20 min")])
+def test_week_numbers_that_would_be_read_as_seconds_are_told_apart_from_seconds(tmp_path, step, horizon):
+    """Too close together for the tick, or too short for the horizon: either way the unit is what is wrong."""
+    (tmp_path / "impact.csv").write_text(WEEKS)
+    text = CALM.replace("shocks:", "trace: {impact: {file: impact.csv, time: week, unit: '1'}}\nshocks:", 1)
+    text = text.replace("market: {", f"market: {{dt: {step}, ", 1).replace("horizon: 30 min", f"horizon: {horizon}")
+    with pytest.raises(ScenarioError, match="write `every: 1 week` in") as caught:
+        build(read(text.encode(), "toy.yaml"), "toy", str(tmp_path / "toy.yaml"), None, TOYS)
+    assert "average" not in str(caught.value)
+
+
+def test_more_than_a_world_has_room_for_is_told_once_with_its_row_and_the_largest_value(tmp_path):
+    lines = Path(simlab.load("retry_storm").path).read_text(encoding="utf-8")
+    rows = enumerate((10, 70, 90, 30))
+    (tmp_path / "demand.csv").write_text("t,rate\n" + "".join(f"{60 * i},{rate}\n" for i, rate in rows))
+    trace = "trace: {arrivals: {file: demand.csv, column: rate, time: t, unit: 1/s, repeat: true}}"
+    (tmp_path / "mine.yaml").write_text(lines.replace("\narms:", f"\n{trace}\narms:", 1))
+    with pytest.raises(ScenarioError) as caught:
+        simlab.load(tmp_path / "mine.yaml")
+    (told,) = (problem for problem in caught.value.problems if "arrivals" in problem.path)
+    assert told.path == "trace.arrivals"
+    assert told.message.endswith("demand.csv:4: RetryStorm.arrivals must be at most `most` (60), not 90")
+    assert [p.message for p in caught.value.problems if "must be at most" in p.message] == [told.message]
 
 
 def test_a_parameter_that_may_not_change_is_refused():

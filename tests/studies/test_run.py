@@ -14,7 +14,7 @@ from simlab.base.errors import InputError
 from simlab.lab.cohort import play
 from simlab.studies.run import prepared, run
 from simlab.studies.summary import contradicted, exit_code, summarise
-from simlab.studies.trace import trace
+from simlab.studies.trace import line, trace
 
 DATA = ("measures.npz", "series.npz", "events.jsonl", "failed.json", "summary.json", "summary.csv")
 
@@ -101,6 +101,9 @@ def test_trace_is_bit_equal_to_the_study(scenario, record):
     for name, value in outcome.measures.items():
         np.testing.assert_array_equal(value, record.cells[arm.name].measures[name][number : number + 1])
     assert {step.stage for step in steps} == {"observe", "predict", "act", "react", "learn", "measure"}
+    measured = next(step for step in steps if step.stage == "measure")
+    told = line(measured._replace(tick=3, time=172_800.0, value={"share": 1 / 3, "n": 4}), False)
+    assert told.split() == ["3", "2", "day", "measure", "share", "0.333333,", "n", "4"]
     ticks = arm.trial.ticks(arm.trial.horizon)
     assert sum(step.stage == "act" for step in steps) == ticks
     shown = [step.value for step in steps if step.stage == "measure"][-1]

@@ -197,10 +197,10 @@ def test_scrapes_of_a_duration(file):
         ({"settings": ["feedback_spiral.level=nan"]}, "must be a finite number"),
         ({"settings": ["model_correlation.of=error"]}, "did you mean `errors`?"),
         ({"settings": ["feedback_spiral"]}, "expected DETECTOR.PARAMETER=VALUE; write e.g."),
-        ({"settings": ["spiral.window=3"]}, "expected DETECTOR.PARAMETER=VALUE; (known: drift_acceleration, feedback_spiral"),
-        ({"detectors": "model_correlation", "settings": ["feedback_spiral.window=5"]}, "(known: model_correlation)"),
+        ({"settings": ["spiral.window=3"]}, "expected DETECTOR.PARAMETER=VALUE; known: drift_acceleration, feedback_spiral"),
+        ({"detectors": "model_correlation", "settings": ["feedback_spiral.window=5"]}, "known: model_correlation"),
         ({"reads": ["p1"]}, "--reads p1: expected MODEL=UPSTREAM, columns of --predictions; write e.g. --reads p3=p0"),
-        ({"reads": ["p1=y"]}, "expected MODEL=UPSTREAM, columns of --predictions; (known: p0, p1, p2, p3)"),
+        ({"reads": ["p1=y"]}, "expected MODEL=UPSTREAM, columns of --predictions; known: p0, p1, p2, p3"),
         ({"reads": ["p1=p0,q"]}, "expected MODEL=UPSTREAM"),
     ],
 )  # fmt: skip

@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from simlab.views import matrix, phase
+from simlab.views import matrix, phase, wiring
 from simlab.views.ink import COLOURS, FAINT, INK, PAPER, THEMED
 from simlab.views.sections import LOOK
 
@@ -141,6 +141,16 @@ def test_numbers_stay_legible_on_the_strongest_cell(page, theme, colours):
         for strength in (matrix.STRONGEST, phase.STRONGEST):
             cell = blended(colours[arm], colours["paper"], strength)
             assert contrast(colours["ink"], cell) >= 4.5, (arm, strength)
+
+
+@pytest.mark.parametrize(("page", "theme", "colours"), EVERY[:3], ids=IDS[:3])
+def test_numbers_in_the_nodes_of_a_wiring_can_be_read(page, theme, colours):
+    def shown(colour, paper):
+        return colours[paper if colour == PAPER else THEMED[colour].removeprefix("--")] if colour in THEMED else colour
+
+    for node, label in wiring.LABELS.items():
+        for paper in ("paper", "card"):
+            assert contrast(shown(label, paper), shown(node, paper)) >= 4.5, (node, paper)
 
 
 def test_figures_in_files_are_ink_on_white():

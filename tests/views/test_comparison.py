@@ -33,6 +33,15 @@ def test_a_clear_difference_is_told_with_its_interval(run):
     assert "clear for all measures together; 2 of 2 other measures differ clearly: loss (+" in said
 
 
+def test_measures_are_compared_in_their_units(run):
+    found = compare_arms(run, "isolated", "feature_store")
+    assert re.search(r"differ clearly: loss \(\+[\d.,]+ USD\)", verdict(found))
+    (section,) = tables(found)
+    assert [row[0] for row in section.rows] == ["P(drawdown > 3%)", "drawdown", "loss, USD"]
+    _, drawn = compose(Comparison(found))
+    assert any("mean loss (USD)" in one.alt for one in drawn)
+
+
 def test_no_difference_is_not_called_equal(run):
     same = verdict(compare_arms(run, "isolated", "shared_brain"))
     assert "the same in every replication; all 2 other measures are the same too, to the bit." in same

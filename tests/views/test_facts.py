@@ -4,6 +4,8 @@ import numpy as np
 import pytest
 
 from simlab.base.par import Par
+from simlab.interventions.limits import Limits
+from simlab.lab.trial import Hand, Trigger
 from simlab.scenario.scenario import Row
 from simlab.views import facts
 from tests.views import fixture
@@ -41,6 +43,13 @@ def test_a_row_may_be_read_under_a_control(made):
     quiet = record.cells["feedback_off:isolated"].measures["drawdown"].mean()
     assert facts.score(row, record) == (4.0, "hit")
     assert facts.score(row._replace(control="feedback_off"), record) == (pytest.approx(quiet), "miss")
+
+
+def test_a_bound_that_binds_nothing_is_no_number(made):
+    hand = Hand("bounds", Limits(high=3.0), Trigger(at=0.0))
+    arm = made.arms[0]
+    rows = facts.settings([arm._replace(trial=replace(arm.trial, hands=(hand,)))])
+    assert [row.value for row in rows if row.owner == "hand bounds"] == ["no limit", "3", "no limit"]
 
 
 def test_what_is_undefined_is_neither_hit_nor_miss(made):

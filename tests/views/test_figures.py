@@ -33,6 +33,24 @@ def main(title="isolated", *, narrow=False):
         )
 
 
+@pytest.mark.parametrize("narrow", [True, False])
+@pytest.mark.parametrize("arms", [1, 4, 8])
+def test_the_labels_of_a_panel_are_not_printed_over_each_other(arms, narrow):
+    """The edge of harm and the share that crosses it stand at the same height, and panels may be narrow."""
+    levels = [Level("x", 1.0, None, "100%", True, (True, False))] * arms
+    with style():
+        figure = figures.main_figure(
+            [band(t=50)] * arms,
+            levels,
+            Scale("true gain", edge=0.0, edge_text="harm > 2,500 requests"),
+            "P",
+            narrow=narrow,
+        )
+        figure.canvas.draw()
+        edge, share = (text.get_window_extent() for text in figure.axes[0].texts[:2])
+    assert not edge.overlaps(share)
+
+
 def test_bands_are_the_quantiles_of_what_is_defined():
     values = np.vstack([np.arange(101.0), np.r_[np.arange(100.0) * 0 + 7, np.nan], np.full(101, np.nan)])
     q = bands(values)

@@ -68,7 +68,7 @@ def test_the_mean_beside_a_fan_is_the_mean(results):
             r"unknown arm `share`; did you mean `results\.plot\.correlation\('shared'\)`",
         ),
         (lambda plot: plot.distribution(arms=["isolatd"]), r"results\.plot\.distribution\(arms=\['isolated'\]\)"),
-        (lambda plot: plot.wiring("zzz"), r"unknown arm `zzz`; \(known: isolated, "),
+        (lambda plot: plot.wiring("zzz"), r"unknown arm `zzz`; known: isolated, "),
         (lambda plot: plot.phase(), r"keeps no study with two axes; play one: `simlab\.sweep\("),
         (lambda plot: plot.phase("x"), r"no study `x`"),
     ],

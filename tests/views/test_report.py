@@ -85,6 +85,10 @@ def test_every_text_is_shown_as_text(made):
     assert AWKWARD in text_of(page)
 
 
+def test_the_caption_says_what_the_headline_is(page):
+    assert "Drawdown (largest fall of the price from its highest point) over time in each arm: " in page
+
+
 def test_the_same_bytes_again(made, page):
     assert compose(fixture.record(made), made)[0] == page
 

@@ -120,6 +120,36 @@ def test_equally_frequent_harm_may_cost_more():
     assert "but" not in verdict(same | {"arms": levels, "contrasts": [row | {"clear": False}]}, two)
 
 
+def test_arms_that_are_no_different_but_in_the_cost_of_harm_are_listed_with_it():
+    """An arm that comes to harm as often is not called alike where what harm costs differs."""
+    shares = {"isolated": 0.07, "feature_store": 0.41, "shared_brain": 0.08, "shared": 0.07}
+    ci = {"feature_store": [0.28, 0.4], "shared_brain": [-0.02, 0.04], "shared": [-0.02, 0.02]}
+    row = {"measure": "loss", "arm": "shared", "versus": "isolated", "mean_difference": 5.0, "ci95": [4.0, 6.0]}
+    found = harm(shares, ci)
+    said = verdict(found | {"contrasts": [row | {"clear": True}]}, fixture.scenario())
+    assert said.endswith(
+        "; sharing brain and data: no difference found; a difference found only in mean loss: "
+        "sharing features, brain and data (+5 USD)."
+    )
+    plain = verdict(found | {"contrasts": [row | {"clear": False}]}, fixture.scenario())
+    assert plain.endswith("; sharing brain and data and sharing features, brain and data: no difference found.")
+
+
+@pytest.mark.parametrize(
+    ("share", "says"),
+    [
+        (0.0, "No harm in any arm: P(drawdown > 3%) is 0%, in 256 replications of each."),
+        (1.0, "Harm in every replication of every arm: P(drawdown > 3%) is 100%, in 256 replications of each."),
+    ],
+)
+def test_where_harm_never_or_always_comes_this_is_said(share, says):
+    three = fixture.scenario(("isolated", "feature_store", "shared"))
+    ci = {"feature_store": [-0.01, 0.01], "shared": [-0.01, 0.01]}
+    assert verdict(harm(dict.fromkeys(("isolated", *ci), share), ci), three) == says
+    mixed = {"isolated": share, "feature_store": share, "shared": 0.01}
+    assert verdict(harm(mixed, ci), three).startswith("No difference found")
+
+
 def test_an_interval_that_holds_0_is_no_difference():
     two = fixture.scenario(("isolated", "shared"))
     assert verdict(harm({"isolated": 0.07, "shared": 0.09}, {"shared": [-0.01, 0.05]}), two).startswith(

@@ -11,6 +11,7 @@ import pytest
 from simlab.base.errors import InputError, StorageError
 from simlab.scenario.load import load
 from simlab.workshop.predictions import (
+    COLUMNS,
     PredictionError,
     Predictions,
     brier_score,
@@ -59,6 +60,14 @@ def test_a_run_answers_what_was_predicted(book):
         float(given_up.sel(arm="shared").mean() - given_up.sel(arm="isolated").mean())
     )
     assert found["P(harm) shared"] == results.summary["harm"]["arms"]["shared"]["share"]
+
+
+def test_scores_are_printed_whole(book):
+    book.predict("a rather long question about what an arm will do", 0.5, 0.25, 0.75)
+    shown = str(book.scores())
+    assert "..." not in shown
+    assert shown.splitlines()[0].split() == list(COLUMNS)
+    assert "0.25" in shown.splitlines()[1]
 
 
 def test_a_prediction_may_be_changed_until_it_is_answered_and_not_after(book):
