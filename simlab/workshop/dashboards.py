@@ -55,7 +55,8 @@ def graph(night: Night, deeds: Sequence[Deed], now: float) -> str:
     above, below = (_off(float(watch.lean[at].mean())) for at in (then, was))
     lines = [
         f"models: {wires.models}; brains: {brains}; feature views: {views}; pools of evidence: {pools}",
-        f"  answers are {above} outcomes, were {below}; of the same sign in {side:.0%} of the last moments",
+        f"  answers are {above} outcomes, were {below} (means)",
+        f"  both have the same sign in {side:.0%} of the last moments",
     ]
     shown = [(number(float(a)), number(float(b))) for a, b in zip(after, before, strict=True)]
     if len(set(shown)) == 1:

@@ -25,7 +25,7 @@ from simlab.views.page import page
 from simlab.views.sections import BAD, GOOD, OPEN
 from simlab.views.words import count, listed, number, percent, sentence, signed
 from simlab.workshop.actions import COLUMNS, LEGEND, judged, line_of
-from simlab.workshop.drill import LEAST, Drill, Score, clock
+from simlab.workshop.drill import LEAST, LOOK, Drill, Score, clock
 from simlab.workshop.night import Deed, Night
 from simlab.workshop.verdict import at_once, headline, questions, saved
 
@@ -87,7 +87,7 @@ def compose(drill: Drill) -> str:
     body = together(
         [
             *(picture(pair[0], css=css) for pair, css in zip(drawn, ("wide", "narrow"), strict=True)),
-            paragraph(f"Harm is {_cost(drill)}."),
+            paragraph(f"Harm is {_cost(drill)}; below 0 it is better than that."),
             section(
                 "Had you killed at t = ...",
                 paragraph(told_of(kills, score, drill), "verdict"),
@@ -100,7 +100,9 @@ def compose(drill: Drill) -> str:
             ),
             section(
                 f"To talk about, {sum(one.minutes for one in talk)} min",
-                paragraph("As long as the night itself. First without this page, then with what it says."),
+                paragraph(
+                    f"As long as the night is at {LOOK:g} s a look. First without this page, then with what it says."
+                ),
                 *(
                     element("div", element("h3", f"{i}. {one.asks} ({one.minutes} min)"), prose(one.material))
                     for i, one in enumerate(talk, 1)
@@ -273,9 +275,10 @@ def _pictures(drill: Drill, score: Score, kills: Sequence[Killed], narrow: bool)
     line = Course("killed at t", np.array([one.at for one in kills]), harm.mean(axis=1), 3, (low, high), dots=True)
     levels = {"what you did": (float(night.harm(deeds).mean()), 0), "nothing done": (float(night.harm().mean()), 1)}
     told = listed([f"{clock(one.at)} {number(float(one.harm.mean()))}" for one in kills])
+    yours = [(time, f"you: {words}") for time, words in marks if words == "kill"][:1]
     title = f"had you killed at t: mean harm ({unit})"
     kill = drawing(
-        courses([line], title, "t, since the page", end, levels=levels, narrow=narrow),
+        courses([line], title, "t, since the page", end, yours, levels, narrow=narrow),
         f"kills{tail}",
         f"{sentence(title)}: {told}",
     )

@@ -34,6 +34,7 @@ from simlab.workshop.symptoms import ACTS, LOOKS, SYMPTOMS, Cause
 VERBS = (*LOOKS, "note", "wait", "restore", "help", "done")
 LATEST = 3  # looks by which the trouble may begin later
 LOOK = 15.0  # wall-clock seconds of thinking in which the night goes on by a look
+FASTEST = 1000.0  # looks for every 15 s
 LEAST = 0.01  # of the harm of doing nothing: where the oracle avoids less, nothing could be avoided
 WIDE = 80  # columns of a terminal
 MOST = 1000  # characters in a line
@@ -93,8 +94,8 @@ class Drill:
     def __init__(self, seed: int = 3, symptom: str | None = None, nights: int = NIGHTS, think: float = 1.0) -> None:
         if isinstance(seed, bool) or not isinstance(seed, int) or not 0 <= seed < 2**64:
             raise InputError(f"seed must be a whole number from 0 to 2^64 - 1, not {f'{seed!r}':.60}")
-        if not 0 <= think < math.inf:
-            raise InputError(f"think must be a number of at least 0, not {think!r}")
+        if not 0 <= think <= FASTEST:
+            raise InputError(f"think must be a number from 0 to {FASTEST:g}, not {think!r}")
         keys = {one.key: one for one in SYMPTOMS}
         if symptom is not None and symptom not in keys:
             raise InputError(f"unknown symptom `{symptom:.60}`; {did_you_mean(symptom, keys)}")
@@ -325,7 +326,7 @@ class Drill:
         thinking = (
             f", and goes on while you think: {span(staging.look * self.think)} in {LOOK:g} s." if self.think else "."
         )
-        return [*lines, "", ends + thinking]
+        return [*lines, "", *textwrap.wrap(ends + thinking, WIDE)]
 
     def _seconds(self, rest: list[str]) -> float:
         text = " ".join(rest)

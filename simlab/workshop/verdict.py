@@ -115,7 +115,7 @@ def questions(drill: Drill, score: Score) -> Iterator[Question]:
     )  # fmt: skip
     yield Question(
         each[2], "When was it too late, and who may kill at that hour?",
-        f"The trouble began {span(staging.paged)} before the page. {_first(drill)} The chart below says what each moment was worth.",
+        f"The trouble began {span(staging.paged)} before the page. {_first(drill)} The chart above says what each moment was worth.",
     )  # fmt: skip
     yield Question(
         each[3], "Was it the decision or the luck?",
