@@ -95,9 +95,9 @@ def _open(drill: Drill, gm: bool) -> None:
 
 def _behind(drill: Drill) -> Iterator[str]:
     """What the facilitator sees: the cause, the timeline, and what each single action is worth."""
-    from simlab.views.words import number, percent
+    from simlab.views.words import number
     from simlab.workshop.drill import clock, span
-    from simlab.workshop.verdict import saved
+    from simlab.workshop.verdict import saved, share
 
     night, staging, cause = drill.night, drill.staging, drill.cause
     yield "not for players; they give the same command without --gm, in a terminal of their own"
@@ -118,7 +118,7 @@ def _behind(drill: Drill) -> Iterator[str]:
     for name, harm in sorted(night.table.items(), key=lambda item: float(item[1].mean())):
         deed = next(iter(night.options[name]), None)
         when, spared = clock(deed.at - night.paged) if deed else "", saved(float(harm.mean()), nothing)
-        worth = f"spares {percent(spared)}" if spared > 0 else f"adds {percent(-spared)}" if spared < 0 else ""
+        worth = f"spares {share(spared)}" if spared > 0 else f"adds {share(-spared)}" if spared < 0 else ""
         yield f"  {name:20} {when:>10} {number(float(harm.mean())):>10} {number(float(harm[0])):>10}  {worth}"
 
 

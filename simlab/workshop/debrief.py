@@ -27,7 +27,7 @@ from simlab.views.words import count, listed, number, percent, sentence, signed
 from simlab.workshop.actions import COLUMNS, LEGEND, judged, line_of
 from simlab.workshop.drill import LEAST, LOOK, Drill, Score, clock
 from simlab.workshop.night import Deed, Night
-from simlab.workshop.verdict import at_once, headline, questions, saved
+from simlab.workshop.verdict import at_once, headline, questions, saved, share
 
 KILLS = 8  # moments at which the models could have been killed
 PAUSE = 0.05  # s between courses that are played ahead, in which a player's line goes first
@@ -190,11 +190,11 @@ def _cost(drill: Drill) -> str:
 
 def _worth(gain: float, score: Score) -> str:
     """What a kill changes, as a share of the harm of doing nothing."""
-    share = saved(score.nothing - gain, score.nothing)
+    part = saved(score.nothing - gain, score.nothing)
     return (
         "changes hardly anything"
-        if abs(share) <= LEAST
-        else f"{'spares' if share > 0 else 'adds'} {percent(abs(share))} of the harm"
+        if abs(part) <= LEAST
+        else f"{'spares' if part > 0 else 'adds'} {share(abs(part))} of the harm"
     )
 
 
@@ -211,10 +211,10 @@ def _free(place: Path, files: Mapping[str, str]) -> bool:
 
 def _chips(drill: Drill, score: Score) -> Iterator[Html]:
     if score.avoided is None:
-        yield element("li", "nothing could be avoided")
+        yield element("li", "no action is sure to help")
     else:
         css, sign = GOOD if score.avoided > 0.5 else BAD if score.avoided < 0 else OPEN
-        yield element("li", f"{sign} {percent(score.avoided)} of what could be avoided", css=css)
+        yield element("li", f"{sign} {share(score.avoided)} of what could be avoided", css=css)
     if drill.deeds:
         yield element("li", f"worse than nothing in {percent(score.worse)} of {count(drill.night.nights, 'night')}")
     yield element("li", f"oracle: {at_once(score.best)}")

@@ -12,7 +12,8 @@ harm, found by playing all of them.
     harm avoided = (nothing - you) / (nothing - oracle)
 
 which is 1 for the oracle, 0 for doing nothing, below 0 for making it worse, above 1 where several actions beat every single one, and
-undefined where nothing done is best, or where the oracle avoids less than a hundredth of the harm.
+undefined where the oracle avoids less than a hundredth of the harm, or where the 95% interval of what it avoids holds 0: then no
+action is sure to help.
 """
 
 from __future__ import annotations
@@ -26,6 +27,7 @@ from typing import NamedTuple, final
 from simlab.base.errors import InputError, did_you_mean
 from simlab.base.units import seconds
 from simlab.lab.streams import Streams
+from simlab.studies.statistics import mean
 from simlab.views.words import listed, number
 from simlab.workshop import dashboards
 from simlab.workshop.night import NIGHTS, Deed, Night
@@ -74,7 +76,7 @@ class Score(NamedTuple):
     you: float
     oracle: float
     best: str  # what the oracle does
-    avoided: float | None  # None where nothing could be
+    avoided: float | None  # None where no action is sure to help
     worse: float  # share of nights in which you did worse than nothing
     own_nothing: float
     own_you: float
@@ -253,9 +255,10 @@ class Drill:
         best = min(table, key=lambda name: table[name].mean())
         own_best = min(table, key=lambda name: table[name][0])
         could, did = nothing.mean() - table[best].mean(), nothing.mean() - you.mean()
+        sure = could > LEAST * abs(nothing.mean()) and not mean(nothing - table[best]).low <= 0
         return Score(
             float(nothing.mean()), float(you.mean()), float(table[best].mean()), best,
-            float(did / could) if could > LEAST * abs(nothing.mean()) else None,
+            float(did / could) if sure else None,
             float((you > nothing).mean()),
             float(nothing[0]), float(you[0]), float(table[best][0]), own_best, float(table[own_best][0]),
         )  # fmt: skip
@@ -305,7 +308,7 @@ class Drill:
             "constrain": (some, staging.bounds),
             "human": (some, f"people look at {staging.people}, odd ones first"),
             "restore": ("", "take back all that was done; what it did stays"),
-            "wait": (" TIME", f"let the world run: {staging.look:g}, or 2 min"),
+            "wait": (" TIME", f"let the world run: {staging.look:g}, or {span(staging.look)}"),
             "note": (" TEXT", "write down what you think"),
             "help": ("", "this"),
             "done": ("", "end it; the night is played on as things stand"),

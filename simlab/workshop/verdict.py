@@ -33,18 +33,18 @@ def headline(drill: Drill, score: Score) -> str:
     more = -saved(score.you, score.nothing)
     if score.avoided is None:
         if not drill.deeds:
-            return "Nothing was done, and nothing that could be done helps"
+            return "Nothing was done, and no action is sure to help"
         if score.you == score.nothing:
-            return "Nothing that could be done helps, and what you did changed nothing"
-        return f"Nothing that could be done helps, and what you did {_moved(more)} the harm by {percent(abs(more))}"
+            return "No action is sure to help, and what you did changed nothing"
+        return f"No action is sure to help, and what you did {_moved(more)} the harm by {share(abs(more))}"
     if not drill.deeds:
-        spared = percent(saved(score.oracle, score.nothing))
+        spared = share(saved(score.oracle, score.nothing))
         return f"Nothing was done; {at_once(score.best)} would have spared {spared} of the harm"
     if score.you == score.nothing:
         return "What you did changed nothing"
     if score.avoided < 0:
-        return f"You made it worse: what you did raised the harm by {percent(more)}"
-    return f"You avoided {percent(score.avoided)} of the harm that could be avoided"
+        return f"You made it worse: what you did raised the harm by {share(more)}"
+    return f"You avoided {share(score.avoided)} of the harm that could be avoided"
 
 
 def reckoned(drill: Drill, score: Score) -> list[Reckoned]:
@@ -71,7 +71,7 @@ def verdict(drill: Drill, score: Score) -> str:
     told = (
         f"What was the matter: {drill.cause.title}.",
         f"It could be told: {drill.cause.clue}.",
-        f"The nights differ by luck alone, and yours is the first. {worse(drill, score)}",
+        f"Harm is against the same night without the trouble. The nights differ by luck alone; yours is the first. {worse(drill, score)}",
     )
     return "\n".join([*lines, "", *(line for text in told for line in textwrap.wrap(text, WIDE))])
 
@@ -84,6 +84,11 @@ def worse(drill: Drill, score: Score) -> str:
 def saved(harm: float, nothing: float) -> float:
     """The share of the harm of doing nothing that is spared; below 0 where some is added."""
     return (nothing - harm) / abs(nothing) if nothing else 0.0
+
+
+def share(part: float) -> str:
+    """A share that may be more than the whole."""
+    return percent(part) if part <= 1 else f"{100 * part:,.0f}%"
 
 
 def at_once(name: str) -> str:

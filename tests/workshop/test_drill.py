@@ -138,6 +138,18 @@ def test_a_lucky_night_is_not_praised_for_its_luck() -> None:
     assert row.mean > score.oracle
 
 
+def test_what_luck_alone_may_have_spared_is_no_yardstick(monkeypatch: pytest.MonkeyPatch) -> None:
+    """32 nights in which an action spares 1 for sure, or 1 give or take 10."""
+    spread = np.random.Generator(np.random.PCG64(1)).normal(size=32)
+    spread = (spread - spread.mean()) / spread.std()
+    for size, avoided in ((0.1, 0.0), (10.0, None)):
+        drill = Drill(3)
+        monkeypatch.setattr(drill.night, "harm", lambda deeds=(): np.full(32, 5.0))
+        vars(drill.night)["table"] = {"nothing": np.full(32, 5.0), "kill": 4.0 + size * spread}
+        assert drill.score().best == "kill"
+        assert drill.score().avoided == avoided
+
+
 def test_harm_is_what_the_trouble_costs() -> None:
     """Without any trouble there is no harm, whatever its luck; and harm is a difference on the same random numbers."""
     night = Night(USERS, USERS.causes[0], 3, USERS.start, 2)
@@ -295,9 +307,9 @@ def scored(**known: object) -> Score:
         (True, {"you": 12.0, "avoided": -0.25}, "You made it worse: what you did raised the harm by 20%"),
         (True, {"you": 10.0, "avoided": 0.0}, "What you did changed nothing"),
         (False, {"you": 10.0, "avoided": 0.0}, "Nothing was done; kill at once would have spared 80% of the harm"),
-        (False, {"you": 10.0, "avoided": None}, "Nothing was done, and nothing that could be done helps"),
-        (True, {"avoided": None}, "Nothing that could be done helps, and what you did lowered the harm by 40%"),
-        (True, {"you": 10.0, "avoided": None}, "Nothing that could be done helps, and what you did changed nothing"),
+        (False, {"you": 10.0, "avoided": None}, "Nothing was done, and no action is sure to help"),
+        (True, {"avoided": None}, "No action is sure to help, and what you did lowered the harm by 40%"),
+        (True, {"you": 10.0, "avoided": None}, "No action is sure to help, and what you did changed nothing"),
     ],
 )
 def test_the_headline_is_one_short_sentence(deeds: bool, known: dict[str, object], says: str) -> None:
