@@ -27,7 +27,7 @@ from simlab.views.words import count, listed, number, percent, sentence, signed
 from simlab.workshop.actions import COLUMNS, LEGEND, judged, line_of
 from simlab.workshop.drill import LEAST, LOOK, Drill, Score, clock
 from simlab.workshop.night import Deed, Night
-from simlab.workshop.verdict import at_once, headline, questions, saved, share
+from simlab.workshop.verdict import SHORTEST, at_once, headline, questions, saved, share
 
 KILLS = 8  # moments at which the models could have been killed
 PAUSE = 0.05  # s between courses that are played ahead, in which a player's line goes first
@@ -101,7 +101,8 @@ def compose(drill: Drill) -> str:
             section(
                 f"To talk about, {sum(one.minutes for one in talk)} min",
                 paragraph(
-                    f"As long as the night is at {LOOK:g} s a look. First without this page, then with what it says."
+                    f"As long as what was played takes at {LOOK:g} s a look, but no less than {SHORTEST} min. "
+                    "First without this page, then with what it says."
                 ),
                 *(
                     element("div", element("h3", f"{i}. {one.asks} ({one.minutes} min)"), prose(one.material))
