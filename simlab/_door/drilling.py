@@ -47,7 +47,9 @@ MOST = 64_000  # bytes of a script
     help="Where the debrief is written; by default results/drills/. A debrief that is there is kept, and this one goes beside it.",
 )
 @click.option(
-    "--actions", is_flag=True, help="No drill: score the playbook's twelve lines on every cause. Takes some minutes."
+    "--actions",
+    is_flag=True,
+    help="No drill: score the playbook's lines, all twelve or those of --symptom, on every cause. Takes minutes.",
 )
 def drill(
     seed: int | None, script: str | None, gm: bool, symptom: str | None, think: float, out: Path | None, actions: bool
