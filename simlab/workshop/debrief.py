@@ -215,7 +215,8 @@ def _chips(drill: Drill, score: Score) -> Iterator[Html]:
         yield element("li", "no action is sure to help")
     else:
         css, sign = GOOD if score.avoided > 0.5 else BAD if score.avoided < 0 else OPEN
-        yield element("li", f"{sign} {share(score.avoided)} of what could be avoided", css=css)
+        told = "made it worse" if score.avoided < 0 else f"{share(score.avoided)} of what could be avoided"
+        yield element("li", f"{sign} {told}", css=css)
     if drill.deeds:
         yield element("li", f"worse than nothing in {percent(score.worse)} of {count(drill.night.nights, 'night')}")
     yield element("li", f"oracle: {at_once(score.best)}")

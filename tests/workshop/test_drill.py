@@ -368,6 +368,7 @@ def test_the_verdict_says_when_it_was_made_worse() -> None:
     score = drill.score()
     assert ("You made it worse" in headline(drill, score)) == (score.avoided is not None)
     assert score.you > score.nothing
+    assert score.avoided is None or "made it worse" in compose(drill)
 
 
 def test_what_is_played_ahead_is_what_a_debrief_needs(monkeypatch: pytest.MonkeyPatch) -> None:
