@@ -1,6 +1,7 @@
-"""The workshop: predictions that are recorded before a run and scored after it, exercises that check themselves, and the explorer.
+"""The workshop: predictions recorded before a run and scored after it, exercises that check themselves, the explorer, the 3 AM drill.
 
 from simlab.workshop import Predictions, check, explore
+from simlab.workshop import Drill, write_debrief
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from simlab.base.lazy import fetch
 
 _HOMES = {
     "Checked": "checks",
+    "Drill": "drill",
     "PredictionError": "predictions",
     "Predictions": "predictions",
     "Recording": "recording",
@@ -20,6 +22,7 @@ _HOMES = {
     "record": "recording",
     "scores": "predictions",
     "summary": "predictions",
+    "write_debrief": "debrief",
 }
 
 __all__ = list(_HOMES)

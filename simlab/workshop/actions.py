@@ -6,8 +6,8 @@ all of them tells nothing, and what it costs to find it out first, before the pl
 letter: its lines in order, each in its time, and what is conditional only where its condition is met. What is conditional is also
 scored as done without asking, and the playbook's first action is the first of its lines that does anything.
 
-A deed helps or harms where the 95% interval of its effect lies wholly beyond a tenth of the harm that doing nothing lets happen, and
-changes little where it lies wholly within; else it is open.
+A line helps or harms where the 95% interval of its effect lies wholly beyond a tenth of the harm that doing nothing lets happen, and
+changes little where it lies wholly within; else it is open. Of a line that finds something out the effect is that of the delay.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ import numpy as np
 from simlab.base.arrays import Floats
 from simlab.scenario.describe import Section
 from simlab.studies.statistics import Estimate, mean
-from simlab.views.words import listed, number, percent, sentence, signed
+from simlab.views.words import MINUS, listed, number, percent, sentence, signed
 from simlab.workshop.night import Deed, Night
 from simlab.workshop.symptoms import SYMPTOMS, Line, Staging
 
@@ -32,7 +32,17 @@ APART = (
     (0.4, "it tells them apart now and then"),
     (0.0, "it says nearly the same whatever the cause"),
 )
+APART_BY = (
+    "A statement tells causes apart where these shares differ by {:.0%} or more, now and then where by {:.0%}.".format(
+        *(least for least, _ in APART[:2])
+    )
+)
 STUDY = 64  # nights of the study
+LEGEND = (
+    f"By the 95% interval of the change in harm, as a share of the harm of doing nothing: helps, all of it below {MINUS}{percent(MARGIN)}; "
+    f"harms, above +{percent(MARGIN)}; changes little, between the two; open, anything else. Of a line that only finds something out "
+    "it is the price of doing that first, and `true in` says in how many nights its statement holds."
+)
 
 
 class Judged(NamedTuple):
@@ -51,7 +61,7 @@ class Judged(NamedTuple):
 def judged(night: Night) -> list[Judged]:
     """The three lines of a symptom's playbook, and the playbook to the letter, on one cause."""
     staging, nothing = night.staging, night.harm()
-    harm = float((nothing - night.harm(trouble=False)).mean())
+    harm = float(nothing.mean())
     found = []
     for line in staging.lines:
         yes = _yes(night, line, night.paged + (0 if line.verb else staging.takes(line.by)))
@@ -98,10 +108,7 @@ def study(
 def sections(rows: list[Judged], nights: int) -> Iterator[Section]:
     """The study as tables: a sentence for each printed line, then every line under every cause."""
     told = tuple(sentences(rows))
-    text = (
-        f"Each on {nights} nights, against doing nothing on the same nights. A deed helps or harms where the 95% interval of its effect "
-        "is beyond a tenth of the harm that doing nothing lets happen."
-    )
+    text = f"Each on {nights} nights, against doing nothing on the same nights. {LEGEND} " + APART_BY
     yield Section(
         "The playbook's twelve lines, and each playbook to the letter", text, ("symptom", "line", "found"), told
     )
@@ -139,8 +146,8 @@ def sentences(rows: list[Judged]) -> list[tuple[str, str, str]]:
             told = ", ".join(f"{percent(row.yes)} with {row.cause}" for row in mine)
             apart = next(said for least, said in APART if max(shares) - min(shares) >= least)
             said = f"true in {told}: {apart}"
-            dear = [row.cause for row in mine if row.verdict == "costs"]
-            said += f"; finding it out first costs with {listed(dear)}" if dear else ""
+            dear = [row.cause for row in mine if row.verdict == "harms"]
+            said += f"; finding it out first harms with {listed(dear)}" if dear else ""
         found.append((symptom, words, sentence(said)))
     return found
 
@@ -161,13 +168,8 @@ def _judge(night: Night, words: str, does: bool, yes: Floats | None, effect: Flo
     estimate = mean(effect)
     value, low, high = (float(x) / harm if harm > 0 else np.nan for x in estimate[:3])
     share = Estimate(value, low, high, estimate.n)
-    verdict = verdict_of(share)
-    if not does:
-        verdict = {"harms": "costs", "helps": "pays"}.get(
-            verdict, "costs little" if verdict == "changes little" else verdict
-        )
     true = None if yes is None else float(yes.mean())
-    return Judged(night.staging.symptom, words, night.cause.name, does, true, estimate, share, verdict)
+    return Judged(night.staging.symptom, words, night.cause.name, does, true, estimate, share, verdict_of(share))
 
 
 def _yes(night: Night, line: Line, time: float) -> Floats | None:

@@ -6,10 +6,11 @@ from collections.abc import Callable, Iterable, Sequence
 
 import numpy as np
 
-from simlab.views.words import number
+from simlab.views.words import number, signed
 from simlab.workshop.night import BEFORE, Deed, Night, Watch
 
 WIDE = 24  # recorded values in a curve
+DIGITS = 4  # of a figure
 MOST = 8  # models that are listed one by one
 
 
@@ -19,8 +20,9 @@ def look(night: Night, deeds: Sequence[Deed], now: float) -> str:
     lines = ["dashboards"]
     for name in night.staging.shown:
         past = outcome.series[name][max(here + 1 - WIDE, 0) : here + 1, 0]
-        about, alarm = measures[name].about, "  << alarm" * (name == night.staging.alert)
-        lines.append(f"  {name:13} {number(past[-1]):>9}  {sparks(past)}  {about}{alarm}")
+        unit = "" if measures[name].unit == "1" else measures[name].unit
+        paged = "  << paged for" * (name == night.staging.alert)
+        lines.append(f"  {name:13} {number(past[-1], DIGITS):>9} {unit:4} {sparks(past)}{paged}")
     return "\n".join(lines)
 
 
@@ -31,14 +33,15 @@ def yesterday(night: Night, deeds: Sequence[Deed], now: float) -> str:
     for name in night.staging.shown:
         usual = outcome.series[name][max(before - BEFORE, 1) : before, 0].astype(np.float64)
         value, mean, spread = float(outcome.series[name][here, 0]), float(usual.mean()), float(usual.std())
-        away = f"{(value - mean) / spread:+9.1f} standard deviations" if spread > 0 else ""
-        lines.append(f"  {name:13} {number(value):>9}, was {number(mean):>9} {away}")
+        away = f"{signed((value - mean) / spread, 2):>6} standard deviations" if spread > 0 else "     it never moved"
+        lines.append(f"  {name:13} {number(value, DIGITS):>9}, was {number(mean, DIGITS):>9} {away}")
     watch = night.watched(deeds)
     was, gone = _lately(watch, night, night.begins), now - night.begins
+    lines.append("who moved first, since before the trouble (means)")
     for back in (2 * gone / 3, gone / 3, 0.0):
         then = _lately(watch, night, now - back)
-        said, came = (number(float(x[then].mean() - x[was].mean())) for x in (watch.said, watch.came))
-        lines.append(f"  {f'{back:.0f} s ago' if back else 'now':>13} models had moved by {said}, reality by {came}")
+        said, came = (signed(float(x[then].mean() - x[was].mean())) for x in (watch.said, watch.came))
+        lines.append(f"  {f'{back:.0f} s ago' if back else 'now':>13} models {said:>8}, reality {came:>8}")
     return "\n".join(lines)
 
 
@@ -49,13 +52,17 @@ def graph(night: Night, deeds: Sequence[Deed], now: float) -> str:
     was, then = _lately(watch, night, night.begins), _lately(watch, night, now)
     before, after = watch.miss[was].mean(axis=0), watch.miss[then].mean(axis=0)
     side = np.mean(np.sign(watch.said[then]) == np.sign(watch.came[then]))
+    above, below = (_off(float(watch.lean[at].mean())) for at in (then, was))
     lines = [
         f"models: {wires.models}; brains: {brains}; feature views: {views}; pools of evidence: {pools}",
-        f"  answers are {number(float(watch.lean[then].mean()))} above outcomes, were {number(float(watch.lean[was].mean()))};"
-        f" of the same sign in {side:.0%} of the last moments",
+        f"  answers are {above} outcomes, were {below} (means)",
+        f"  both have the same sign in {side:.0%} of the last moments",
     ]
+    shown = [(number(float(a)), number(float(b))) for a, b in zip(after, before, strict=True)]
+    if len(set(shown)) == 1:
+        return "\n".join([*lines, f"  each of the {wires.models} models misses by {shown[0][0]}, was {shown[0][1]}"])
     worst = np.argsort(before - after, kind="stable")[:MOST]
-    lines += [f"  model {m:2d} misses by {number(after[m])}, was {number(before[m])}" for m in sorted(worst)]
+    lines += [f"  model {m:2d} misses by {shown[m][0]}, was {shown[m][1]}" for m in sorted(worst)]
     if wires.models > MOST:
         rest = np.delete(after, worst).mean(), np.delete(before, worst).mean()
         lines.append(f"  the others miss by {number(float(rest[0]))}, were {number(float(rest[1]))} (mean)")
@@ -76,6 +83,10 @@ def sparks(values: Iterable[float]) -> str:
     low, high = (known.min(), known.max()) if len(known) else (0.0, 0.0)
     steps = np.nan_to_num((each - low) / (high - low) * 7 if high > low else each * 0).round().astype(int)
     return "".join("▁▂▃▄▅▆▇█"[step] for step in steps)
+
+
+def _off(lean: float) -> str:
+    return f"{number(abs(lean))} {'above' if lean >= 0 else 'below'}"
 
 
 def _lately(watch: Watch, night: Night, end: float) -> slice:

@@ -7,7 +7,8 @@ from the beginning, and every other course that it could have taken is at hand, 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+import threading
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from functools import cached_property, lru_cache
 from typing import Any, NamedTuple, final
@@ -90,23 +91,26 @@ class Night:
         shocks = tuple(replace(shock, start=begins) for shock in cause.shocks)
         self._trials = {True: replace(self.trial, shocks=shocks), False: self.trial}
         self._played: dict[Any, Outcome] = {}
+        self._watched: dict[tuple[Deed, ...], Watch] = {}
+        self._one = threading.RLock()  # a night is played by one thread at a time, and never twice
 
     def played(self, deeds: Sequence[Deed] = (), trouble: bool = True) -> Outcome:
         """All nights with these deeds, or (`trouble` False) as they would have been had nothing gone wrong."""
-        key = tuple(deeds), trouble
-        if key not in self._played:
-            self._played[key] = self._play(deeds, trouble, range(self.nights))
-        return self._played[key]
+        return self._known((tuple(deeds), trouble), lambda: self._play(deeds, trouble, range(self.nights)))
 
     def own(self, deeds: Sequence[Deed] = ()) -> Outcome:
         """The player's own night alone, which is the first of all nights to the bit."""
-        key = tuple(deeds), "own"
-        if key not in self._played:
-            self._played[key] = self._play(deeds, True, [0])
-        return self._played[key]
+        return self._known((tuple(deeds), "own"), lambda: self._play(deeds, True, [0]))
 
     def watched(self, deeds: Sequence[Deed] = ()) -> Watch:
         """The player's own night tick by tick."""
+        with self._one:
+            key = tuple(deeds)
+            if key not in self._watched:
+                self._watched[key] = self._watch(deeds)
+            return self._watched[key]
+
+    def _watch(self, deeds: Sequence[Deed]) -> Watch:
         said: dict[int, Floats] = {}
         came: dict[int, Floats] = {}
 
@@ -124,9 +128,13 @@ class Night:
             np.sqrt((lean**2).mean(axis=2)), lean.mean(axis=2),
         )  # fmt: skip
 
-    def harm(self, deeds: Sequence[Deed] = (), trouble: bool = True) -> Floats:
-        """What was lost from the page to the end in each night, `(r,)`."""
-        return np.asarray(self.lost(self.played(deeds, trouble))[-1])
+    def harm(self, deeds: Sequence[Deed] = ()) -> Floats:
+        """What the trouble costs from the page to the end in each night, `(r,)`."""
+        return np.asarray(self.harmed(deeds)[-1])
+
+    def harmed(self, deeds: Sequence[Deed] = ()) -> Floats:
+        """What the trouble costs from the page up to each recorded instant, `(t, r)`: lost beyond the same night without it."""
+        return self.lost(self.played(deeds)) - self.lost(self.played(trouble=False))
 
     def lost(self, outcome: Outcome) -> Floats:
         """What was lost from the page up to each recorded instant, `(t, r)`; 0 before it."""
@@ -180,9 +188,15 @@ class Night:
         """The harm in each night under every single action, `(r,)` by name."""
         return {name: self.harm(deeds) for name, deeds in self.options.items()}
 
+    def _known(self, key: Any, play: Callable[[], Outcome]) -> Outcome:
+        with self._one:
+            if key not in self._played:
+                self._played[key] = play()
+            return self._played[key]
+
     def _play(self, deeds: Sequence[Deed], trouble: bool, numbers: Sequence[int], tap: Any = None) -> Outcome:
         trial = replace(self._trials[trouble], hands=hands_of(self.staging, deeds))
-        with threadpool_limits(1):
+        with self._one, threadpool_limits(1):
             return play(trial, self.seed, numbers, tap)
 
 

@@ -75,7 +75,8 @@ class Staging:
 
     The trouble begins at `start`, up to three looks later, and the page comes `paged` after it. `look` is what a look takes. Harm is
     counted from the page to `horizon` in the measure `cost`, which the world adds up, or, where it is `running`, averages
-    so far. `on_all` says what each acting verb does, to all models or to those that are named. `changed` are parameters of the
+    so far; `unit` is its unit. `on_all` says what each acting verb does, to all models or to those that are named, `plainly` what happens
+    where no model decides, `bounds` what `constrain` holds, and `people` what is looked at. `changed` are parameters of the
     world that are other than the scenario's, and `retrained` how often brains are, where that is.
     """
 
@@ -89,9 +90,13 @@ class Staging:
     paged: float
     look: float
     cost: str
+    unit: str
     alert: str
     shown: tuple[str, ...]
     on_all: Mapping[str, Intervention]
+    plainly: str
+    bounds: str
+    people: str
     lines: tuple[Line, Line, Line]
     causes: tuple[Cause, ...]
     running: bool = False
@@ -126,12 +131,16 @@ PREDICTIONS = Staging(
     cost="loss",
     running=True,
     changed={"context": 0.2},  # quieter than the scenario, so that the page is no false alarm
+    unit="squared error",
     alert="gap",
     shown=("gap", "said", "theta", "act", "moved"),
     on_all={
         "kill": KILL, "isolate": FREEZE, "route-rules": RULES, "constrain": Limits(low=-1.0, high=1.0),
         "human": HumanReview(capacity=100, error=0.1),
     },
+    plainly="users act on what they believe themselves",
+    bounds="users act within 1 of the usual 0, whatever the forecast",
+    people="100 acts at a time",
     lines=(
         Line("Check for feedback loops", reading=Reading("moved", above=0.5, since=True, over=8),
              asks="what acts add to the outcome has risen by more than 0.5", by="graph"),
@@ -164,6 +173,7 @@ TOGETHER = Staging(
     paged=45.0,
     look=5.0,
     cost="loss",
+    unit="M$",
     alert="price",
     shown=("price", "depth", "drawdown", "volume", "position", "share"),
     changed={"limit": 120.0},  # two and a half times what was reported, so that it matters what models do
@@ -171,6 +181,9 @@ TOGETHER = Staging(
         "kill": KILL, "isolate": FREEZE, "route-rules": RULES, "constrain": Limits(low=-2.0, high=2.0),
         "human": HumanReview(capacity=16, error=0.1),
     },
+    plainly="traders unwind what they hold",
+    bounds="a trader orders at most 2 contracts at a time",
+    people="16 orders at a time",
     lines=(
         Line("Find shared dependency", reading=Reading("agreement", above=0.9), asks="models answer alike", by="graph"),
         Line("Isolate unaffected models", "isolate"),
@@ -202,6 +215,7 @@ COSTS = Staging(
     look=2.0,
     warmup=10.0,
     cost="given_up",
+    unit="requests",
     alert="offered",
     shown=("offered", "amplification", "goodput", "backlog", "allowed", "failed"),
     changed={"most": 130.0},
@@ -209,6 +223,9 @@ COSTS = Staging(
         "kill": KILL, "isolate": FREEZE, "route-rules": RULES, "constrain": Limits(low=0.0, high=0.1),
         "human": HumanReview(capacity=3, error=0.1),
     },
+    plainly="nothing is tried again",
+    bounds="at most one retry for ten requests",
+    people="3 gateways at a time",
     lines=(
         Line("Your optimizer is working perfectly", reading=Reading("goodput", above=0.9), asks="more than 90% are answered"),
         Line("On the WRONG objective", reading=Reading("offered", above=1.0), asks="more is attempted than can be served"),
@@ -241,6 +258,7 @@ USERS = Staging(
     look=ROUND,
     cost="loss",
     running=True,
+    unit="sd a slot",
     alert="true_gain",
     shown=("true_gain", "metric_gain", "worse_off", "gamed"),
     warmup=8 * ROUND,
@@ -250,6 +268,9 @@ USERS = Staging(
         "kill": KILL, "isolate": FREEZE, "route-rules": RULES,
         "constrain": Constraint(measure="gamed", bound=1.0, price=7.0), "human": HumanReview(capacity=14, error=0.1),
     },
+    plainly="any candidate is shown, at random",
+    bounds="what is shown may not be embellished beyond the average; models learn it",
+    people="14 slots a round",
     lines=(
         Line("Models optimizing for models", reading=Reading("metric_gain", above=0.2, since=True),
              asks="the metric gains more than before"),
