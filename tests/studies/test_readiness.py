@@ -21,7 +21,7 @@ from simlab.studies.readiness import Drill, Readiness, _blast, _gain, _Ground, r
 from simlab.studies.runner import Progress
 from tests.lab.toy import Dice, Mean, Toy, trial
 
-N = 128
+N = 192
 NAMES = [
     "FEEDBACK ISOLATION",
     "BLAST RADIUS",

@@ -216,7 +216,7 @@ def test_sales_of_banks_alike_solve_a_linear_equation():
 
 
 def test_easy_credit_makes_its_own_good_news():
-    """Trained on what their lending brought about, models settle where what is said is what then comes, to .02.
+    """Trained on what their lending brought about, models settle where what is said is what then comes, to .03.
 
     Banks with all their capital again every year; the fixed point is that of repeated training (Perdomo et al. 2020, ICML).
     """
@@ -235,8 +235,8 @@ def test_easy_credit_makes_its_own_good_news():
             said[tick] = value.mean()
 
     given = {"swing": 0.0, "error": 0.0, "alike": 0.0, "support": support, "rebuild": 1.0, "capital": 1.5}
-    play(known(**given), 9, range(8), tap)
-    assert np.mean([said[tick] for tick in range(60)]) == pytest.approx(brentq(gap, -4, 0, args=(1.5,)), abs=0.02)
+    play(known(**given), 9, range(32), tap)
+    assert np.mean([said[tick] for tick in range(60)]) == pytest.approx(brentq(gap, -4, 0, args=(1.5,)), abs=0.03)
 
 
 def test_a_plain_rule_makes_all_alike():

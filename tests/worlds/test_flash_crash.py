@@ -74,7 +74,7 @@ def twin_of(trial, seed, number, ticks):
         ("isolated", {}),
         ("feature_store", {}),
         ("shared_brain", {"alike": 0.4}),
-        ("shared", {"fast": 0.5, "limit": 900.0}),
+        ("shared", {"fast": 0.5, "limit": 700.0}),
     ],
 )
 def test_kernel_equals_its_twin(wiring, more):
