@@ -82,8 +82,8 @@ def _look(answer: type[Any], monitor: Monitor, right: bool, first: int) -> Calla
 def _mixed(first: int, right: bool) -> list[tuple[int, bool]]:
     """All runs of a monitor, with a loop and without, in an order that nobody can foretell."""
     runs = [(number, kind) for number in range(first, first + RUNS) for kind in (True, False)]
-    order = generator(hidden(2, first), int(right), "order").random(len(runs)).argsort(kind="stable")
-    return [runs[i] for i in order]
+    draws = generator(hidden(2, first), int(right), "order").random(len(runs))
+    return [runs[i] for i in draws.argsort(kind="stable")]
 
 
 @cache
