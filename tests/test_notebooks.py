@@ -14,12 +14,14 @@ import pytest
 ROOT = Path(__file__).parents[1]
 NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
 PLAY = """
+import os
 import sys
 import nbformat
 from nbclient import NotebookClient
 
 notebook = nbformat.read(sys.argv[1], as_version=4)
-NotebookClient(notebook, timeout=300, kernel_name="python3", resources={"metadata": {"path": sys.argv[2]}}).execute()
+seconds = 300 if os.environ.get("SIMLAB_QUICK") else 1800  # for a cell
+NotebookClient(notebook, timeout=seconds, kernel_name="python3", resources={"metadata": {"path": sys.argv[2]}}).execute()
 nbformat.write(notebook, sys.argv[3])
 """
 
@@ -79,6 +81,12 @@ def check(path: Path, tmp_path: Path, quick: str) -> None:
     outputs = [output for cell in cells(played) for output in cell["outputs"]]
     assert any("<strong>" in shown for shown in map(json.dumps, outputs))  # the verdict
     assert any("<svg" in shown for shown in map(json.dumps, outputs))  # and the main figure
+    if path.stem == "02_seams" and find_spec("ipywidgets") is not None:
+        (explorer,) = (
+            output["data"] for output in outputs if "application/vnd.jupyter.widget-view+json" in str(output)
+        )
+        assert explorer["application/vnd.jupyter.widget-view+json"]["model_id"]
+        assert "<svg" in "".join(explorer["text/html"])  # and pictures, for whoever cannot slide
     said = [output for output in outputs if output["output_type"] == "stream" and output["name"] == "stderr"]
     assert said == []
     assert [path.name for path in tmp_path.iterdir() if path.suffix == ".html"] == []

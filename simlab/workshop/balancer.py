@@ -34,9 +34,15 @@ RATES = (160.0, 80.0, 80.0, 40.0, 120.0, 20.0)
 TRIES = 4000
 SIGMAS = 4.5
 EXPLOITS = 0.5  # of the choices go at least to what looks best; nine tenths should
+LEARNT = 5  # the slowest by its rate
+OTHER = 0.02  # seconds that answers take where errors are looked at
 PLAYED = 3  # replications in the world, whose backends have these nominal rates
 PLAYED_RATES = (160.0, 160.0, 80.0, 80.0, 80.0, 80.0, 40.0, 40.0)
 MOST = 0.01  # may fail when played; all alike 1/8 of the requests would meet 12 s in 60 of 50% errors: 1.25%, and 0.1% everywhere
+
+MAKES = "MyBalancer(rates, rng, explore=0.1, step=0.05)"
+
+EXAMPLE = "with step 0.05, what was 0.2 becomes 0.21 when 0.4 comes, and 0.19 when 0 comes"
 
 Made = Callable[..., Any]
 Seen = tuple[str, str] | None
@@ -49,9 +55,9 @@ def looks(make: Made) -> list[Look]:
         return Look(what, lambda: at(make), call)
 
     return [
-        look("it explores a tenth and exploits the rest", "MyBalancer(rates, rng, explore=0.1).choose()", _explores),
-        look("it keeps a moving average of latencies", "balancer.learn(backend, 0.02, False)", _averages_latency),
-        look("it keeps a moving average of errors", "balancer.learn(backend, 0.02, True)", _averages_errors),
+        look("it keeps a moving average of latencies", f"{MAKES}.learn(backend, 0.02, False)", _averages_latency),
+        look("it keeps a moving average of errors", f"{MAKES}.learn(backend, 0.02, True)", _averages_errors),
+        look("it explores with its chance and exploits the rest", f"{MAKES}.choose()", _explores),
         look("it leaves a backend that fails fast", "balancer.learn(backend, 0.001, True)", _minds_errors),
         look("it follows a backend that degrades", "balancer.learn(backend, 0.6, False)", _follows),
         look("its kill switch sends by nominal rates alone", "balancer.kill(); balancer.choose()", _killed),
@@ -62,26 +68,44 @@ def looks(make: Made) -> list[Look]:
 
 def _explores(make: Made) -> Seen:
     k, best = len(RATES), 2
-    told = _told(make, 1, best)
-    share = _shares(told, k)
-    if int(share.argmax()) != best:
+    for explore in (0.1, 0.3):
+        share = _shares(_told(make, 1, best, explore=explore), k)
+        if int(share.argmax()) != best:
+            seen = f"of {TRIES} choices {share[best]:.0%} went to the backend with the lowest latency, which has number {best}"
+            if share[best + 1] > EXPLOITS:
+                return seen, f"{share[best + 1]:.0%} went to the one after it: the first backend has number 0"
+            return (
+                seen,
+                "exploit: what looks best is the backend whose moving averages, of latency and of errors, are lowest",
+            )
+        low, high = explore * (k - 1) / k, explore  # among all, or among the others
+        other, slack = 1 - float(share[best]), SIGMAS * math.sqrt(explore * (1 - explore) / TRIES)
+        if not low - slack <= other <= high + slack:
+            seen = f"with explore={explore} {other:.1%} of {TRIES} choices went elsewhere than to the best; {low:.1%} to {high:.0%} should"
+            return seen, _misexplored(explore, other)
+        if float(share.min()) < explore / k / 3:
+            return (
+                f"backend {int(share.argmin())} got {share.min():.2%} of the choices",
+                "explore all backends alike, the best guess and the worst",
+            )
+    if _shares(_told(make, 1, best), k, 200).tolist() != _shares(_told(make, 1, best), k, 200).tolist():
         return (
-            f"of {TRIES} choices {share[best]:.0%} went to the backend with the lowest latency",
-            "exploit: choose the backend whose moving average of latency, and of errors, is lowest",
-        )
-    low, high = 0.1 * (k - 1) / k, 0.1  # among all, or among the others
-    other, slack = 1 - float(share[best]), SIGMAS * math.sqrt(0.1 * 0.9 / TRIES)
-    if not low - slack <= other <= high + slack:
-        return (
-            f"{other:.1%} of {TRIES} choices went elsewhere than to the best; with explore=0.1 about {low:.1%} to {high:.0%} do",
-            "explore with chance self.explore: `if self.rng.random() < self.explore`, once for each choice",
-        )
-    if float(share.min()) < 0.1 / k / 3:
-        return (
-            f"backend {int(share.argmin())} got {share.min():.2%} of the choices",
-            "explore all backends alike: `int(self.rng.random() * len(self.rates))`",
+            "two that were made alike, and told alike, choose differently",
+            "take all your luck from `self.rng`: whoever cannot play an incident again cannot debug it",
         )
     return None
+
+
+def _misexplored(explore: float, other: float) -> str:
+    """What a wrong share of exploring looks like."""
+    k = len(RATES)
+    if explore != 0.1:
+        return "it does not use the `explore` that it was made with"
+    if other == 0:
+        return "nothing is explored once all were tried; throw the dice for each choice anew, with the chance `explore`"
+    if math.isclose(other, (1 - explore) * (k - 1) / k, rel_tol=0.05):
+        return "the chance is the wrong way round: it explores where it should exploit"
+    return "throw the dice once for each choice; if it is not to explore, take the best, and draw no more"
 
 
 def _averages_latency(make: Made) -> Seen:
@@ -95,38 +119,58 @@ def _averages_errors(make: Made) -> Seen:
 def _average(make: Made, name: str, values: Array) -> Seen:
     """Hold what is kept of a sequence against x <- x + step (value - x)."""
     for step in (0.05, 0.15):
-        told, at, right = _made(make, 4, step=step), 3, 0.0
-        before = _kept(told, name)
+        told, at = _made(make, 4, step=step), 3
+        before, kept = _kept(told, name), []
         for value in values.tolist():
-            told.learn(at, *((value, False) if name == "latency" else (0.02, bool(value))))
-            right += step * (value - right)
-        kept = _kept(told, name)
-        one = float(kept[at])
-        call = f"self.{name}[backend] += self.step * ({'latency' if name == 'latency' else 'failed'} - self.{name}[backend])"
-        if not math.isclose(one, right, rel_tol=1e-3):
-            seen = f"after {len(values)} answers self.{name}[{at}] is {one:.4g}, and should be {right:.4g}"
-            return seen, _diagnosis(one, values, before[at], step) + f"; write `{call}`"
-        others = np.arange(len(kept)) != at
-        if not np.allclose(kept[others], before[others], equal_nan=True):
-            return f"answers of backend {at} changed self.{name} of others", f"move only what was answered: `{call}`"
+            told.learn(at, *((value, False) if name == "latency" else (OTHER, bool(value))))
+            kept.append(_kept(told, name))
+        one, right = np.array(kept)[:, at], _moving(values, step)
+        if not math.isclose(one[-1], right[-1], rel_tol=1e-3):
+            seen = f"after {len(values)} answers self.{name}[{at}] is {one[-1]:.4g}, and should be {right[-1]:.4g}"
+            return seen, f"{_diagnosis(one, values, float(before[at]), step)}; {EXAMPLE}"
+        others = np.arange(len(before)) != at
+        if not np.allclose(kept[-1][others], before[others], equal_nan=True):
+            return f"answers of backend {at} changed self.{name} of others", "move only what was answered"
     return None
 
 
-def _diagnosis(one: float, values: Array, before: float, step: float) -> str:
-    """What a wrong average looks like."""
-    wrong, hard = 0.0, 0.0
+def _moving(values: Array, step: float) -> Array:
+    """The moving average of a sequence after each of its values, from 0."""
+    x, kept = 0.0, []
     for value in values.tolist():
-        wrong += (1 - step) * (value - wrong)
-        hard += 0.05 * (value - hard)
+        x += step * (value - x)
+        kept.append(x)
+    return np.array(kept)
+
+
+def _diagnosis(one: Array, values: Array, before: float, step: float) -> str:
+    """What a wrong average looks like, by all that it was and not only by where it ended."""
+    if not np.isfinite(one).all():
+        return f"it is {one[-1]:g}, and no answer moves that: begin at a number, or at the first answer"
+    count = np.arange(1, len(values) + 1)
     known = (
-        (before, "it is not updated"),
-        (float(values.mean()), "it is the mean of all answers, which forgets nothing"),
-        (float(values.sum()), "it is a sum"),
-        (float(values[-1]), "it is the last answer alone"),
-        (wrong, "the weights are the wrong way round"),
-        (hard, "it does not use the `step` it was made with"),
+        (np.full(len(values), before), "it is not updated"),
+        (values.cumsum() / count, "it is the mean of all answers, which forgets nothing"),
+        (values.cumsum(), "it is a sum"),
+        (values, "it is the last answer alone"),
+        (_moving(values, 1 - step), "the weights are the wrong way round"),
+        (_moving(values, 0.05), "it does not use the `step` it was made with"),
+        (_moving(values, step) / step, "what came is added whole, and not `step` of it"),
+        (_moving(1 - values, step), "it counts successes, and not errors"),
+        (_moving(np.full(len(values), OTHER), step), "it averages latencies, and not errors"),
     )
-    return next((said for x, said in known if math.isclose(one, x, rel_tol=1e-3)), "it is no average with that step")
+    late = slice(len(values) // 2, None)  # wherever it began
+    return next(
+        (said for x, said in known if np.allclose(one[late], x[late], rtol=1e-3, atol=1e-6)),
+        _shape(one, values),
+    )
+
+
+def _shape(one: Array, values: Array) -> str:
+    """What can be said of an average that is none of those which are known."""
+    if set(values.tolist()) == {0.0, 1.0} and (np.diff(one) >= 0).all():
+        return "it never falls: an answer without an error counts too, as 0"
+    return "it is no average with that step"
 
 
 def _minds_errors(make: Made) -> Seen:
@@ -143,7 +187,7 @@ def _minds_errors(make: Made) -> Seen:
     if share > 0.2:
         return (
             f"{share:.0%} of the choices go to a backend that answers in 1 ms, and 60% of whose answers are errors",
-            "an error is quick: add a penalty, e.g. `self.latency[i] + 1.0 * self.errors[i]` with 1 s, the deadline",
+            "an error comes back in a millisecond: say in seconds what one costs, and count it in; the deadline is 1 s",
         )
     return None
 
@@ -151,7 +195,7 @@ def _minds_errors(make: Made) -> Seen:
 def _undecided(shares: Array) -> Seen:
     return (
         f"no backend gets more than {shares.max():.0%} of the choices",
-        "nine times in ten choose the backend that looks best; of several that look the same, one",
+        "unless it explores it is to choose the backend that looks best; of several that look the same, one",
     )
 
 
@@ -173,23 +217,41 @@ def _follows(make: Made) -> Seen:
 
 
 def _killed(make: Made) -> Seen:
-    told = _told(make, 7, 5)  # the slowest by its rate looks best
-    told.kill()
-    told.kill()
-    share, want = _shares(told, len(RATES)), np.array(RATES) / sum(RATES)
-    off = np.abs(share - want) / np.sqrt(want * (1 - want) / TRIES)
-    worst = int(off.argmax())
-    if off[worst] <= SIGMAS:
+    share, want = _when_killed(make, 2), np.array(RATES) / sum(RATES)
+    if (worst := _off_rates(share)) is None:
         return None
     seen = f"after kill() backend {worst} gets {share[worst]:.1%}; by its rate it would be {want[worst]:.1%}"
-    if int(share.argmax()) == 5:
+    if _off_rates(_when_killed(make, 1)) is None:
+        return (
+            f"{seen}, when kill() was called twice",
+            "kill() twice is as good as once: it switches off, and never back on",
+        )
+    if int(share.argmax()) == LEARNT:
         return (
             seen,
-            "what was learnt still decides: ask `if self.killed` first in choose(), before anything is explored",
+            "what was learnt still decides: look first whether it is killed, before anything is explored or compared",
         )
     if np.allclose(share, 1 / len(RATES), atol=0.03):
         return seen, "all alike floods the slow ones; deal in proportion to `self.rates`"
-    return seen, "walk up the rates until `self.rng.random() * sum(self.rates)` is passed"
+    if share.max() > 0.99:
+        return seen, "one backend cannot take what all of them share; deal in proportion to `self.rates`"
+    return seen, "each is to get its part of the sum of `self.rates`, and nothing that was learnt, or explored, counts"
+
+
+def _when_killed(make: Made, times: int) -> Array:
+    """The shares after kill() was called so many times; what looked best is the slowest by its rate."""
+    told = _told(make, 7, LEARNT)
+    for _ in range(times):
+        told.kill()
+    return _shares(told, len(RATES))
+
+
+def _off_rates(share: Array) -> int | None:
+    """The backend that is furthest from its nominal part, or None where all are near."""
+    want = np.array(RATES) / sum(RATES)
+    off = np.abs(share - want) / np.sqrt(want * (1 - want) / TRIES)
+    worst = int(off.argmax())
+    return worst if off[worst] > SIGMAS else None
 
 
 def _revived(make: Made) -> Seen:
@@ -207,12 +269,14 @@ def _revived(make: Made) -> Seen:
     if share[old] > 0.8:
         return (
             "after revive() it goes where it went before",
-            "go on learning while killed: learn() does not ask `self.killed`",
+            "go on learning while killed: learn() does not ask whether it is",
         )
-    return (
-        f"after revive() {share[new]:.0%} go to the backend that became the fastest meanwhile",
-        "revive() only ends what kill() began: `self.killed = False`, and no average is lost",
-    )
+    seen = f"after revive() {share[new]:.0%} go to the backend that became the fastest meanwhile"
+    if _off_rates(share) is None:
+        return seen, "it still deals by nominal rates: revive() ends what kill() began"
+    if share.max() < EXPLOITS:
+        return _undecided(share)
+    return seen, "neither kill() nor revive() touches what was learnt; and see what is above"
 
 
 def _played(make: Made) -> Seen:
@@ -221,7 +285,7 @@ def _played(make: Made) -> Seen:
     own: Trial = replace(arms["exercise"], brains=(pupil(make),), hands=(), instruments=())
     outcome = play(own, seed, numbers)
     for trace in outcome.failed.values():
-        raise RuntimeError(trace.strip().splitlines()[-1])
+        return trace.strip().splitlines()[-1], "so it ended; mend what is above first"
     failed = float(outcome.measures["failed"].mean())
     if failed <= MOST:
         return None
@@ -232,25 +296,25 @@ def _played(make: Made) -> Seen:
     )
 
 
-def _made(make: Made, number: int, step: float = 0.05) -> Any:
-    return make(list(RATES), generator(hidden(1, number), 0, "pupil"), explore=0.1, step=step)
+def _made(make: Made, number: int, explore: float = 0.1, step: float = 0.05) -> Any:
+    return make(list(RATES), generator(hidden(1, number), 0, "pupil"), explore=explore, step=step)
 
 
-def _told(make: Made, number: int, best: int, rounds: int = 150) -> Any:
+def _told(make: Made, number: int, best: int, rounds: int = 150, explore: float = 0.1) -> Any:
     """A balancer that has learnt that one backend takes 20 ms and the others 100."""
-    told, luck = _made(make, number), generator(hidden(1, number), 1, "answers")
+    told, luck = _made(make, number, explore), generator(hidden(1, number), 1, "answers")
     for noise in luck.random((rounds, len(RATES))):
         for backend, u in enumerate(noise.tolist()):
             told.learn(backend, (0.02 if backend == best else 0.1) * (0.75 + 0.5 * u), False)
     return told
 
 
-def _shares(told: Any, k: int) -> Array:
+def _shares(told: Any, k: int, tries: int = TRIES) -> Array:
     """The share of choices that each backend gets, nothing being learnt. Raises ValueError for what is no backend."""
     counts = np.zeros(k)
-    for _ in range(TRIES):
+    for _ in range(tries):
         counts[_backend(told.choose(), k)] += 1
-    return counts / TRIES
+    return counts / tries
 
 
 def _backend(chosen: Any, k: int) -> int:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -18,10 +19,12 @@ from simlab.brains.topology import Topology, groups
 from simlab.lab.shocks import Shock
 from simlab.lab.trial import Trial
 from simlab.scenario.load import load
+from simlab.scenario.problems import ScenarioError
 from simlab.workshop.finding import Look, hidden
 from simlab.workshop.recording import Recording, record
 
 SERVICES = 6
+MORE = 9  # services, for which a design is only drawn
 OFF = 0.5  # a prediction that an accident moved by so much is off; what is foreseen is about 2
 BEGINS, LASTS, SIZE = 1500.0, 900.0, 10.0  # of accidents, in seconds, and how large
 POISON = (
@@ -29,21 +32,30 @@ POISON = (
 )
 EXAMPLE = '{"topology": "isolated", "brain": [{"ridge": {}}]}'
 
+CALLED = f"design({SERVICES})` and `design({MORE})"  # in backticks
+
+CARRIED = "a pool, a brain, a round or a service that is read carries it on; see the failure domains above"
+
 Design = Callable[[int], Mapping[str, Any]]
 Seen = tuple[str, str] | None
 
 
 def looks(design: Design) -> list[Look]:
     """What is looked at: the four bullets on the drawing, then accidents."""
+    wired = cache(lambda services: _trial(design, services))
+
+    def drawn(what: str, at: Callable[[Trial], Seen]) -> Look:
+        """Of six services, and of more: what is written out for six is no design."""
+        return Look(what, lambda: at(wired(SERVICES)) or _of(MORE, at(wired(MORE))), CALLED)
 
     def look(what: str, at: Callable[[Trial], Seen]) -> Look:
-        return Look(what, lambda: at(_trial(design)), f"design({SERVICES})")
+        return Look(what, lambda: at(wired(SERVICES)), CALLED)
 
     return [
-        look("training data: no pool teaches two services", _data),
-        look("feature stores: no store is read by two services", _stores),
-        look("architectures: no learner serves more than half, and no two are the same", _kinds),
-        look("failure domains: nothing is needed by two services", _domains),
+        drawn("training data: no pool teaches two services", _data),
+        drawn("feature stores: no store is read by two services", _stores),
+        drawn("architectures: no learner serves more than half, and no two are the same", _kinds),
+        drawn("failure domains: nothing is needed by two services", _domains),
         look("played: poisoned data of one service stays there", _poisoned),
         look("played: a wrong feature store misleads one service", _misled),
         look("played: a faulty release of one learner leaves half of the services", _released),
@@ -51,13 +63,17 @@ def looks(design: Design) -> list[Look]:
     ]
 
 
-def _trial(design: Design) -> Trial:
+def _of(services: int, seen: Seen) -> Seen:
+    return seen and (f"of {services} services: {seen[0]}", seen[1])
+
+
+def _trial(design: Design, services: int) -> Trial:
     """The design, wired. Raises InputError for what a scenario would not say."""
-    made = design(SERVICES)
+    made = design(services)
     if not isinstance(made, Mapping) or not {"topology"} <= made.keys() <= {"topology", "brain"}:
         raise InputError(f"a design is a dictionary such as {EXAMPLE}, not {made!r:.80}")
     given = {
-        "world.performative": {"models": SERVICES, "agents": 40, "cross": 0.0, "alike": 0.0},
+        "world.performative": {"models": services, "agents": 40, "cross": 0.0, "alike": 0.0},
         "run": {"replications": 1, "horizon": "40 min", "stride": "1 min", "seed": 1},
         "arms": {"only": {"topology": made["topology"], "brain": made.get("brain", [{"ridge": {}}])}},
         "shocks": {"moved": {"world": {"base": 2}, "start": "5 min"}},
@@ -67,7 +83,10 @@ def _trial(design: Design) -> Trial:
         "studies": {},
         "detectors": {},
     }
-    return load("performative", given).arms[0].trial
+    try:
+        return load("performative", given).arms[0].trial
+    except ScenarioError as error:  # in the words of a design, which knows of no arm
+        raise InputError("; ".join(str(one).replace("arms.only.", "") for one in error.problems)) from None
 
 
 def _data(trial: Trial) -> Seen:
@@ -79,10 +98,13 @@ def _data(trial: Trial) -> Seen:
     for pool in sorted(feeds):
         both = sorted(feeds[pool] | taught.get(pool, set()))
         if len(both) > 1:
-            return (
-                f"pool {pool} is filled or learnt from by services {both}",
-                "give each its own: `data_of: [0, 1, 2, ...]`, and `taught_by` to match",
-            )
+            seen = f"pool {pool} is filled or learnt from by services {both}"
+            if len(feeds[pool]) == 1 and len(wired.taught_by) < len(wired.brain_of):
+                return (
+                    seen,
+                    "one brain answers for several, and so learns for them all; give each its own: `brain_of: [0, 1, 2, ...]`",
+                )
+            return seen, "give each its own: `data_of: [0, 1, 2, ...]`, and `taught_by` to match"
     return None
 
 
@@ -98,10 +120,16 @@ def _kinds(trial: Trial) -> Seen:
     used = sorted(set(kinds))
     names = [type(trial.brains[kind]).__name__ for kind in used]
     share = {kind: kinds.count(kind) for kind in used}
-    if max(share.values()) > SERVICES // 2:
+    if max(share.values()) > (len(kinds) + 1) // 2:
+        seen = f"{names[used.index(max(share, key=share.__getitem__))]} serves {max(share.values())} of {len(kinds)} services"
+        if len(trial.brains) > 1:
+            return (
+                seen,
+                f"{len(trial.brains)} learners are listed; `kind_of` says which of them each brain is, and is to deal them evenly",
+            )
         return (
-            f"{names[used.index(max(share, key=share.__getitem__))]} serves {max(share.values())} of {SERVICES} services",
-            'list two learners or more, `"brain": [{"ridge": {}}, {"sgd": {}}]`; they are dealt out in turn, or as `kind_of` says',
+            seen,
+            'list two learners or more, `"brain": [{...: {}}, {...: {}}]`; they are dealt out in turn, or as `kind_of` says',
         )
     if len(set(names)) < len(names):
         return (
@@ -124,19 +152,19 @@ def _domains(trial: Trial) -> Seen:
         "round": "federated rounds pass on what one has learnt, also what is wrong: leave `average_every` out",
         "model": "a service that reads another falls with it: leave `reads` out",
     }
-    return f"with {part} {number} fall {reach} of {SERVICES} services", hints[part]
+    return f"with {part} {number} fall {reach} of {trial.topology.models} services", hints[part]
 
 
 def _poisoned(trial: Trial) -> Seen:
     first = 0
     off = _off(trial, Shock("accident", "evidence", "poisoned", BEGINS, LASTS, POISON, (first,)), 1)
-    return _stays(off, [first], "a pool, a brain or a round still carries it; see the failure domains above")
+    return _stays(off, [first], CARRIED)
 
 
 def _misled(trial: Trial) -> Seen:
     hit = groups(trial.topology.view_of)[trial.topology.view_of[1]]
     off = _off(trial, Shock("accident", "features", "offset", BEGINS, LASTS, SIZE, tuple(hit)), 2)
-    return _stays(off, [1], "give each service a store of its own")
+    return _stays(off, [1], "give each service a store of its own" if len(hit) > 1 else CARRIED)
 
 
 def _released(trial: Trial) -> Seen:
@@ -145,7 +173,8 @@ def _released(trial: Trial) -> Seen:
     off = _off(trial, Shock("accident", "brain", "biased", BEGINS, LASTS, SIZE, hit), 3)
     if len(off) <= SERVICES // 2:
         return None
-    return f"services {off} are off, {len(off)} of {SERVICES}", "let different learners serve different services"
+    hint = "let different learners serve different services" if len(hit) > SERVICES // 2 else CARRIED
+    return f"services {off} are off, {len(off)} of {SERVICES}", hint
 
 
 def _foresees(trial: Trial) -> Seen:

@@ -60,11 +60,15 @@ def check(exercise: int, answer: Any) -> Checked:
 
 def told(found: Checked, call: str) -> str:
     """What was found, a line each, and what to do about it."""
-    lines = []
+    lines, known = [], set()
     for one in found.findings:
         lines.append(f"  {'pass' if one.passed else 'FAIL'}  {one.what}")
+        if (one.seen, one.hint) in known:
+            lines.append("        as above")
+            continue
         lines += [f"        {one.seen}"] if one.seen else []
         lines += [f"        -> {one.hint}"] if one.hint else []
+        known |= {(one.seen, one.hint)} - {("", "")}
     end = "All of it holds." if found.passed else f"Mend the first, and call `{call}` again."
     return "\n".join([f"Exercise {found.exercise}: {found.right} of {len(found.findings)}", *lines, end])
 

@@ -117,7 +117,7 @@ class Explorer:
         """The slider with its picture. Raises InputError without ipywidgets."""
         if find_spec("ipywidgets") is None:
             raise InputError(
-                "the slider needs ipywidgets: pip install ipywidgets; without it, show the explorer itself"
+                "the slider needs ipywidgets: pip install 'simlab[notebook]'; without it, show the explorer itself"
             )
         made = import_module("ipywidgets")
         titles = [arm.title for arm in self.results.scenario.arms]

@@ -7,8 +7,9 @@ The answer is a class with four methods, each taking a `Recording` and returning
     correlated   do the models err together?
     departs      have predictions and reality moved apart?
 
-Each pair of runs is alike in what a first thought would look at: in both, predictions follow reality; in both, four models read
-others; in both, models decide alike; in both, predictions drift. What tells them apart is what the monitor is for.
+Each pair of runs is alike in what a first thought would look at: in both, predictions follow reality, which moves as far; in both, four
+models read others; in both, models decide alike (most where they are innocent) and err as much; in both, predictions drift. What tells
+them apart is what the monitor is for. They are shown in a mixed order, so that it is no use to count.
 """
 
 from __future__ import annotations
@@ -17,6 +18,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from functools import cache
 from typing import Any, NamedTuple
+
+import numpy as np
 
 from simlab.base.errors import InputError
 from simlab.lab.streams import generator
@@ -63,17 +66,24 @@ def _look(answer: type[Any], monitor: Monitor, right: bool, first: int) -> Calla
         if ask is None:
             return "there is no such method", f"write `def {monitor.name}(self, recording):` in the class"
         wrong = 0
-        for number in range(first, first + RUNS):
-            said = ask(_recorded(monitor, hidden(2, number), right))
-            if said not in (True, False):
-                raise InputError(f"a monitor says True or False, not {said!r:.60}")
-            wrong += bool(said) is not right
+        for number, kind in _mixed(first, right):
+            said = ask(_recorded(monitor, hidden(2, number), kind))
+            if not isinstance(said, bool | np.bool_):
+                raise InputError(f"a monitor says True or False, not {type(said).__name__} {said!r:.60}")
+            wrong += kind is right and bool(said) is not right
         if not wrong:
             return None
         said = f"it says {not right} of {wrong} of {RUNS} runs"
         return said, monitor.missed if right else monitor.alarmed
 
     return look
+
+
+def _mixed(first: int, right: bool) -> list[tuple[int, bool]]:
+    """All runs of a monitor, with a loop and without, in an order that nobody can foretell."""
+    runs = [(number, kind) for number in range(first, first + RUNS) for kind in (True, False)]
+    draws = generator(hidden(2, first), int(right), "order").random(len(runs))
+    return [runs[i] for i in draws.argsort(kind="stable")]
 
 
 @cache
@@ -121,18 +131,19 @@ def _size(seed: int, low: float, high: float) -> float:
     return low + (high - low) * float(generator(seed, 0, "size").random())
 
 
-def _moves(seed: int) -> dict[str, Any]:
-    """A fundamental that goes up, down and up again."""
+def _moves(seed: int, times: float) -> dict[str, Any]:
+    """A fundamental that goes up, down and up again, so many times as far."""
     sizes = _size(seed, 1.5, 2.5), -_size(seed, 0.5, 1.5), _size(seed, 2.0, 3.0)
     return {
-        f"move_{i}": {"world": {"base": size}, "start": f"{30 * i + 20} min", "duration": "30 min"}
+        f"move_{i}": {"world": {"base": times * size}, "start": f"{30 * i + 20} min", "duration": "30 min"}
         for i, size in enumerate(sizes)
     }
 
 
 def _feeding(seed: int, right: bool) -> Trial:
     probe = [{"probe": {"size": 1, "common": True, "at": "0 s"}}]
-    return _markets({"shocks": _moves(seed), "interventions": probe}, closed=right)
+    times = 1.0 if right else 2.0  # what the loop adds: reality moves as far in both
+    return _markets({"shocks": _moves(seed, times), "interventions": probe}, closed=right)
 
 
 def _cascading(seed: int, right: bool) -> Trial:
@@ -141,8 +152,12 @@ def _cascading(seed: int, right: bool) -> Trial:
 
 
 def _erring(seed: int, right: bool) -> Trial:
-    world = {"gain": 0.0, "alike": 1.0, "error": _size(seed, 0.25, 0.35)}
-    return _chain({"world": world, "topology": "feature_store" if right else "isolated"})
+    """Blurred views of things that differ, shared; or each its own clear view of one thing, of which fewer items show as large errors."""
+    if right:
+        world = {"gain": 0.0, "alike": 0.9, "error": _size(seed, 0.6, 0.8), "items": 80}
+        return _chain({"world": world, "topology": "feature_store"})
+    world = {"gain": 0.0, "alike": 1.0, "error": _size(seed, 0.1, 0.2), "items": 4}
+    return _chain({"world": world, "topology": "isolated"})
 
 
 def _departing(seed: int, right: bool) -> Trial:
@@ -164,7 +179,8 @@ MONITORS = (
         "predictions follow reality, and nobody listens",
         _feeding,
         "regress reality on recording.nudges: noise that you added has no other cause, so what follows it is your doing",
-        "that predictions and reality move together is what a good model does; ask what follows recording.nudges, with an error bar",
+        "that predictions and reality move together is what a good model does; ask what in recording.reality follows recording.nudges, "
+        "which predictions contain anyway, and give it an error bar",
     ),
     Monitor(
         "cascades",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 
 import numpy as np
@@ -56,10 +57,10 @@ def test_the_solution_passes(exercise, capsys):
         (
             1,
             [
+                "it is not updated; with step 0.05, what was 0.2 becomes 0.21 when 0.4 comes",
                 "exploit:",
-                "it is not updated; write `self.latency[backend] +=",
+                "it is to choose the backend that looks best",
                 "in proportion to `self.rates`",
-                "revive()",
             ],
         ),
         (
@@ -91,7 +92,7 @@ def test_the_stub_fails_with_its_hints(exercise, hints, capsys):
     assert told.endswith(f"Mend the first, and call `check({exercise}, {KINDS[exercise][0]})` again.\n")
 
 
-EXPLORES = "it explores a tenth and exploits the rest"
+EXPLORES = "it explores with its chance and exploits the rest"
 LATENCIES, ERRORS = "it keeps a moving average of latencies", "it keeps a moving average of errors"
 KILLED, REVIVED = "its kill switch sends by nominal rates alone", "it comes back, and has gone on learning"
 MOVES = "self.latency[backend] += self.step * (latency - self.latency[backend])"
@@ -115,10 +116,26 @@ BAD_BALANCERS = {
     "step left out": ("rng, explore, step\n", "rng, explore, 0.05\n", [LATENCIES, ERRORS]),
     "mean of all": (MOVES, MEAN, [LATENCIES, "it follows a backend that degrades"]),
     "never explores": ("if self.rng.random() < self.explore", "if False", [EXPLORES]),
+    "always a tenth": ("< self.explore", "< 0.1", [EXPLORES]),
+    "luck of its own": ("self.rng.random() < self.explore", "__import__('random').random() < self.explore", [EXPLORES]),
+    "counted from one": ("return cost.index(min(cost))", "return cost.index(min(cost)) + 1", None),
+    "a switch that toggles": ("self.killed = True", "self.killed = not self.killed", [KILLED]),
+    "begins at infinity": ("self.latency = [0.0]", "self.latency = [float('inf')]", None),
     "explores a fifth": ("< self.explore", "< 2 * self.explore", [EXPLORES]),
     "explores the first only": ("int(self.rng.random() * len(self.rates))", "0", [EXPLORES, "played"]),
     "revive forgets": ('meanwhile."""\n        self.killed = False', f'meanwhile."""\n        {UNLEARNT}', [REVIVED]),
 }  # fmt: skip
+
+
+HINTS = {
+    "always a tenth": "it does not use the `explore` that it was made with",
+    "luck of its own": "take all your luck from `self.rng`",
+    "counted from one": "the first backend has number 0",
+    "a switch that toggles": "kill() twice is as good as once",
+    "begins at infinity": "begin at a number, or at the first answer",
+    "mean of all": "it is the mean of all answers, which forgets nothing",
+    "wrong way round": "the weights are the wrong way round",
+}
 
 
 GOOD_BALANCERS = {
@@ -146,19 +163,52 @@ def test_a_balancer_that_is_right_in_another_way_passes(name):
 
 
 @pytest.mark.parametrize("name", BAD_BALANCERS)
-def test_a_balancer_that_is_subtly_wrong_fails_where_it_is(name):
+def test_a_balancer_that_is_subtly_wrong_fails_where_it_is(name, capsys):
     old, new, where = BAD_BALANCERS[name]
     found = check(1, solution(1, (old, new)))
     assert not found.passed
+    assert HINTS.get(name, "") in capsys.readouterr().out
     if where is not None:
         assert failed(found) == where
 
 
-def test_a_wrong_average_is_named(capsys):
-    check(1, solution(1, BAD_BALANCERS["mean of all"][:2]))
-    assert "it is the mean of all answers, which forgets nothing" in capsys.readouterr().out
-    check(1, solution(1, BAD_BALANCERS["wrong way round"][:2]))
-    assert "the weights are the wrong way round" in capsys.readouterr().out
+MOVED = "self.errors[backend] += self.step * (failed - self.errors[backend])"
+AVERAGES = {
+    "the mean of all answers, which forgets nothing": MEAN.replace("latency", "errors").replace(
+        "(errors -", "(failed -"
+    ),
+    "it is a sum": "self.errors[backend] += failed",
+    "the last answer alone": "self.errors[backend] = float(failed)",
+    "the weights are the wrong way round": "self.errors[backend] += (1 - self.step) * (failed - self.errors[backend])",
+    "it does not use the `step` it was made with": "self.errors[backend] += 0.05 * (failed - self.errors[backend])",
+    "what came is added whole": "self.errors[backend] = (1 - self.step) * self.errors[backend] + failed",
+    "it counts successes, and not errors": "self.errors[backend] += self.step * ((not failed) - self.errors[backend])",
+    "it averages latencies, and not errors": "self.errors[backend] += self.step * (latency - self.errors[backend])",
+    "it never falls": "self.errors[backend] += self.step * failed * (1 - self.errors[backend])",
+    "it is not updated": "pass",
+    "it is nan, and no answer moves that": "self.errors[backend] = float('nan')",
+    "it is no average with that step": "self.errors[backend] += self.step / 2 * (failed - self.errors[backend])",
+}
+
+
+@pytest.mark.parametrize("said", AVERAGES)
+def test_a_wrong_average_of_errors_is_named(said):
+    """By all that it was: the last answer may be none, and the mean of a constant is that constant."""
+    seen = balancer._averages_errors(solution(1, (MOVED, AVERAGES[said])))
+    assert seen is not None
+    assert said in seen[1]
+    assert [other for other in AVERAGES if other in seen[1]] == [said]
+
+
+def test_no_hint_holds_a_line_of_the_solution():
+    said = "".join(
+        (finding.HOUSE / f"workshop/{name}.py").read_text("utf-8") for name in ("balancer", "monitors", "bulkheads")
+    )
+    hints = " ".join(" ".join(re.findall(r'"([^"\n]*)"', said)).split())
+    for exercise in MODULES:
+        for line in (COURSE / f"solutions/exercise_{exercise}.py").read_text("utf-8").splitlines():
+            code = line.split("  #")[0].strip().removeprefix("if ").removesuffix(":")
+            assert len(code) < 16 or code.startswith(("def ", '"')) or code not in hints, code
 
 
 def test_the_played_bar_is_what_choosing_at_random_cannot_reach():
@@ -171,7 +221,29 @@ def test_the_played_bar_is_what_choosing_at_random_cannot_reach():
     assert least > balancer.MOST > trial.world.error
 
 
+COUNTS = """class MyMonitors:
+    asked = [0] * 4  # says what was right at the last check, in the order in which it would be asked kind by kind
+
+    def __getattribute__(self, name):
+        place = ["feeds_back", "cascades", "correlated", "departs"].index(name)
+        self = object.__getattribute__(self, "asked")
+        self[place] += 1
+        first = self[place] <= 3
+        return lambda recording: first
+
+
+class Old:"""
+ALIKE_AT_ALL = """rho = np.corrcoef(recording.predictions.T)
+        return bool(rho[np.triu_indices(len(rho), 1)].mean() > 0.97)"""
+THE_SAME = "return bool(np.allclose(recording.predictions, recording.predictions[:, :1]))"
+
+
 BAD_MONITORS = {
+    "counts": ("class MyMonitors:", COUNTS, [f"{m.name}" for m in monitors.MONITORS]),
+    "a higher bar for predictions": ("rho = np.corrcoef(recording.errors.T)", ALIKE_AT_ALL, ["correlated"] * 2),
+    "exactly the same": ("rho = np.corrcoef(recording.errors.T)", THE_SAME, ["correlated"]),
+    "large errors": ("rho = np.corrcoef(recording.errors.T)", "return bool(recording.errors.std() > 0.07)", ["correlated"] * 2),
+    "how far reality goes": ("gain = loop_gain(", "return bool(recording.reality.std() > 2.2); gain = loop_gain(", ["feeds_back"]),
     "always": ("return bool(", "return True or bool(", [f"{m.name}" for m in monitors.MONITORS]),
     "never": ("return bool(", "return False and bool(", [f"{m.name}" for m in monitors.MONITORS]),
     "predictions for errors": ("np.corrcoef(recording.errors.T)", "np.corrcoef(recording.predictions.T)", ["correlated"]),
@@ -203,6 +275,8 @@ BAD_DESIGNS = {
     "one learner": ('[{"ridge": {}}, {"mean": {}}]', '[{"ridge": {}}, {"ridge": {"penalty": 2}}]', "architectures"),
     "seven of eight alike": ("service % 2 for", "int(service == 0) for", "architectures"),
     "one store": ('"view_of": own', '"view_of": [0] * services', "feature stores"),
+    "written out for six": ("own = list(range(services))", "own = list(range(6))", "training data"),
+    "brains in pairs": ('"brain_of": own,', '"brain_of": [service // 2 for service in own],', "training data"),
     "shared pool": ('"data_of": own', '"data_of": [0] * services', None),
     "federated": ('"topology": {', '"topology": {"average_every": "5 min",', "failure domains"),
     "reads a neighbour": ('"topology": {', '"topology": {"reads": [[-1]] + [[0]] * (services - 1),', "failure domains"),
@@ -210,11 +284,19 @@ BAD_DESIGNS = {
 
 
 @pytest.mark.parametrize("name", BAD_DESIGNS)
-def test_a_design_that_is_subtly_wrong_fails_where_it_is(name):
+def test_a_design_that_is_subtly_wrong_fails_where_it_is(name, capsys):
     old, new, where = BAD_DESIGNS[name]
     changes = [(old, new)] + ([('"taught_by": own', '"taught_by": [0] * services')] if name == "shared pool" else [])
+    if name == "brains in pairs":
+        changes += [('"taught_by": own', '"taught_by": own[: services - services // 2]')]
+        changes += [("[service % 2 for service in own]", "[0, 1, 0, 1, 0][: services - services // 2]")]
     found = check(3, solution(3, *changes))
+    told = capsys.readouterr().out
     assert not found.passed
+    assert ("expected one for each of the 9 models" in told) == (name == "written out for six")
+    assert ("one brain answers for several, and so learns for them all" in told) == (name == "brains in pairs")
+    assert ("let different learners serve different services" in told) == (name == "seven of eight alike")
+    assert ("give each service a store of its own" in told) == (name == "one store")
     if where is not None:
         assert failed(found)[0] == where
 
@@ -259,7 +341,7 @@ def test_what_raises_has_not_passed_and_says_where(capsys):
     told = capsys.readouterr().out
     assert found.right == 0
     assert "KeyError: 'best' in line" in told or "has no attribute 'learn'" in told
-    assert "it is called as `balancer.learn(backend, 0.02, False)`" in told
+    assert "step=0.05).learn(backend, 0.02, False)`" in told
 
     class Empty:
         pass
@@ -269,7 +351,9 @@ def test_what_raises_has_not_passed_and_says_where(capsys):
     assert check(3, lambda services: {"topology": "isolatd"}).right == 0
     assert "isolated" in capsys.readouterr().out
     assert check(3, lambda services: "isolated").right == 0
-    assert "a design is a dictionary" in capsys.readouterr().out
+    told = capsys.readouterr().out
+    assert told.count("a design is a dictionary") == 1  # said once
+    assert told.count("        as above\n") == 7
 
 
 def test_seeds_are_not_shown(capsys):
