@@ -291,7 +291,7 @@ def main() -> None:
         tell("interrupted; the same command goes on from here")
         code = 130
     except BrokenPipeError:  # `| head`: nobody reads any more
-        with open(os.devnull, "w") as nowhere:  # noqa: PTH123
+        with open(os.devnull, "wb") as nowhere:  # noqa: PTH123
             os.dup2(nowhere.fileno(), sys.stdout.fileno())
         code = 0
     sys.exit(code)

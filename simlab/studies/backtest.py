@@ -118,7 +118,7 @@ def backtest(rules: Path, record: Record, scenario: Scenario, replications: int,
             with serving(folder) as server:
                 lines = [line for rule in level for line in _recorded(server, rule, told, clock)]
             samples = folder / "recorded.txt"
-            samples.write_text("".join([*lines, "# EOF\n"]), "utf-8")
+            samples.write_text("".join([*lines, "# EOF\n"]), "utf-8", newline="\n")
             import_samples(samples, folder / "data")
         with serving(folder) as server:
             pages = [_pages(server, rule, told, clock) for rule in alerts]
@@ -255,7 +255,7 @@ def _import(folder: Path, record: Record, told: Sequence[History], clock: Clock,
             f"{size:,} samples would be laid before Prometheus, more than {MOST_SAMPLES:,}; lower --replications"
         )
     samples = folder / "samples.txt"
-    with samples.open("w", encoding="utf-8") as file:
+    with samples.open("w", encoding="utf-8", newline="\n") as file:
         file.writelines(openmetrics(record, told, clock, only))
     if samples.stat().st_size > len("# EOF\n"):
         import_samples(samples, folder / "data")
