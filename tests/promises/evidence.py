@@ -50,7 +50,7 @@ def evidence(source: str) -> Iterator[tuple[ast.FunctionDef, set[str], bool]]:
     """
     tree = ast.parse(source)
     imported = {}
-    for node in tree.body:
+    for node in ast.walk(tree):
         if isinstance(node, ast.ImportFrom):
             imported |= {alias.asname or alias.name: f"{node.module}.{alias.name}" for alias in node.names}
         elif isinstance(node, ast.Import):

@@ -11,7 +11,10 @@ NAME = "test_kernel_equals_its_twin"
 
 def held_against_its_twin(world: str, source: str) -> bool:
     return any(
-        test.name == NAME and sure and uses & PLAYS and any(used.startswith(f"tests.twins.{world}.") for used in uses)
+        test.name == NAME
+        and sure
+        and uses & PLAYS
+        and any(f"{used}.".startswith(f"tests.twins.{world}.") for used in uses)
         for test, uses, sure in evidence(source)
     )
 

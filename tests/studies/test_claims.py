@@ -155,10 +155,10 @@ def test_an_undecided_claim_says_how_many_replications_it_needs():
 
 
 def test_the_side_that_faces_the_edge_counts():
-    """Of a skewed interval the long arm counts below an edge and the short one above it; a gap of a fifth needs 25 times as many."""
+    """Of a skewed interval the long arm counts below an edge and the short one above it; a gap of a quarter needs 16 times as many."""
     skewed = Estimate(10.0, 9.0, 14.0, 50)
-    assert _needed(skewed, -math.inf, 10.8) == 50 * 25
-    assert _needed(skewed, 9.8, math.inf) == 50 * 25
+    assert _needed(skewed, -math.inf, 10.5) == 50 * 8**2
+    assert _needed(skewed, 9.75, math.inf) == 50 * 4**2
     assert _needed(Estimate(10.0, 10.0 - 1e8, 10.0 + 1e8, 50), 9.0, math.inf) == 10**9  # nobody waits for more
     assert _needed(skewed, 10.0, math.inf) is None
 
