@@ -16,7 +16,9 @@ from simlab.studies.run import run as play_into
 from tests.worlds.test_contract import load, short, worlds
 
 
-@pytest.mark.parametrize("name", worlds())
+@pytest.mark.parametrize(
+    "name", [pytest.param(name, marks=[pytest.mark.nightly] * (i % 3 > 0)) for i, name in enumerate(worlds())]
+)
 def test_a_longer_run_begins_as_a_shorter_one(name: str) -> None:
     """Series on [0, T] and events on [0, T), with shocks, hands and retrainings within.
 

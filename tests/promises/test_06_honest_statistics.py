@@ -79,6 +79,7 @@ def of_more_harm(found: dict) -> list[float]:
     return found["harm"]["contrasts"][0]["ci95"]
 
 
+@pytest.mark.nightly  # 10 s; tests/studies/test_coverage.py measures the same intervals at every commit
 @pytest.mark.parametrize(
     ("draw", "printed"),
     [
