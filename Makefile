@@ -2,6 +2,8 @@
 # make test    set up, then lint, format, types, imports and the test suite
 # make bench   speed, as ratios measured side by side in one run; `make bench-full` also installs the rivals and takes an hour
 # make nightly every scenario and study at default size, and the tests that take too long for each commit; resumes
+# make repeat  the randomised tests and those of processes, TIMES times (50): not one may fail now and then
+# make mutation  change the statistics and the lab line by line, and see which changes no test notices (hours; resumes; needs the network once)
 # make format  rewrite the sources as `make test` wants them
 # make golden  accept today's results as the expected ones (look at the difference before you commit it)
 # make lock    resolve the dependencies anew (needs the network)
@@ -14,7 +16,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check -qq --no-input
 LOCK := $(BIN)/uv pip compile pyproject.toml --group build --universal --python-version 3.11 --generate-hashes \
 	--no-emit-index-url --no-annotate --no-header --quiet --upgrade
 
-.PHONY: demo test bench bench-full nightly format golden lock clean
+.PHONY: demo test bench bench-full nightly repeat mutation format golden lock clean
 .DELETE_ON_ERROR:
 
 demo: $(VENV)/.ready
@@ -36,6 +38,18 @@ bench-full: $(VENV)/.ready-bench
 nightly: $(VENV)/.ready-test
 	@$(BIN)/python -m tests.nightly
 	@$(BIN)/pytest -n auto --dist worksteal -m nightly
+	@$(MAKE) --no-print-directory repeat
+
+# Whatever draws its cases anew, starts processes, or kills them.
+TIMES ?= 50
+RANDOM_TESTS := $(shell grep -rlE 'hypothesis|subprocess|Popen|jobs=2' tests --include='test_*.py' | grep -vE 'test_(readme|notebooks|course|golden|house)')
+repeat: $(VENV)/.ready-test
+	@for i in $$(seq $(TIMES)); do echo "repeat $$i of $(TIMES)"; $(BIN)/pytest -q -n auto -p no:cacheprovider $(RANDOM_TESTS) || exit 1; done
+
+mutation: $(VENV)/.ready-test
+	@$(PIP) install mutmut
+	@$(BIN)/mutmut run --max-children 2
+	@$(BIN)/mutmut results
 
 format: $(VENV)/.ready-test
 	@$(BIN)/ruff check --quiet --fix .
@@ -78,5 +92,5 @@ lock: $(VENV)/.ready
 	@$(LOCK) --extra test --extra bench --constraints requirements-test.lock --output-file requirements-bench.lock
 
 clean:
-	rm -rf $(VENV) .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis dist build
+	rm -rf $(VENV) .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis mutants dist build
 	find simlab tests -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -308,7 +308,7 @@ def main() -> None:
         tell("stopped; give the same command again")
         code = stopped.code
     except BrokenPipeError:  # `| head`: nobody reads any more
-        with open(os.devnull, "w") as nowhere:  # noqa: PTH123
+        with open(os.devnull, "wb") as nowhere:  # noqa: PTH123
             os.dup2(nowhere.fileno(), sys.stdout.fileno())
         code = 0
     sys.exit(code)

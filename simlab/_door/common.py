@@ -34,11 +34,12 @@ def with_plugins(command: Callable[..., Any]) -> Callable[..., Any]:
     return click.option(
         "--plugin",
         multiple=True,
-        metavar="MODULE",
+        metavar="NAME",
         callback=read,
         expose_value=False,
         is_eager=True,
-        help="Your own world, brain, detector or intervention: mine.py, or the dotted name of a module. It is imported and so run.",
+        help="Your own world, brain, detector or intervention: mine.py, the name by which an installed package offers it, "
+        "or a dotted module. It is imported and so run.",
     )(command)
 
 

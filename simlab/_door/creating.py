@@ -55,7 +55,7 @@ def create(name: str, folder: Path) -> Path:
         try:
             for file, template in FILES.items():
                 text = resources.files("simlab._door").joinpath("template", f"{template}.txt").read_text("utf-8")
-                (made / file.format(name=name)).write_text(Template(text).substitute(words), "utf-8")
+                (made / file.format(name=name)).write_text(Template(text).substitute(words), "utf-8", newline="\n")
             made.chmod(0o755)
             made.rename(place)
         except BaseException:

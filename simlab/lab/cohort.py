@@ -39,7 +39,7 @@ def _play(trial: Trial, seed: int, replications: Sequence[int], tap: Tap | None)
     with np.errstate(all="ignore"):  # runaway is a result: it is recorded, not warned about
         loop = Loop(trial, luck, tap)
         Conductor(trial, loop, luck).play()
-        measures = loop.measures()
+        measures, alike = loop.measures(), loop.alike()
     return Outcome(
         replications=np.array(luck.numbers, dtype=np.int64),
         measures=measures,
@@ -48,7 +48,7 @@ def _play(trial: Trial, seed: int, replications: Sequence[int], tap: Tap | None)
         events=sorted((e for e in loop.events if e.time <= trial.horizon), key=lambda e: (e.replication, e.time)),
         diverged=loop.diverged,
         failed={},
-        alike=loop.alike(),
+        alike=alike,
     )
 
 

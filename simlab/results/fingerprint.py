@@ -38,19 +38,25 @@ _MADE |= {"__annotate_func__", "__annotations_cache__", "__classdictcell__", "__
 def fingerprint(named: Iterable[tuple[str, type[Any]]]) -> str:
     """Eight hexadecimal digits of what these classes do: code, constants, parameters, and whatever else of the user's they use.
 
-    What is installed counts by name only: after another version of a library, choose another directory.
+    What is installed counts by name only, but for the packages that these classes themselves come from: after another version of a
+    library, choose another directory.
     """
-    found = _Reading()
-    for name, thing in named:
+    classes = list(named)
+    found = _Reading({_package(thing.__module__) for _, thing in classes})
+    for name, thing in classes:
         found.take(name)
         found.take(thing)
     return found.digest.hexdigest()[:8]
 
 
+def _package(module: str | None) -> str:
+    return (module or "").partition(".")[0]
+
+
 @cache
 def _of_the_user(module: str | None) -> bool:
     """Whether a module is the user's own: a notebook, a script, or a file that nobody installed."""
-    package = (module or "").partition(".")[0]
+    package = _package(module)
     if package == "__main__":
         return True
     if package in ("simlab", "builtins") or package in sys.stdlib_module_names:
@@ -63,8 +69,9 @@ def _of_the_user(module: str | None) -> bool:
 class _Reading:
     """Walks through code and values, everything once."""
 
-    def __init__(self) -> None:
+    def __init__(self, own: set[str]) -> None:
         self.digest = hashlib.sha256()
+        self._own = own - {"simlab"}  # packages that were named, wherever they are installed
         self._seen: dict[int, object] = {}  # kept alive, or another object may get the same id
 
     def take(self, thing: Any) -> None:
@@ -88,7 +95,7 @@ class _Reading:
             yield thing.__name__
         elif isinstance(thing, type | FunctionType):
             yield f"{thing.__module__}.{thing.__qualname__}"
-            if _of_the_user(thing.__module__):
+            if _of_the_user(thing.__module__) or _package(thing.__module__) in self._own:
                 yield from _of_class(thing) if isinstance(thing, type) else _of_function(thing)
         elif isinstance(thing, CodeType):
             yield from (thing.co_code, thing.co_names, thing.co_consts)

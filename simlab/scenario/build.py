@@ -15,6 +15,7 @@ from simlab.scenario.axes import put_axes
 from simlab.scenario.claiming import Claims, Names
 from simlab.scenario.parts import Part, Parts, several, sides
 from simlab.scenario.patch import only, put, put_all
+from simlab.scenario.plugin import how_to_give
 from simlab.scenario.problems import Problem
 from simlab.scenario.reader import Node, join, plain, plant
 from simlab.scenario.registry import HOUSE, Registry
@@ -116,8 +117,8 @@ class _Builder:
         node, own = self._top["plugins"], dict(self._registry.own)
         for name, given in self._walker.mapping(node, "plugins", "{my_world: mine.MyWorld}").items() if node else ():
             if name not in own:
-                module, _, one = str(given.value).rpartition(".")
-                hint = f"give `--plugin {module.replace('.', '/')}.py`, with its path, or in Python `using=[{one}]`"
+                one = str(given.value).rpartition(".")[2]
+                hint = f"give {how_to_give(str(given.value))} or in Python `using=[{one}]`"
                 self._walker.fault(given.place, join("plugins", name), f"needs {given.value}, no part of simlab", hint)
         if node:
             self._walker.problems.stop_if_any()

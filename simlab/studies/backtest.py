@@ -128,7 +128,7 @@ def backtest(
                 matched(server, level, file).problems.stop_if_any()
                 lines = [line for rule in level for line in _recorded(server, rule, told, clock)]
             samples = folder / "recorded.txt"
-            samples.write_text("".join([*lines, "# EOF\n"]), "utf-8")
+            samples.write_text("".join([*lines, "# EOF\n"]), "utf-8", newline="\n")
             import_samples(samples, folder / "data")
         with serving(folder) as server:
             match = matched(server, needed, file)
@@ -272,7 +272,7 @@ def _import(folder: Path, record: Record, told: Sequence[History], clock: Clock,
             f"{size:,} samples would be laid before Prometheus, more than {MOST_SAMPLES:,}; lower --replications"
         )
     samples = folder / "samples.txt"
-    with samples.open("w", encoding="utf-8") as file:
+    with samples.open("w", encoding="utf-8", newline="\n") as file:
         file.writelines(openmetrics(record, told, clock, only))
     if samples.stat().st_size > len("# EOF\n"):
         import_samples(samples, folder / "data")

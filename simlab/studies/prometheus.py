@@ -83,7 +83,7 @@ def serving(folder: Path, rules: Path | None = None, config: str = "", args: Ite
     Raises InputError where it does not come up, with its last words.
     """
     named = f"rule_files: [{json.dumps(str(rules))}]\n" if rules is not None else ""
-    (folder / "prometheus.yml").write_text(named + config, "utf-8")
+    (folder / "prometheus.yml").write_text(named + config, "utf-8", newline="\n")
     port = _free_port()
     words = folder / "prometheus.log"
     command = [
@@ -97,7 +97,12 @@ def serving(folder: Path, rules: Path | None = None, config: str = "", args: Ite
     ]
     with words.open("wb") as log:
         process = subprocess.Popen(  # noqa: S603  # our own arguments, and no shell
-            command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, cwd=folder, preexec_fn=_die_together
+            command,
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=log,
+            cwd=folder,
+            preexec_fn=None if sys.platform == "win32" else _die_together,
         )
         server = Server(port)
         try:
@@ -188,7 +193,13 @@ def _wait(server: Server, process: subprocess.Popen[bytes], words: Path) -> None
 
 def _call(*command: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(  # noqa: S603  # our own arguments, and no shell
-        command, stdin=subprocess.DEVNULL, capture_output=True, text=True, errors="replace", check=False
+        command,
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        encoding="utf-8",
+        errors="replace",
+        check=False,
     )
 
 
@@ -200,7 +211,8 @@ def _free_port() -> int:
 
 def _die_together() -> None:
     """Have the kernel end the server when this program dies, even by SIGKILL; and keep Ctrl-C from reaching it first."""
-    os.setpgrp()
+    if sys.platform != "win32":
+        os.setpgrp()
     if sys.platform == "linux":
         import ctypes
 

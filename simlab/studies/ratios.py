@@ -42,7 +42,7 @@ def mean_ratio(x: Floats, y: Floats, level: float = 0.95) -> Estimate:
 def share_ratio(x: Floats, y: Floats, level: float = 0.95) -> Estimate:
     """P(x) / P(y) of paired zeros and ones `(n,)`; without an upper bound where y was never seen, undefined where neither was.
 
-    Bonett & Price (2006), Biometrics 62: Wilson's intervals of both, as much narrower as the pairs go together.
+    Bonett & Price (2006), Statistics in Medicine 25, 3039-3047: Wilson's intervals of both, as much narrower as the pairs go together.
     """
     x, y = _pairs(x, y)
     n = len(x)

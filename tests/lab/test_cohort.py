@@ -73,13 +73,12 @@ def test_a_replication_that_raises_does_not_stop_the_others():
     for number, trace in fails.failed.items():
         assert "a replication that fails" in trace
         assert np.isnan(fails.measures["total"][number])
+        assert np.isnan(fails.series["total"][:, number]).all()
+        assert np.isnan(fails.alike[number]).all()
+        assert np.isnan(fails.diverged[number])
+    for name, values in calm.series.items():
+        assert (fails.series[name].dtype, fails.series[name].shape) == (values.dtype, values.shape)
+    assert (fails.alike.dtype, fails.alike.shape) == (calm.alike.dtype, calm.alike.shape)
+    assert fails.replications.tolist() == list(range(12))
     fine = [i for i in range(12) if i not in fails.failed]
     np.testing.assert_array_equal(fails.measures["total"][fine], calm.measures["total"][fine])
-
-
-def test_runaway_is_a_result():
-    """Gain above 1, retrained on what it caused: outcomes grow until they cross the bound."""
-    runaway = play(trial(Toy(pull=3.0), schedule=Schedule(every=1), horizon=400.0), 1, range(3))
-    assert np.isfinite(runaway.diverged).all()
-    assert np.isnan(runaway.measures["total"]).all()
-    assert {e.name for e in runaway.events if e.kind == "diverged"} <= {"total", "worst"}

@@ -1,14 +1,11 @@
-"""The calendar: block-stepped equals tick by tick, and time only moves forward."""
+"""The calendar: block-stepped equals tick by tick. That time only moves forward: tests/promises/test_09_time_moves_forward.py."""
 
 from __future__ import annotations
 
-import math
-
 import numpy as np
-import pytest
 
 from simlab.brains.topology import Schedule
-from simlab.lab.conductor import CalendarError, Conductor
+from simlab.lab.conductor import Conductor
 from simlab.lab.loop import Loop
 from simlab.lab.streams import Streams
 from tests.lab.toy import Toy, trial
@@ -62,27 +59,6 @@ def test_what_is_measured_between_two_ticks_is_never_stale():
     assert not stale
     np.testing.assert_allclose(moved, 10.0, rtol=1e-12)
     np.testing.assert_array_equal(off, 0.0)
-
-
-@pytest.mark.parametrize("delay", [math.nan, -1, math.inf, -math.inf, "soon", None, True, 0.5])
-def test_impossible_delays_are_refused_with_the_process_named(delay):
-    def wrong(calendar, loop):
-        yield calendar.wait(2)
-        yield calendar.wait(delay)
-
-    with pytest.raises(
-        CalendarError, match=r"Toy\.happenings\[0\] at tick 2: cannot wait .* ticks; expected a whole number"
-    ):
-        conduct([wrong])
-
-
-def test_a_process_that_never_lets_time_move_is_named():
-    def zeno(calendar, loop):
-        while True:
-            yield calendar.wait(0)
-
-    with pytest.raises(CalendarError, match=r"Toy\.happenings\[0\] at tick 0: over .* events without time moving on"):
-        conduct([zeno])
 
 
 def test_an_event_costs_one_block():

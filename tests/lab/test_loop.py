@@ -87,6 +87,8 @@ def test_the_open_loop_hears_nothing_while_brains_still_learn():
 def test_shocks_begin_and_end():
     drift = Shock("drift", "world", "set", start=10, duration=10, values={"drift": 3.0})
     np.testing.assert_allclose(totals(shocks=(drift,)), [0, 5, 10, 25, 40, 45, 50, 55, 60])
+    told = [(e.time, e.name) for e in play(trial(shocks=(drift,)), 1, range(1)).events if e.kind == "shock"]
+    assert told == [(10.0, "drift"), (20.0, "drift ends")]
     biased = Shock("biased", "brain", "biased", start=10, duration=10, size=3.0, models=(0,))
     np.testing.assert_allclose(np.diff(totals(shocks=(biased,))), [5, 5, 7.5, 7.5, 5, 5, 5, 5])
 
@@ -175,3 +177,8 @@ def test_a_trial_that_cannot_be_is_refused():
         trial(topology=wire("isolated", 4))
     with pytest.raises(InputError, match=r"run\.horizon must be at least one tick"):
         trial(horizon=math.inf)
+
+
+def test_an_effect_that_is_not_there_is_told_with_the_nearest():
+    with pytest.raises(InputError, match=r"shock `s`: unknown effect `bised` on brain; did you mean `biased`\?"):
+        Shock("s", "brain", "bised")

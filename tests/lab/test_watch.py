@@ -15,6 +15,7 @@ from simlab.brains.topology import Schedule
 from simlab.detectors.detector import Detector, Frame, Reading, Subject
 from simlab.interventions.kill_switch import KillSwitch
 from simlab.lab.cohort import join, play
+from simlab.lab.disturb import Disturbances
 from simlab.lab.shocks import Shock
 from simlab.lab.trial import Hand, Instrument, Trigger
 from simlab.lab.watch import Turn, frame
@@ -131,6 +132,39 @@ def test_a_bad_push_turns_numbers_round():
     push = Shock("push", "brain", "garbled", start=10.0, duration=10.0)
     outcome = play(trial(Toy(noise=0.0), **says(1.0), shocks=(push,)), 1, range(1))
     np.testing.assert_allclose(outcome.measures["total"], 40 * 1.5 - 10)
+
+
+@pytest.mark.parametrize(
+    ("asks", "said", "turned"),
+    [
+        ("choice", [[0, 2, 3]], [[1, 3, 0]]),
+        ("shares", [[[0.1, 0.2, 0.3, 0.4]]], [[[0.4, 0.3, 0.2, 0.1]]]),
+        ("number", [[2.0, -1.0, 0.5]], [[-2.0, 1.0, -0.5]]),
+    ],
+)
+def test_what_is_garbled(asks, said, turned):
+    """A choice is the next one, shares go to the others in reverse, a number changes its sign; and only while it lasts, where it is."""
+    said = np.array(said)
+    push = Shock("push", "brain", "garbled")
+    models = said.shape[1]
+    spec = Spec(models, asks, models, features=1, choices=4 if asks != "number" else 0)
+    here = Disturbances(spec)
+    here.begin(push, np.zeros((1, models, 1)), 1)
+    np.testing.assert_array_equal(here.prediction(said), turned)
+    here.end(push, np.zeros((1, models, 1)), 1)
+    np.testing.assert_array_equal(here.prediction(said), said)
+
+
+def test_a_stale_view_stands_still_until_the_shock_is_over():
+    here = Disturbances(Spec(2, "number", 2, features=1))
+    views = [np.full((1, 2, 1), float(i)) for i in range(3)]
+    first = Shock("first", "features", "stale", models=(0,))
+    here.begin(first, views[0], 1)
+    views[0][:] = 7  # what was seen is kept, not the array that it was in
+    np.testing.assert_array_equal(here.features(views[1])[0, :, 0], [0, 1])
+    np.testing.assert_array_equal(here.features(views[2])[0, :, 0], [0, 2])
+    here.end(first, views[2], 1)
+    np.testing.assert_array_equal(here.features(views[1]), views[1])
 
 
 def test_shares_choices_and_counts_as_detectors_see_them():

@@ -129,7 +129,7 @@ def test_what_cannot_be_used_says_why(tmp_path, name, text, says):
     [
         ("mine_x.py", "no file"),
         ("no_such_module", "no such module"),
-        ("a b", "neither a file nor a module"),
+        ("a b", "neither a file, a module nor installed"),
         ("{folder}/mine_on.py", "did you mean `{folder}/mine_one.py`?"),
     ],
 )

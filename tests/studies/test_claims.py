@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 import pytest
 
 from simlab.base.errors import InputError
 from simlab.scenario.scenario import Claim, Control, Vanish
-from simlab.studies.claims import judge, monotone, vanished
+from simlab.studies.claims import _needed, judge, monotone, vanished
+from simlab.studies.statistics import Estimate
 
 G = np.random.default_rng(5)
 NOISE = G.normal(size=100)
@@ -149,6 +152,15 @@ def test_an_undecided_claim_says_how_many_replications_it_needs():
     found = judge(Claim("drawdown", "mean", "shared", "", above=2.005), ARMS)
     gap, half = abs(found.estimate.value - 2.005), found.estimate.value - found.estimate.low
     assert found.needed == pytest.approx(100 * (half / gap) ** 2, rel=0.02)
+
+
+def test_the_side_that_faces_the_edge_counts():
+    """Of a skewed interval the long arm counts below an edge and the short one above it; a gap of a quarter needs 16 times as many."""
+    skewed = Estimate(10.0, 9.0, 14.0, 50)
+    assert _needed(skewed, -math.inf, 10.5) == 50 * 8**2
+    assert _needed(skewed, 9.75, math.inf) == 50 * 4**2
+    assert _needed(Estimate(10.0, 10.0 - 1e8, 10.0 + 1e8, 50), 9.0, math.inf) == 10**9  # nobody waits for more
+    assert _needed(skewed, 10.0, math.inf) is None
 
 
 def test_controls():

@@ -47,6 +47,7 @@ def test_main_effects_and_interactions():
     assert found[("schedule",), ("staggered",)].estimate.value == pytest.approx(0)
     assert found[("schedule",), ("random",)].estimate.value == pytest.approx(3)
     assert found[("brain", "schedule"), ("one", "random")].estimate.value == pytest.approx(0)
+    assert (brain.seams, brain.before, brain.after) == (("brain",), ("own",), ("one",))
     assert (brain.over, found[("schedule",), ("random",)].over) == (6, 4)
     assert (found[("brain", "features"), ("one", "one")].over, len(found)) == (3, 4 + 5)
 

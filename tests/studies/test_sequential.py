@@ -105,6 +105,18 @@ def test_the_widest_arm_decides_and_differences_are_paired(tmp_path):
     assert 0 < harm.half < 0.2
 
 
+def test_the_summary_says_what_was_asked_and_how_narrow_it_became(tmp_path):
+    scenario = waiting(half_width=0.25)
+    record = played(scenario, tmp_path / "run")
+    found = widest(scenario, scenario.until, record.cells)
+    assert told(scenario, scenario.until, record.cells, 80) == {
+        "what": scenario.until.what, "half_width": 0.25, "reached": found.half, "widest": found.arm, "enough": True,
+        "replications": 80, "floor": 40, "most": 640,
+    }  # fmt: skip
+    narrow = scenario.until._replace(half_width=found.half)
+    assert told(scenario, narrow, record.cells, 80)["enough"]  # as narrow as was asked
+
+
 def test_no_interval_is_not_narrow(tmp_path):
     record = played(fakes.scenario(replications=20), tmp_path / "run")
     few = waiting()

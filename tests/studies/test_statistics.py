@@ -84,3 +84,21 @@ def test_wilson_at_nothing_seen():
     """Wilson (1927): with 0 of n the interval is [0, z^2 / (n + z^2)]."""
     z2 = 1.959963984540054**2
     assert share(np.zeros(256))[:3] == pytest.approx((0, 0, z2 / (256 + z2)))
+
+
+def test_a_published_ratio_of_paired_shares():
+    """Bonett & Price (2006) as in the R package statpsych, ci.ratio.prop.ps(.05, 12, 4, 26, 6): 3.2, from 1.766544 to 5.796628."""
+    x, y = np.repeat([0.0, 0, 1, 1], (12, 4, 26, 6)), np.repeat([0.0, 1, 0, 1], (12, 4, 26, 6))
+    found = share_ratio(x, y)
+    assert found[:3] == pytest.approx((3.2, 1.766544, 5.796628), abs=1e-6)
+    assert share_ratio(y, x)[:3] == pytest.approx((1 / 3.2, 1 / 5.796628, 1 / 1.766544), abs=1e-6)
+    assert found.n == 48
+    assert share_ratio(x[:30], y[:30]).interval is not None  # 30 are enough
+
+
+def test_an_estimate_without_an_interval_still_says_how_many_there_were():
+    zero, few = np.zeros(40), np.r_[np.ones(9), np.zeros(20)]
+    assert share_ratio(zero, zero).n == 40
+    assert np.isnan(share_ratio(zero, zero)[1:3]).all()
+    assert share_ratio(few, few)[0] == 1
+    assert np.isnan(share_ratio(few, few)[1:3]).all()
