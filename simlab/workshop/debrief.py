@@ -13,7 +13,7 @@ from typing import NamedTuple
 import numpy as np
 
 from simlab.base.arrays import Floats
-from simlab.results.disk import directory, storage, text
+from simlab.results.disk import place, text
 from simlab.results.disk import write as write_file
 from simlab.views.courses import Course, courses
 from simlab.views.ink import Drawing, drawing, style
@@ -49,9 +49,8 @@ def write(drill: Drill, folder: str | Path) -> Path:
 
     Raises StorageError where the directory cannot be written.
     """
-    folder, whole = directory(folder), compose(drill)  # nothing is written before all is worked out
-    with storage(folder):
-        folder.mkdir(parents=True, exist_ok=True)
+    whole = compose(drill)  # nothing is written before all is worked out
+    folder = place(folder)
     write_file(folder / "script.txt", text(drill.script))
     write_file(folder / "debrief.html", text(whole))
     return folder / "debrief.html"

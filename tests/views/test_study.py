@@ -176,7 +176,7 @@ def test_writes_page_and_figures_into_its_own_directory(tmp_path):
     assert {path.name for path in (tmp_path / "sweep" / "figures").iterdir()} == {"sweep.svg", "sweep_narrow.svg"}
     (tmp_path / "other").mkdir()
     (tmp_path / "other" / "figures").symlink_to(tmp_path)
-    with pytest.raises(StorageError, match="is a link"):
+    with pytest.raises(StorageError, match="a symbolic link"):
         write(plane(), tmp_path / "other")
 
 
@@ -219,7 +219,7 @@ def test_the_report_of_a_run_without_studies_is_as_it_was(run, tmp_path_factory)
     (run / "studies").rename(run / "elsewhere")
     (run / "studies").symlink_to(run / "elsewhere")
     assert inside(run) == ([], [])  # links that lead elsewhere are not followed
-    with pytest.raises(StorageError, match="is a link"):
+    with pytest.raises(StorageError, match="a symbolic link"):
         sweeps.place_of(run, "phase")
 
 
