@@ -76,6 +76,10 @@ class Record:
 
     @classmethod
     def _read(cls, path: Path, manifest: dict[str, Any]) -> Record:
+        if not isinstance(manifest["document"], dict) or not isinstance(manifest["scenario"], str):
+            raise TypeError("its manifest holds no scenario")
+        if missing := [arm for arm in manifest["arms"] if arm not in manifest["cells"]]:
+            raise ValueError(f"arm {missing[0]!r:.60} was not played")
         measures, series = (unpack(path / name, path / name) for name in DATA[:2])
         events: dict[str, list[Event]] = {cell: [] for cell in manifest["cells"]}
         with storage(path):
@@ -83,6 +87,8 @@ class Record:
             failed = json.loads((path / "failed.json").read_bytes())
             has_summary = "summary.json" in manifest["files"]
             summary = json.loads((path / "summary.json").read_bytes()) if has_summary else {}
+        if not isinstance(summary, dict):
+            raise TypeError("its summary is no mapping")
         for line in lines:
             row = json.loads(line)
             events[row.pop("cell")].append(event(row))
