@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 OVER_TIME = "_over_time"  # what a measure's series is called beside its final value
 _COLUMNS = ("control", "arm", "measure", "n", "mean", "median", "p05", "p95", "ci95_low", "ci95_high")
-_FORMULA = ("=", "+", "-", "@", "\t", "\r")
+_FORMULA = ("=", "+", "-", "@", "\t", "\n")
 
 
 def summary_csv(summary: Mapping[str, Any]) -> str:
@@ -51,6 +51,9 @@ def _cell(item: Any) -> str:
     if item is None:
         return ""
     if isinstance(item, str):
+        item = item.replace("\r\n", "\n").replace(
+            "\r", "\n"
+        )  # the csv module does not quote a lone \r, and readers end the row there
         return f"'{item}" if item.startswith(_FORMULA) else item
     return repr(item)
 
