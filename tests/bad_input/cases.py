@@ -34,8 +34,11 @@ YAML = [
     Case("a: !!set {x}", "1:4", "tags are not used in scenarios"),
     Case("a: !mine 1", "1:4", "tags are not used in scenarios"),
     Case("a: &x [1]\nb: [*x, *x]", "1:4", "anchors are not used in scenarios|write the value out"),
-    Case("a: &a [x]\n" + "".join(f"{b}: &{b} [*{a}, *{a}]\n" for a, b in zip("abcdefgh", "bcdefghi", strict=True)),
-         "1:4", "anchors are not used"),
+    Case(
+        "a: &a [x]\n" + "".join(f"{b}: &{b} [*{a}, *{a}]\n" for a, b in zip("abcdefgh", "bcdefghi", strict=True)),
+        "1:4",
+        "anchors are not used",
+    ),
     Case("a: &x [*x]", "1:4", "anchors are not used"),
     Case("a: *x", "1:4", "alias `*x`: aliases are not used"),
     Case("<<: {a: 1}\nb: 2", "1:1", "<<: unknown key"),
@@ -63,7 +66,7 @@ YAML = [
     Case(":" * 60_000, "1:60000", "not YAML: mapping values are not allowed here"),
     Case("- 1", "1:1", "a scenario is a mapping of keys|begin with `schema: 1`"),
     Case("42", "1:1", "a scenario is a mapping of keys"),
-]  # fmt: skip
+]
 
 H, R, S, T = "horizon: 1 min", "replications: 2", "seed: 7", "traders: 4"
 ARMS, TITLE = "isolated: {topology: isolated}", "title: A small run"
@@ -100,24 +103,63 @@ VALUES = [
     changed(S, "seed: abc", "6:46", 'run.seed: expected a whole number, not the text "abc"'),
     changed(R, "replications: 0", "6:21", "run.replications: must be at least 1, not 0"),
     changed(R, "replications: 1000000000000", "6:21", "run.replications: must be at most 10000000"),
-    changed(f"{R}, {H}", "replications: 10000000, horizon: 1 week", "6:1", "steps of agents in all; at most 1e+12 are run|lower `run.repl"),
-    changed("flash_crash:", "flash_crsh:", "4:9", "world.flash_crsh: unknown world `flash_crsh`|did you mean `flash_crash`?"),
+    changed(
+        f"{R}, {H}",
+        "replications: 10000000, horizon: 1 week",
+        "6:1",
+        "steps of agents in all; at most 1e+12 are run|lower `run.repl",
+    ),
+    changed(
+        "flash_crash:", "flash_crsh:", "4:9", "world.flash_crsh: unknown world `flash_crsh`|did you mean `flash_crash`?"
+    ),
     changed("ridge:", "rigde:", "5:9", "brain.rigde: unknown brain `rigde`|did you mean `ridge`?"),
-    changed("story:", "detectors: {feedback_spirl: {}}\nstory:", "3:13", "unknown detector `feedback_spirl`|did you mean `feedback_spiral`?"),
+    changed(
+        "story:",
+        "detectors: {feedback_spirl: {}}\nstory:",
+        "3:13",
+        "unknown detector `feedback_spirl`|did you mean `feedback_spiral`?",
+    ),
     changed(ARMS, "isolated: {topology: isolatd}", "9:24", "unknown wiring `isolatd`|did you mean `isolated`?"),
-    changed(ARMS, "isolated: {topology: isolated, interventions: [kill_swich]}", "9:50", "unknown intervention `kill_swich`|`kill_switch`"),
+    changed(
+        ARMS,
+        "isolated: {topology: isolated, interventions: [kill_swich]}",
+        "9:50",
+        "unknown intervention `kill_swich`|`kill_switch`",
+    ),
     changed("drawdown", "drawdwn", "7:17", "harm.measure: unknown measure `drawdwn`|did you mean `drawdown`?"),
     changed("above: 0.03", "above: .nan", "7:34", "harm.above: `.nan` is not a finite number"),
-    changed(ARMS, "isolated: {topology: {reads: [[1], [0], [-1], [-1]]}}", "9:32", "models [0, 1] read each other in a circle|`lag: true`"),
+    changed(
+        ARMS,
+        "isolated: {topology: {reads: [[1], [0], [-1], [-1]]}}",
+        "9:32",
+        "models [0, 1] read each other in a circle|`lag: true`",
+    ),
     changed(ARMS, "isolated: {topology: {reads: [[0], [-1], [-1], [-1]]}}", "9:32", "model 0 reads itself|`lag: true`"),
-    changed(ARMS, "isolated: {topology: {reads: []}}", "9:32", "topology.reads: 0 entries; expected one for each of the 4 models"),
+    changed(
+        ARMS,
+        "isolated: {topology: {reads: []}}",
+        "9:32",
+        "topology.reads: 0 entries; expected one for each of the 4 models",
+    ),
     changed(ARMS, "isolated: {topology: {lag: true, reads: [[9], [0], [1], [2]]}}", "9:43", "there is no model 9"),
     changed(ARMS, "isolated: {topology: {lag: true, reads: [[1], [0, 2], [1], [2]]}}", "9:43", "all of one length"),
-    changed(ARMS, "isolated: {topology: {reads: [[9], [-1], [-1], [-1]]}}", "9:32", "there is no model 9|they are 0 to 3, and -1 is none"),
+    changed(
+        ARMS,
+        "isolated: {topology: {reads: [[9], [-1], [-1], [-1]]}}",
+        "9:32",
+        "there is no model 9|they are 0 to 3, and -1 is none",
+    ),
     changed(ARMS, "isolated: {topology: {brain_of: [0, 0, 2, 2]}}", "9:35", "must name every brain from 0 to"),
     changed(TITLE, "title: " + "x" * 20_000, "2:8", "title: 20,000 characters; at most 200|shorten it"),
-    changed("story: Four traders and a minute.", "story: " + "x" * 20_000, "3:8", "story: 20,000 characters; at most 8,000"),
-    changed("flash_crash: {traders: 4}", "os.system: {}", "4:9", "world.os.system: unknown world `os.system`|needs `--plugin`"),
+    changed(
+        "story: Four traders and a minute.", "story: " + "x" * 20_000, "3:8", "story: 20,000 characters; at most 8,000"
+    ),
+    changed(
+        "flash_crash: {traders: 4}",
+        "os.system: {}",
+        "4:9",
+        "world.os.system: unknown world `os.system`|needs `--plugin`",
+    ),
     changed("flash_crash: {traders: 4}", "__import__('os'): {}", "4:9", "unknown world `__import__('os')`"),
     changed("flash_crash: {traders: 4}", "simlab.worlds.flash_crash: {}", "4:9", "unknown world"),
     changed("ridge:", "os.system:", "5:9", "brain.os.system: unknown brain `os.system`"),
@@ -125,4 +167,4 @@ VALUES = [
     changed(ARMS, "con: {topology: isolated}", "9:3", "arms.con: arm `con` has a meaning to the file system"),
     changed(ARMS, "'../x': {topology: isolated}", "9:3", "arm `../x` is not a name|write small letters"),
     changed(ARMS, "a" * 300 + ": {topology: isolated}", "9:3", "is not a name|at most 60"),
-]  # fmt: skip
+]

@@ -28,14 +28,25 @@ def folder(tmp_path: Path) -> Path:
 @pytest.mark.parametrize(
     ("name", "says"),
     [
-        ("../../x", "no file `../../x`"), ("/etc/x", "no file `/etc/x`"), ("../../x.yaml", "no file `../../x.yaml`"),
-        ("CON", "no scenario is called `CON`"), ("a" * 300, f"no scenario is called `{'a' * 80}`"), ("a" * 300 + ".yaml", "no file `aaa"),
-        (".", "`.` is a directory|name a file in it, e.g. `f.yaml`"), ("/dev/zero", "`/dev/zero` is not a regular file"),
-        ("/proc/self/mem", "f"), ("not_here/x.yaml", "there is no folder `not_here`"), ("g.yaml", "did you mean `f.yaml`?"),
-        ("nowhere", "no scenario is called `nowhere`"), ("", "`"), ("m.csv", "m.csv:1:1: a scenario is a mapping of keys"),
-        ("\x1b[31mred", "no scenario is called `\ufffd[31mred`"), ("-x", "No such option"), ("os.system", "no scenario is called `os.system`"),
+        ("../../x", "no file `../../x`"),
+        ("/etc/x", "no file `/etc/x`"),
+        ("../../x.yaml", "no file `../../x.yaml`"),
+        ("CON", "no scenario is called `CON`"),
+        ("a" * 300, f"no scenario is called `{'a' * 80}`"),
+        ("a" * 300 + ".yaml", "no file `aaa"),
+        (".", "`.` is a directory|name a file in it, e.g. `f.yaml`"),
+        ("/dev/zero", "`/dev/zero` is not a regular file"),
+        ("/proc/self/mem", "f"),
+        ("not_here/x.yaml", "there is no folder `not_here`"),
+        ("g.yaml", "did you mean `f.yaml`?"),
+        ("nowhere", "no scenario is called `nowhere`"),
+        ("", "`"),
+        ("m.csv", "m.csv:1:1: a scenario is a mapping of keys"),
+        ("\x1b[31mred", "no scenario is called `\ufffd[31mred`"),
+        ("-x", "No such option"),
+        ("os.system", "no scenario is called `os.system`"),
     ],
-)  # fmt: skip
+)
 def test_what_is_no_scenario(folder, name, says):
     said = refused(folder, "validate", name)
     for part in says.split("|"):
@@ -51,10 +62,13 @@ AXIS = "world.flash_crash.alike=0,1"
         *((("run", "f.yaml"), place) for place in ("link", "nowhere", "f.yaml", "f.yaml/x", "a" * 300, "/proc/x")),
         *((("sweep", "f.yaml", AXIS), place) for place in ("link", "f.yaml")),
         *((("export", "{run}"), place) for place in ("link", "f.yaml")),
-        (("audit", "shop"), "link"), (("audit", "shop"), "f.yaml"), (WATCH, "link"), (("compare", "{run}", "isolated", "shared"), "link"),
+        (("audit", "shop"), "link"),
+        (("audit", "shop"), "f.yaml"),
+        (WATCH, "link"),
+        (("compare", "{run}", "isolated", "shared"), "link"),
     ],
     ids=lambda given: given[0] if isinstance(given, tuple) else given[:8],
-)  # fmt: skip
+)
 def test_no_command_writes_through_a_link_or_over_a_file(folder, finished, command, place):
     option = "--prometheus" if command[0] == "export" else "--out"
     before = tree(folder)
@@ -151,12 +165,17 @@ def test_without_home_display_locale_and_terminal(folder):
 @pytest.mark.parametrize(
     ("command", "code", "says"),
     [
-        ("{simlab} list | head -n 1", 0, ""), ("{simlab} list >&-", 0, ""),
+        ("{simlab} list | head -n 1", 0, ""),
+        ("{simlab} list >&-", 0, ""),
         ("{simlab} validate f.yaml >&- 2>&- <&-", 0, ""),
-        pytest.param("{simlab} list > /dev/full", 4, "cannot write what was found: No space left on device\n",
-                     marks=pytest.mark.skipif(not Path("/dev/full").exists(), reason="no such device")),
+        pytest.param(
+            "{simlab} list > /dev/full",
+            4,
+            "cannot write what was found: No space left on device\n",
+            marks=pytest.mark.skipif(not Path("/dev/full").exists(), reason="no such device"),
+        ),
     ],
-)  # fmt: skip
+)
 def test_nobody_reads_what_is_told(folder, command, code, says):
     shell = command.format(simlab=f"{sys.executable} -m simlab")
     env = {"PATH": os.environ["PATH"], "PYTHONPATH": str(ROOT)}
