@@ -33,6 +33,8 @@ bench: $(VENV)/.ready-test
 nightly: $(VENV)/.ready-test
 	@$(BIN)/python -m tests.nightly
 	@$(BIN)/pytest -n auto --dist worksteal -m nightly
+	@$(BIN)/pytest -n auto --dist worksteal -m 'hypothesis and not nightly' --hypothesis-profile nightly
+	@$(BIN)/python -m tests.fuzz.reader --seconds 600
 
 format: $(VENV)/.ready-test
 	@$(BIN)/ruff check --quiet --fix .
