@@ -38,6 +38,8 @@ bench-full: $(VENV)/.ready-bench
 nightly: $(VENV)/.ready-test
 	@$(BIN)/python -m tests.nightly
 	@$(BIN)/pytest -n auto --dist worksteal -m nightly
+	@$(BIN)/pytest -n auto --dist worksteal -m 'hypothesis and not nightly' --hypothesis-profile nightly
+	@$(BIN)/python -m tests.fuzz.reader --seconds 600
 	@$(MAKE) --no-print-directory repeat
 
 # Whatever draws its cases anew, starts processes, or kills them.

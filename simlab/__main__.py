@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import errno
 import io
 import os
 import sys
+from contextlib import suppress
 from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, final
@@ -291,6 +293,7 @@ def main() -> None:
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="replace")
     stopping.watch()
+    stdout = sys.stdout
     try:
         code = cli.main(prog_name="simlab", standalone_mode=False) or 0
         if sys.stdout is not None:
@@ -304,14 +307,29 @@ def main() -> None:
     except (click.Abort, KeyboardInterrupt):
         tell("interrupted; the same command goes on from here")
         code = stopping.CODE
-    except SystemExit as stopped:  # SIGTERM, as a service manager sends it
-        tell("stopped; give the same command again")
-        code = stopped.code
     except BrokenPipeError:  # `| head`: nobody reads any more
-        with open(os.devnull, "wb") as nowhere:  # noqa: PTH123
-            os.dup2(nowhere.fileno(), sys.stdout.fileno())
+        _let_go_of_stdout()
         code = 0
+    except OSError as error:
+        if error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EIO):
+            raise
+        _let_go_of_stdout()
+        with suppress(OSError):
+            tell(f"cannot write what was found: {error.strerror}")
+        code = 4
+    except SystemExit as ended:
+        code = ended.code
+        if sys.stdout is not stdout:  # what click makes of a broken pipe
+            code = 0
+        else:  # SIGTERM, as a service manager sends it
+            tell("stopped; give the same command again")
     sys.exit(code)
+
+
+def _let_go_of_stdout() -> None:
+    """So that the interpreter does not try to write at its end what nobody takes."""
+    with open(os.devnull, "w") as nowhere:  # noqa: PTH123
+        os.dup2(nowhere.fileno(), sys.stdout.fileno())
 
 
 if __name__ == "__main__":

@@ -176,7 +176,7 @@ def test_what_cannot_be_written_is_4(here, folder, tmp_path):
     (tmp_path / "elsewhere").mkdir()
     (tmp_path / "out").mkdir()
     (tmp_path / "out" / "figures").symlink_to(tmp_path / "elsewhere")
-    with pytest.raises(StorageError, match="is a link"):
+    with pytest.raises(StorageError, match="a symbolic link"):
         write(
             watch_file(folder / "quiet.csv", time="t", predictions="p*", reality="y", detectors="prediction_cascade"),
             tmp_path / "out",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import keyword
+import os
 import re
 import shutil
 import sys
@@ -46,7 +47,7 @@ def create(name: str, folder: Path) -> Path:
     """
     _check(name)
     place = folder / name
-    if place.exists() or place.is_symlink():
+    if os.path.lexists(place):
         raise InputError(f"{place} is there already, and nothing in it was touched; choose another name, or --dir DIR")
     words = {"name": name, "klass": _klass(name), "title": name.replace("_", " ").capitalize()}
     try:

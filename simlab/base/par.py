@@ -50,9 +50,9 @@ class Par:
         if not math.isfinite(value):
             return "must be a finite number"
         if self.low is not None and value < self.low:
-            return f"must be at least {self.low:.12g}{unit}"
+            return f"must be at least {_exact(self.low)}{unit}"
         if self.high is not None and value > self.high:
-            return f"must be at most {self.high:.12g}{unit}"
+            return f"must be at most {_exact(self.high)}{unit}"
         if self.above is not None and value <= self.above:
             return f"must be above {self.above:g}{unit}"
         if self.below is not None and value >= self.below:
@@ -110,3 +110,8 @@ def _wrong_type(value: object, kind: Any) -> str | None:
     if item is int and not isinstance(value, int):
         return "must be a whole number"
     return None
+
+
+def _exact(bound: float) -> str:
+    """A bound as it is written: whole numbers with all their digits."""
+    return str(bound) if isinstance(bound, int) else f"{bound:.12g}"

@@ -71,6 +71,13 @@ class Topology:
         missing = sorted(set(self.taught_by) - set(self.data_of))
         if missing:
             raise InputError(f"topology.taught_by names pool {missing[0]}, to which no model's data_of goes")
+        if self.reads and (len(self.reads) != m or len({len(row) for row in self.reads}) != 1):
+            raise InputError(
+                f"topology.reads: expected one list for each of the {m} models, all of one length (-1 for none)"
+            )
+        unknown = [up for row in self.reads for up in row if not -1 <= up < m]
+        if unknown:
+            raise InputError(f"topology.reads: there is no model {unknown[0]}; they are 0 to {m - 1}, and -1 is none")
         if self.average_by not in AVERAGES:
             raise InputError(
                 f"topology.average_by: unknown `{self.average_by}`; {did_you_mean(self.average_by, AVERAGES)}"
@@ -103,9 +110,13 @@ class Topology:
         while left:
             ready = sorted(m for m in left if all(u in done or u < 0 for u in self.reads[m]))
             if not ready:
-                raise InputError(
-                    f"topology.reads: models {sorted(left)} read each other in a circle; give one tick of lag: `lag: true`"
+                itself = [m for m in left if m in self.reads[m]]
+                who = (
+                    f"model {itself[0]} reads itself"
+                    if itself
+                    else f"models {sorted(left)} read each other in a circle"
                 )
+                raise InputError(f"topology.reads: {who}; give one tick of lag: `lag: true`")
             order.append(ready)
             done.update(ready)
             left.difference_update(ready)

@@ -29,7 +29,9 @@ _ZENO = 100_000  # events at one instant after which a process is judged not to 
 
 
 class CalendarError(SimlabError):
-    """A process asked for a delay that does not exist, or never lets time move on."""
+    """A world's process asked for a delay that does not exist, or never lets time move on."""
+
+    exit_code = 5  # no shipped world has processes of its own, so it came with a plugin
 
 
 @final
@@ -50,7 +52,7 @@ class Diary:
         Raises CalendarError for a delay that is not a number, nan, infinite, negative, or not whole.
         """
         good = isinstance(ticks, (int, float, np.integer, np.floating)) and not isinstance(ticks, bool)
-        if not good or not math.isfinite(ticks) or ticks < 0 or ticks != int(ticks):
+        if not (good and 0 <= ticks < math.inf and ticks == int(ticks)):  # nan compares false
             raise CalendarError(
                 f"{self._who} at tick {self.now}: cannot wait {ticks!r} ticks; "
                 "expected a whole number of at least 0, e.g. `yield calendar.wait(10)`"
@@ -118,6 +120,11 @@ class Conductor:
                     event = steps.send(answer)
                 except StopIteration:
                     return
+                if getattr(event, "env", None) is not self.env:  # another calendar's event would never come
+                    raise CalendarError(
+                        f"{who} at tick {int(self.env.now)}: yielded {event!r:.60}, which is no wait of this calendar; "
+                        "write e.g. `yield calendar.wait(10)`"
+                    )
                 answer = yield event
 
         self.env.process(named())

@@ -65,6 +65,22 @@ def directory(path: str | Path) -> Path:
     return Path(path)
 
 
+def place(folder: str | Path, *inside: str) -> Path:
+    """Make a directory, with one `inside` if that is asked for, or find it there; returns it.
+
+    Raises StorageError where something else is in its place, a symbolic link included: what is written is then where it is said to be.
+    """
+    path = directory(folder)
+    for one in (path, *(path / name for name in inside)):
+        with storage(one):
+            if one.is_symlink():
+                raise StorageError(f"{one}: a symbolic link; name the directory itself")
+            if one.exists() and not one.is_dir():
+                raise StorageError(f"{one}: a file, and a directory is wanted here")
+            one.mkdir(parents=True, exist_ok=True)
+    return path.joinpath(*inside)
+
+
 def write(path: Path, fill: Callable[[IO[bytes]], object], at: Hook = unwatched, label: str | None = None) -> str:
     """Write a file through `fill`, replace `path` with it in one instant, and return its sha256.
 
@@ -75,7 +91,8 @@ def write(path: Path, fill: Callable[[IO[bytes]], object], at: Hook = unwatched,
     temporary = path.with_name(path.name.join(_TEMPORARY))
     try:
         with storage(path):
-            with temporary.open("wb") as file:
+            temporary.unlink(missing_ok=True)
+            with temporary.open("xb") as file:  # never through a link that somebody put there
                 at(f"{label}: opened")
                 fill(file)
                 file.flush()
@@ -128,11 +145,18 @@ def packed(arrays: Iterable[tuple[str, Array]]) -> bytes:
 
 
 def unpack(source: Path | bytes, name: object) -> dict[str, Array]:
-    """The arrays of an NPZ. Raises StorageError for anything else, a pickle inside included (it is not run)."""
+    """The arrays of an NPZ as `pack` writes it. Raises StorageError for anything else, a pickle inside included (it is not run).
+
+    An array that claims to be larger than what the file holds of it is refused before any memory is taken.
+    """
     file: IO[bytes] | Path = io.BytesIO(source) if isinstance(source, bytes) else source
+    room = len(source) if isinstance(source, bytes) else source.stat().st_size
     try:
-        with np.load(file, allow_pickle=False) as archive:
-            return {key: archive[key] for key in archive.files}
+        with zipfile.ZipFile(file) as archive:
+            members = archive.infolist()
+            if sum(member.file_size for member in members) > room:
+                raise ValueError("it claims to hold more than it does")
+            return {member.filename.removesuffix(".npy"): _array(archive, member) for member in members}
     except _UNREADABLE as error:
         raise StorageError(f"{name}: not arrays that simlab wrote ({error})") from error
 
@@ -163,6 +187,21 @@ def readable(path: Path) -> tuple[dict[str, Array], list[str]]:
     except _UNREADABLE as error:
         raise StorageError(f"{path}: not arrays that simlab wrote ({error})") from error
     return arrays, lost
+
+
+def _array(archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> Array:
+    """One array of an NPZ, whose header must ask for exactly the bytes that follow it. Raises ValueError."""
+    with archive.open(member) as file:
+        version = np.lib.format.read_magic(file)
+        read = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
+        shape, _, kind = read(file)
+        if kind.hasobject:
+            raise ValueError(f"{member.filename} holds Python objects, which are never loaded")
+        asked, held = math.prod(shape) * kind.itemsize, member.file_size - file.tell()
+        if asked != held:
+            raise ValueError(f"{member.filename} claims {asked:,} bytes of numbers and holds {held:,}")
+    with archive.open(member) as file:
+        return np.lib.format.read_array(file, allow_pickle=False)
 
 
 def plain(value: Any, odd: Callable[[float], object] = str) -> Any:

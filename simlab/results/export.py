@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from simlab.base.errors import InputError
-from simlab.results.disk import dumps, storage, write
+from simlab.results.disk import dumps, place, write
 from simlab.results.record import Record
 
 if TYPE_CHECKING:
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 OVER_TIME = "_over_time"  # what a measure's series is called beside its final value
 _COLUMNS = ("control", "arm", "measure", "n", "mean", "median", "p05", "p95", "ci95_low", "ci95_high")
-_FORMULA = ("=", "+", "-", "@", "\t", "\r")
+_FORMULA = ("=", "+", "-", "@", "\t", "\n")
 
 
 def summary_csv(summary: Mapping[str, Any]) -> str:
@@ -51,6 +51,9 @@ def _cell(item: Any) -> str:
     if item is None:
         return ""
     if isinstance(item, str):
+        item = item.replace("\r\n", "\n").replace(
+            "\r", "\n"
+        )  # the csv module does not quote a lone \r, and readers end the row there
         return f"'{item}" if item.startswith(_FORMULA) else item
     return repr(item)
 
@@ -100,9 +103,7 @@ def to_parquet(record: Record, folder: str | Path) -> list[Path]:
         from pyarrow.parquet import write_table
     except ImportError:
         raise InputError("writing Parquet needs pyarrow: pip install 'simlab[parquet]'") from None
-    place, written = Path(folder), []
-    with storage(place):
-        place.mkdir(parents=True, exist_ok=True)
+    there, written = place(folder), []
     origin = {"simlab": dumps(_origin(record), short=True)}
     for name, frame in _tables(record):
         table = pa.Table.from_pandas(frame, preserve_index=False)
@@ -110,7 +111,7 @@ def to_parquet(record: Record, folder: str | Path) -> list[Path]:
         about = [None if one is None else {"unit": one.unit, "about": one.about} for one in known]
         fields = [field.with_metadata(told) for field, told in zip(table.schema, about, strict=True)]
         table = table.cast(pa.schema(fields, metadata={**(table.schema.metadata or {}), **origin}))
-        path = place / f"{name}.parquet"
+        path = there / f"{name}.parquet"
         write(path, lambda file, table=table: write_table(table, file))  # type: ignore[misc]
         written.append(path)
     return written

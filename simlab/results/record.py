@@ -69,10 +69,23 @@ class Record:
         Raises StorageError naming the files that are missing or damaged, or what the directory is instead.
         """
         path = directory(path)
-        manifest = verify(path)
+        try:
+            return cls._read(path, verify(path))
+        except (LookupError, TypeError, ValueError, AttributeError, RecursionError) as error:
+            # checksums are whole, so nothing was damaged: somebody wrote it who is not simlab
+            raise StorageError(f"{path}: not a run that simlab wrote ({type(error).__name__}: {error})") from error
+
+    @classmethod
+    def _read(cls, path: Path, manifest: dict[str, Any]) -> Record:
+        if not isinstance(manifest["document"], dict) or not isinstance(manifest["scenario"], str):
+            raise TypeError("its manifest holds no scenario")
+        if missing := [arm for arm in manifest["arms"] if arm not in manifest["cells"]]:
+            raise ValueError(f"arm {missing[0]!r:.60} was not played")
         with storage(path):
             has_summary = "summary.json" in manifest["files"]
             summary = json.loads((path / "summary.json").read_bytes()) if has_summary else {}
+        if not isinstance(summary, dict):
+            raise TypeError("its summary is no mapping")
         cells = _cells(path, manifest["cells"], *(unpack(path / name, path / name) for name in DATA[:2]))
         about = {
             name: Measure(**{**facts, "bound": float(facts["bound"])}) for name, facts in manifest["measures"].items()
@@ -231,11 +244,12 @@ def _cells(
     for cell in names:
         own = _under(measures, cell)
         drawn = _under(series, cell)
-        diverged, alike = own.pop("@diverged"), own.pop("@alike")
+        diverged, alike, times = own.pop("@diverged"), own.pop("@alike"), drawn.pop("@times")
+        _fit(cell, diverged, times, alike, own, drawn)
         cells[cell] = Outcome(
             replications=np.arange(len(diverged)),
             measures=own,
-            times=drawn.pop("@times"),
+            times=times,
             series=drawn,
             events=events[cell],
             diverged=diverged,
@@ -247,6 +261,18 @@ def _cells(
 
 def _under(arrays: Mapping[str, Array], cell: str) -> dict[str, Array]:
     return {key.rpartition("/")[2]: array for key, array in arrays.items() if key.rpartition("/")[0] == cell}
+
+
+def _fit(
+    cell: str, diverged: Array, times: Array, alike: Array, final: Mapping[str, Array], drawn: Mapping[str, Array]
+) -> None:
+    """Raise ValueError unless the arrays of a cell are numbers of shapes that go together."""
+    (n,), (t,) = diverged.shape, times.shape
+    wanted = [(diverged, (n,)), (times, (t,)), (alike, (n, *alike.shape[1:]))]
+    wanted += [(array, (n,)) for array in final.values()] + [(array, (t, n)) for array in drawn.values()]
+    for array, shape in wanted:
+        if array.dtype.kind != "f" or array.shape != shape:
+            raise ValueError(f"`{cell}`: an array of {array.dtype} {array.shape} where numbers {shape} are wanted")
 
 
 def _end_to_end(arrays: list[Array], kind: type[np.generic]) -> Array:

@@ -11,6 +11,7 @@ from simlab.base.errors import InputError
 
 MOST_SHOWN = 40
 WINDOW = 110
+LONGEST_PATH = 200
 
 
 @final
@@ -46,7 +47,8 @@ class Problem(NamedTuple):
 
     def __str__(self) -> str:
         """The problem as it is printed: place, path and message, then the line with the hint at the caret."""
-        what = f"{self.path}: {self.message}" if self.path else self.message
+        path = self.path if len(self.path) <= LONGEST_PATH else f"{self.path[:LONGEST_PATH]}..."
+        what = f"{path}: {self.message}" if path else self.message
         if self.mark is None:
             return _clean(what + (f"; {self.hint}" if self.hint else ""))
         source, line, column, _ = self.mark

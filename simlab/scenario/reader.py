@@ -66,16 +66,16 @@ def read(data: bytes, name: str) -> Node:
     return read_text(text, Source(name, tuple(text.split("\n"))))
 
 
-def read_text(text: str, source: Source, shift: int = 0) -> Node:
-    """The tree of YAML in `text`; `shift` is where it begins in the one line of `source`, for an argument."""
+def read_text(text: str, source: Source, shift: int = 0, under: str = "") -> Node:
+    """The tree of YAML in `text`; for an argument, `shift` is where it begins in its one line, and `under` the path it is for."""
     problems = Problems()
     for line, row in enumerate(text.split("\n")):
-        _refuse_hidden(row, Mark(source, line, shift), problems)
+        _refuse_hidden(row, Mark(source, line, shift), problems, under)
         indent = row[: len(row) - len(row.lstrip(" \t"))]
         if "\t" in indent and row.strip():
             problems.add(Mark(source, line, indent.index("\t")), "", "a tab in the indentation", "indent with spaces")
     problems.stop_if_any()
-    tree = _Composer(source, shift, problems).compose(text)
+    tree = _Composer(source, shift, problems, under).compose(text)
     problems.stop_if_any()
     return tree
 
@@ -88,26 +88,38 @@ def override(argument: str, option: str = "--set") -> tuple[str, Node]:
         hint = "write e.g. `--set run.seed=7`"
         raise ScenarioError([Problem(Mark(source, length=len(argument)), "", "expected path=value", hint)])
     if len(value) > MOST_BYTES:
-        raise ScenarioError([Problem(None, path, f"a value of {len(value):,} characters is too long")])
+        message = f"a value of {len(value):,} characters; at most {MOST_BYTES:,}"
+        raise ScenarioError([Problem(Mark(Source(source.name, numbered=False)), path, message)])
     if not value.strip():
         hint = f"write e.g. `{option} {path}=1`"
         raise ScenarioError([Problem(Mark(source, 0, len(path), 1), path, "a value is missing", hint)])
-    node = read_text(value, source, shift=len(path) + 1)
+    node = read_text(value, source, shift=len(path) + 1, under=path.strip())
     return path.strip(), node._replace(key=Mark(source, 0, len(path) - len(path.lstrip()), len(path.strip())))
 
 
-def plant(data: Any, path: str = "") -> Node:
-    """A tree without places, from plain Python or JSON data. Raises ScenarioError for anything else."""
+def plant(data: Any, path: str = "", depth: int = 0) -> Node:
+    """A tree without places, from plain Python or JSON data. Raises ScenarioError for anything else, and for what no file may hold."""
     if isinstance(data, Node):
         return data
+    if depth > MOST_DEPTH:
+        raise ScenarioError(
+            [Problem(None, path[:60], f"nested more than {MOST_DEPTH} deep", "nest less, and in no circle")]
+        )
     if isinstance(data, Mapping):
-        return Node({str(key): plant(value, join(path, str(key))) for key, value in data.items()})
+        return Node({str(key): plant(value, join(path, str(key)), depth + 1) for key, value in data.items()})
     if isinstance(data, Sequence) and not isinstance(data, str | bytes):
-        return Node([plant(value, join(path, str(i))) for i, value in enumerate(data)])
-    if data is None or type(data) in (bool, int, str):
+        return Node([plant(value, join(path, str(i)), depth + 1) for i, value in enumerate(data)])
+    if type(data) is str:
+        problems = Problems()
+        _refuse_hidden(data, None, problems, path)
+        problems.stop_if_any()
+        return Node(data)
+    if data is None or type(data) is bool or (type(data) is int and abs(data) < 10**LONGEST_NUMBER):
         return Node(data)
     if type(data) is float and math.isfinite(data):
         return Node(data)
+    if type(data) is int:
+        raise ScenarioError([Problem(None, path, f"a number of more than {LONGEST_NUMBER} digits")])
     raise ScenarioError(
         [Problem(None, path, f"{data!r:.60} is not plain data", "use numbers, text, true or false, lists, mappings")]
     )
@@ -125,14 +137,14 @@ def join(path: str, key: str) -> str:
     return f"{path}.{key}" if path else key
 
 
-def _refuse_hidden(text: str, mark: Mark, problems: Problems, path: str = "", whole: bool = False) -> None:
+def _refuse_hidden(text: str, mark: Mark | None, problems: Problems, path: str = "", whole: bool = False) -> None:
     """Report characters that cannot be seen or that reorder what is seen."""
     for at, char in enumerate(text):
         if char > "\x7e" or char < " ":
             kind = unicodedata.category(char)
             if kind in ("Cc", "Cf", "Zl", "Zp", "Cs") and char not in "\t\n":
                 name = unicodedata.name(char, "a control character")
-                where = mark if whole else mark.part(at, 1)
+                where = mark if whole or mark is None else mark.part(at, 1)
                 problems.add(where, path, f"U+{ord(char):04X} ({name}) cannot be seen", "remove it")
                 return
 
@@ -141,8 +153,8 @@ def _refuse_hidden(text: str, mark: Mark, problems: Problems, path: str = "", wh
 class _Composer:
     """Builds the tree from the parser's events with a stack of its own, so depth costs nothing."""
 
-    def __init__(self, source: Source, shift: int, problems: Problems) -> None:
-        self._source, self._shift, self._problems = source, shift, problems
+    def __init__(self, source: Source, shift: int, problems: Problems, under: str = "") -> None:
+        self._source, self._shift, self._problems, self._under = source, shift, problems, under
         self._open: list[tuple[Node, str]] = []  # containers being filled, each with its path
         self._keys: list[tuple[str, Mark] | None] = []  # the key awaiting its value in each of them
 
@@ -232,7 +244,7 @@ class _Composer:
 
     def _path(self, key: str | None = None) -> str:
         if not self._open:
-            return key or ""
+            return join(self._under, key) if key else self._under
         node, path = self._open[-1]
         if isinstance(node.value, list):
             return join(path, str(len(node.value)))

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from html import escape
 from pathlib import Path
 
-from simlab.results.disk import directory, dumps, plain, storage, text
+from simlab.results.disk import dumps, place, plain, text
 from simlab.results.disk import write as write_file
 from simlab.scenario.describe import Section
 from simlab.studies.audit import Audit, Risks, document
@@ -26,10 +26,8 @@ def write(found: Audit, folder: str | Path) -> Path:
 
     The same audit gives the same bytes. Raises StorageError where the directory cannot be written.
     """
-    folder = directory(folder)
     whole, drawn = compose(found)
-    with storage(folder):
-        folder.mkdir(parents=True, exist_ok=True)
+    folder = place(folder)
     write_file(folder / "architecture.svg", text(drawn.file()))
     write_file(folder / "audit.json", text(dumps(plain(document(found)))))
     write_file(folder / "audit.html", text(whole))

@@ -11,8 +11,7 @@ from pathlib import Path
 from string import Template
 from typing import TYPE_CHECKING, NamedTuple, final
 
-from simlab.base.errors import StorageError
-from simlab.results.disk import dumps, plain, storage, text
+from simlab.results.disk import dumps, place, plain, text
 from simlab.results.disk import write as write_file
 from simlab.studies.compare import Contrasts, as_json, identity
 from simlab.views.compared import COLUMNS, called, heading, main_row, rows_of, topic, unit, verdict
@@ -136,11 +135,7 @@ def write(comparison: Comparison, directory: str | Path) -> Path:
     """
     folder = Path(directory)
     page, drawn = compose(comparison)
-    with storage(folder):
-        beside = folder / "figures"
-        if beside.is_symlink():
-            raise StorageError(f"{beside}: is a link; figures are written only into the directory itself")
-        beside.mkdir(parents=True, exist_ok=True)
+    beside = place(folder, "figures")
     for one in drawn:
         write_file(beside / f"{one.name}.svg", text(one.file()))
     write_file(folder / "comparison.json", text(dumps(plain(document(comparison), lambda _: None))))

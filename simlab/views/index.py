@@ -144,21 +144,23 @@ def _entry(place: Path, registry: Registry) -> Entry:
             return Entry(place, name, f"Stored in format {manifest.get('format')}; this simlab reads format {FORMAT}.")
         summary = _summary(place, manifest)
         scenario = rebuild(manifest["document"], manifest["scenario"], registry)
+        facts = f"{scenario.name}, {count(summary['replications'], 'replication')}, seed {summary['seed']}"
+        return Entry(
+            place,
+            scenario.title,
+            verdict(summary, scenario),
+            controls_line(summary, scenario),
+            tuple(claim_counts(summary["claims"]).items()),
+            facts,
+            _finished(place),
+        )
     except ScenarioError as error:
         first = error.problems[0]
         return Entry(place, name, f"Cannot be read: {first.path}: {first.message}; {first.hint}")
     except SimlabError as error:
         return Entry(place, name, f"Cannot be read: {error}")
-    facts = f"{scenario.name}, {count(summary['replications'], 'replication')}, seed {summary['seed']}"
-    return Entry(
-        place,
-        scenario.title,
-        verdict(summary, scenario),
-        controls_line(summary, scenario),
-        tuple(claim_counts(summary["claims"]).items()),
-        facts,
-        _finished(place),
-    )
+    except (LookupError, TypeError, ValueError, AttributeError, RecursionError):  # sealed, but by somebody else
+        return Entry(place, name, "Cannot be read: not a run that simlab wrote.")
 
 
 def _summary(place: Path, manifest: Mapping[str, Any]) -> dict[str, Any]:

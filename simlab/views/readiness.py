@@ -8,7 +8,7 @@ from html import escape
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from simlab.results.disk import plain, seal, storage, text, unseal
+from simlab.results.disk import place, plain, seal, text, unseal
 from simlab.results.disk import write as write_file
 from simlab.results.sweeps import STUDIES
 from simlab.scenario.describe import Section
@@ -198,8 +198,7 @@ def write(found: Readiness, folder: Path) -> Path:
             ]
         ),
     )
-    with storage(folder):
-        folder.mkdir(parents=True, exist_ok=True)
+    place(folder)
     write_file(folder / f"{name}.json", text(seal(plain(found.plain()))))
     write_file(folder / f"{name}.html", text(whole))
     return folder / f"{name}.html"

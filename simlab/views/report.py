@@ -7,8 +7,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from simlab.base.errors import StorageError
-from simlab.results.disk import storage, text
+from simlab.results.disk import place, text
 from simlab.results.disk import write as write_file
 from simlab.results.record import Record
 from simlab.scenario.scenario import Scenario
@@ -29,11 +28,7 @@ def write(record: Record, scenario: Scenario, directory: str | Path, command: st
     """
     folder = Path(directory)
     whole, drawn = compose(record, scenario, command)
-    with storage(folder):
-        beside = folder / "figures"
-        if beside.is_symlink():
-            raise StorageError(f"{beside}: is a link; figures are written only into the run's own directory")
-        beside.mkdir(parents=True, exist_ok=True)
+    beside = place(folder, "figures")
     for one in drawn:
         write_file(beside / f"{one.name}.svg", text(one.file()))
     write_file(folder / "report.html", text(whole))

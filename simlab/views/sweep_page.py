@@ -7,8 +7,7 @@ from html import escape
 from pathlib import Path
 from typing import Any
 
-from simlab.base.errors import StorageError
-from simlab.results.disk import storage, text
+from simlab.results.disk import place, text
 from simlab.results.disk import write as write_file
 from simlab.views.ink import Drawing
 from simlab.views.markup import Cell, Html, element, prose, section, table, together
@@ -27,11 +26,7 @@ def write(document: Mapping[str, Any], folder: str | Path, command: str | None =
     """
     folder = Path(folder)
     whole, drawn = compose(document, command)
-    with storage(folder):
-        beside = folder / "figures"
-        if beside.is_symlink():
-            raise StorageError(f"{beside}: is a link; figures are written only into the sweep's own directory")
-        beside.mkdir(parents=True, exist_ok=True)
+    beside = place(folder, "figures")
     for one in drawn:
         write_file(beside / f"{one.name}.svg", text(one.file()))
     write_file(folder / "report.html", text(whole))

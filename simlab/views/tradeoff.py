@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from simlab.results.disk import storage, text
+from simlab.results.disk import place, text
 from simlab.results.disk import write as write_file
 from simlab.views.curves import lines
 from simlab.views.ink import canvas, drawing, frame, style
@@ -174,7 +174,6 @@ def write(documents: Sequence[tuple[str, Document]], folder: Path) -> Path:
         chips=element("li", count(len(documents), "scenario")),
         main=together([grid(cards), *each]),
     )
-    with storage(folder):
-        folder.mkdir(parents=True, exist_ok=True)
+    place(folder)
     write_file(folder / PAGE, text(whole))
     return folder / PAGE

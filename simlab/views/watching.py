@@ -10,8 +10,7 @@ from string import Template
 
 import numpy as np
 
-from simlab.base.errors import StorageError
-from simlab.results.disk import directory, storage, text
+from simlab.results.disk import directory, place, text
 from simlab.results.disk import write as write_file
 from simlab.results.tables import visible
 from simlab.results.times import date_of
@@ -122,11 +121,7 @@ def write(watching: Watching, folder: str | Path, command: str) -> Path:
     """
     folder = directory(folder)
     page, drawn = compose(watching, command)
-    with storage(folder):
-        beside = folder / "figures"
-        if beside.is_symlink():
-            raise StorageError(f"{beside}: is a link; figures are written only into the directory itself")
-        beside.mkdir(parents=True, exist_ok=True)
+    beside = place(folder, "figures")
     for one in drawn:
         write_file(beside / f"{one.name}.svg", text(one.file()))
     write_file(folder / "watch.html", text(page))

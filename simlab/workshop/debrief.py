@@ -16,7 +16,7 @@ from typing import NamedTuple
 import numpy as np
 
 from simlab.base.arrays import Floats
-from simlab.results.disk import directory, storage, text
+from simlab.results.disk import directory, place, storage, text
 from simlab.results.disk import write as write_file
 from simlab.views.courses import Course, courses
 from simlab.views.ink import Drawing, drawing, style
@@ -59,11 +59,10 @@ def write_debrief(drill: Drill, folder: str | Path | None = None) -> Path:
     whole = compose(drill)  # nothing is written before all is worked out
     files = {"script.txt": f"# {command(drill)}\n{drill.script}", "debrief.html": whole}
     with storage(folder):
-        place = next(place for place in _places(folder) if _free(place, files))
-        place.mkdir(parents=True, exist_ok=True)
+        free = place(next(there for there in _places(folder) if _free(there, files)))
     for name, content in files.items():
-        write_file(place / name, text(content))
-    return place / "debrief.html"
+        write_file(free / name, text(content))
+    return free / "debrief.html"
 
 
 def ahead(drill: Drill) -> None:
@@ -204,9 +203,9 @@ def _places(folder: Path) -> Iterator[Path]:
     yield from (folder.with_name(f"{folder.name}-{i}") for i in itertools.count(2))
 
 
-def _free(place: Path, files: Mapping[str, str]) -> bool:
+def _free(folder: Path, files: Mapping[str, str]) -> bool:
     """Whether nothing else is there: no such file, or the very same."""
-    each = ((place / name, content) for name, content in files.items())
+    each = ((folder / name, content) for name, content in files.items())
     return all(not path.exists() or path.read_bytes() == content.encode() for path, content in each)
 
 

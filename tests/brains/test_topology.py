@@ -77,7 +77,7 @@ def test_schedules():
         (lambda: wire("shared", 4, share=1.2), "from 0 to 1"),
         (lambda: schedule("staggered(0)", Schedule()), r"e\.g\. `staggered\(1\)`"),
         (lambda: schedule("random(2)", Schedule()), "above 0 and at most 1"),
-        (lambda: wire("isolated", 3, reads=((1,), (0,), ())), "in a circle"),
+        (lambda: wire("isolated", 3, reads=((1,), (0,), (-1,))), "in a circle"),
         (lambda: wire("isolated", 2, view_of=(0,)), "view_of has 1 entries; expected 2"),
         (lambda: wire("isolated", 2, taught_by=(0, 5)), "names pool 5"),
     ],

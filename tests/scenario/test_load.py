@@ -42,22 +42,6 @@ def test_replications_seed_and_overrides_enter_the_resolved_document(folder):
 
 
 @pytest.mark.parametrize(
-    ("name", "says"),
-    [
-        ("toy.yml", "did you mean `toy.yaml`?"), ("./tpy.yaml", "did you mean `toy.yaml`?"), ("../../x", "no file"),
-        ("/etc/x", "no file"),
-        ("CON", "no scenario is called `CON`"), ("a" * 300, "no scenario is called"), ("x\0y", "no scenario is called"),
-        (".", "is a directory"),
-        ("/dev/zero", "not a regular file"), ("nowhere/x.yaml", "no folder `nowhere`"),
-    ],
-)  # fmt: skip
-def test_what_is_not_a_scenario_says_so(folder, name, says):
-    with pytest.raises(ScenarioError) as caught:
-        load(name, registry=TOYS)
-    assert says in str(caught.value)
-
-
-@pytest.mark.parametrize(
     ("options", "says"), [({"replications": 0}, "--replications 0: "), ({"seed": 2**64}, "--seed 18")]
 )
 def test_impossible_numbers_name_their_option(folder, options, says):

@@ -118,7 +118,7 @@ def test_figures_stay_in_the_run_directory(made, tmp_path):
     (tmp_path / "elsewhere").mkdir()
     (tmp_path / "run").mkdir()
     (tmp_path / "run" / "figures").symlink_to(tmp_path / "elsewhere")
-    with pytest.raises(StorageError, match="is a link"):
+    with pytest.raises(StorageError, match="a symbolic link"):
         write(fixture.record(made), made, tmp_path / "run")
     assert not list((tmp_path / "elsewhere").iterdir())
 

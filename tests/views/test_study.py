@@ -176,7 +176,7 @@ def test_writes_page_and_figures_into_its_own_directory(tmp_path):
     assert {path.name for path in (tmp_path / "sweep" / "figures").iterdir()} == {"sweep.svg", "sweep_narrow.svg"}
     (tmp_path / "other").mkdir()
     (tmp_path / "other" / "figures").symlink_to(tmp_path)
-    with pytest.raises(StorageError, match="is a link"):
+    with pytest.raises(StorageError, match="a symbolic link"):
         write(plane(), tmp_path / "other")
 
 
