@@ -22,6 +22,7 @@ from simlab._door.common import (
     refreshed,
     show,
     tell,
+    with_executor,
     with_overrides,
     with_plugins,
 )
@@ -29,6 +30,7 @@ from simlab.base.errors import SimlabError, did_you_mean
 
 if TYPE_CHECKING:
     from simlab.scenario.scenario import Scenario
+    from simlab.studies.executors import Workers
     from simlab.studies.trace import Step
 
 
@@ -92,6 +94,7 @@ def cli() -> None:
 @click.option(
     "--jobs", type=click.IntRange(min=1), metavar="N", help="Processes; by default one a CPU. Never changes a bit."
 )
+@with_executor
 @click.option(
     "--out",
     type=click.Path(path_type=Path),
@@ -107,6 +110,7 @@ def run(
     replications: int | None,
     seed: int | None,
     jobs: int | None,
+    executor: str | None,
     out: Path | None,
     as_json: bool,
     quiet: bool,
@@ -117,15 +121,20 @@ def run(
     Exit codes: 0 done; 1 a claim is contradicted, or a control does not take away what it should; 2 invalid input; 3 replications
     failed or diverged; 4 storage; 5 a plugin.
     """
+    from simlab.studies.executors import workers
+    from simlab.studies.runner import stop_on_sigterm
+
     settings += () if until is None else (f"run.until={until}",)
     worst = 0
-    for scenario in load_all(scenarios, settings, replications, seed):
-        place = out / scenario.name if out is not None and len(scenarios) > 1 else out
-        try:
-            worst = max(worst, _play(scenario, jobs, place, as_json, quiet, command_of(scenario, settings)))
-        except SimlabError as error:
-            tell(f"{scenario.name}: {error}" if len(scenarios) > 1 else str(error))
-            worst = max(worst, error.exit_code)
+    found = load_all(scenarios, settings, replications, seed)
+    with stop_on_sigterm(), workers(executor, jobs) as crew:
+        for scenario in found:
+            place = out / scenario.name if out is not None and len(scenarios) > 1 else out
+            try:
+                worst = max(worst, _play(scenario, crew, place, as_json, quiet, command_of(scenario, settings)))
+            except SimlabError as error:
+                tell(f"{scenario.name}: {error}" if len(scenarios) > 1 else str(error))
+                worst = max(worst, error.exit_code)
     return worst
 
 
@@ -231,19 +240,18 @@ def trace(
     play_again(found, arm, replication, see, control)
 
 
-def _play(scenario: Scenario, jobs: int | None, out: Path | None, as_json: bool, quiet: bool, command: str) -> int:
+def _play(scenario: Scenario, crew: Workers, out: Path | None, as_json: bool, quiet: bool, command: str) -> int:
     """Run one scenario, write its report, print what was found; returns the exit code."""
     import json
 
     from simlab.studies.run import run
-    from simlab.studies.runner import stop_on_sigterm
     from simlab.studies.summary import exit_code
     from simlab.views.facts import met
     from simlab.views.results import Results
     from simlab.views.tally import tally
 
-    with stop_on_sigterm(), progress_of(scenario.name, quiet) as progress:
-        record = run(scenario, jobs=jobs, out=out, progress=progress)
+    with progress_of(scenario.name, quiet) as progress:
+        record = run(scenario, executor=crew, out=out, progress=progress)
     results = Results(record, scenario, command)
     page = results.report(record.path or Path())
     lines = [

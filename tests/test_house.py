@@ -46,6 +46,8 @@ CONFINED = {
     "concurrent": "studies",
     "multiprocessing": "studies",
     "SALib": "studies",
+    "dask": "studies",
+    "distributed": "studies",
     "matplotlib": "views",
     "ipywidgets": "workshop",
     "click": "_door",

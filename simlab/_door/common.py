@@ -83,6 +83,25 @@ def with_size(command: Callable[..., Any]) -> Callable[..., Any]:
     return command
 
 
+def with_executor(command: Callable[..., Any]) -> Callable[..., Any]:
+    """The option `--executor`, which is refused before anything else is done."""
+
+    def check(context: click.Context, parameter: click.Parameter, given: str | None) -> str | None:  # noqa: ARG001
+        if given is not None and not context.resilient_parsing:
+            from simlab.studies.executors import workers
+
+            with workers(given):  # nothing is started
+                pass
+        return given
+
+    return click.option(
+        "--executor",
+        metavar="NAME",
+        callback=check,
+        help="Who plays: local (processes, the default), dask, or dask:tcp://HOST:PORT. Never changes a bit.",
+    )(command)
+
+
 def load_all(
     names: tuple[str, ...], settings: tuple[str, ...] = (), replications: int | None = None, seed: int | None = None
 ) -> list[Scenario]:

@@ -11,6 +11,7 @@ from threadpoolctl import threadpool_limits
 from simlab.base.errors import InputError
 from simlab.results.record import Record
 from simlab.scenario.scenario import Scenario
+from simlab.studies.executors import Who, workers
 from simlab.studies.runner import Progress, open_store, play_all
 from simlab.studies.summary import summarise
 
@@ -33,16 +34,18 @@ def run(
     scenario: Scenario,
     *,
     jobs: int | None = None,
+    executor: Who = None,
     out: str | Path | None = None,
     progress: Callable[[Progress], None] | None = None,
     cohort: int | None = None,
 ) -> Record:
     """The record of a scenario's run in its directory, played as far as it is not there yet.
 
-    `out` is the run directory itself, by default `results/<scenario>/<hash>`. `jobs` and `cohort` never change a bit. Raises
-    StorageError where the directory cannot be used, and InputError for an impossible number.
+    `out` is the run directory itself, by default `results/<scenario>/<hash>`. `jobs`, `executor` (see `workers`) and
+    `cohort` never change a bit. Raises StorageError where the directory cannot be used, ExecutorError for an executor that breaks, and
+    InputError for an impossible number.
     """
-    with open_store(scenario, out) as store:
-        record = play_all(scenario, store, jobs=jobs, progress=progress, cohort=cohort)
+    with workers(executor, jobs) as crew, open_store(scenario, out) as store:
+        record = play_all(scenario, store, executor=crew, progress=progress, cohort=cohort)
         with threadpool_limits(1):
             return store.finish(summarise(replace(scenario, replications=record.replications), record))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import signal
 import time
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
@@ -22,6 +21,7 @@ from simlab.results.provenance import code_version
 from simlab.results.record import Record, cell_key
 from simlab.results.store import Run, Store, run_directory
 from simlab.scenario.scenario import Scenario
+from simlab.studies.executors import Who, Workers, workers
 from simlab.studies.sequential import enough, stages
 from simlab.studies.workers import Answer, Crew, Task, can_travel, perform
 
@@ -79,37 +79,29 @@ def trials(scenario: Scenario) -> dict[str, Trial]:
     return plain | {cell_key(a.name, control.name): a.trial for control in scenario.controls for a in control.arms}
 
 
-def available_cpus() -> int:
-    """The CPUs this process may use."""
-    try:
-        return len(os.sched_getaffinity(0))
-    except AttributeError:  # only Linux knows
-        return os.cpu_count() or 1
-
-
 def play_all(
     scenario: Scenario,
     store: Store,
     *,
     jobs: int | None = None,
+    executor: Who = None,
     progress: Callable[[Progress], None] | None = None,
     cohort: int | None = None,
     play: Play | None = None,
 ) -> Record:
     """Play what the store is missing, merge, and return the record; a run that is done is only read.
 
-    `jobs` processes (by default one a CPU; 1 plays in this process), `cohort` replications at a time: neither changes a
-    bit. A scenario that waits for an interval is played in stages, each of which adds to the ones before. What a worker cannot
-    do, twice, is failed with its traceback, and the rest go on. On an interrupt the workers are killed, and everything
-    finished is kept: the same call resumes.
+    `jobs` processes (by default one a CPU; 1 plays in this process) or an `executor` (see `workers`), `cohort` replications at a
+    time: none of them changes a bit. A scenario that waits for an interval is played in stages, each of which adds to the ones
+    before. What a worker cannot do, twice, is failed with its traceback, and the rest go on. On an interrupt the workers are killed, and
+    everything finished is kept: the same call resumes.
 
-    Raises StorageError, and whatever SimlabError `play` raises about a trial.
+    Raises StorageError, ExecutorError, InputError for impossible numbers, and whatever SimlabError `play` raises about a trial.
     """
     if store.done:
         return store.record()
-    jobs = available_cpus() if jobs is None else jobs
-    if jobs < 1 or (cohort is not None and cohort < 1):
-        raise InputError(f"jobs and cohort must be at least 1, not {jobs} and {cohort}")
+    if cohort is not None and cohort < 1:
+        raise InputError(f"cohort must be at least 1, not {cohort}")
     if play is None:
         from simlab.lab.cohort import play as play_cohort
 
@@ -118,26 +110,32 @@ def play_all(
     began = time.perf_counter()
     lost: dict[Stretch, str] = {}
     played = steps = 0
-    for n in stages(scenario):
-        left = sum(stop - first for _, first, stop in store.missing(n))
-        size = cohort or cohort_of(left, jobs, scenario.arms[0].trial.topology.models)
-        run = Begun(scenario, store, size, play, n)
-        total = len(run.cells) * n
-        done = total - left
-        if progress and run.units:
-            progress(Progress(done, total, run.units[0].cell, time.perf_counter() - began if played else 0.0, steps))
-        with closing(answers(run.tasks(), jobs)) as found:  # an error here must not leave workers behind
-            for index, answer in found:
-                unit = run.units[index]
-                run.keep(unit, answer)
-                done += run.replications(unit)
-                steps += run.steps(unit)
-                if progress:
-                    progress(Progress(done, total, unit.cell, time.perf_counter() - began, steps))
-        lost = run.lost  # what was lost in an earlier stage was missing, and tried again
-        played += len(run.units)
-        if n == scenario.most or enough(scenario, store.so_far([arm.name for arm in scenario.arms], n, lost)):
-            break
+    size = cohort or COHORT
+    with workers(executor, jobs) as crew:
+        for n in stages(scenario):
+            left = sum(stop - first for _, first, stop in store.missing(n))
+            if left:  # else nobody need be started
+                jobs = crew.size
+                size = cohort or cohort_of(left, jobs, scenario.arms[0].trial.topology.models)
+            run = Begun(scenario, store, size, play, n)
+            total = len(run.cells) * n
+            done = total - left
+            if progress and run.units:
+                progress(
+                    Progress(done, total, run.units[0].cell, time.perf_counter() - began if played else 0.0, steps)
+                )
+            with closing(answers(run.tasks(), crew)) as found:  # an error here must not leave workers behind
+                for index, answer in found:
+                    unit = run.units[index]
+                    run.keep(unit, answer)
+                    done += run.replications(unit)
+                    steps += run.steps(unit)
+                    if progress:
+                        progress(Progress(done, total, unit.cell, time.perf_counter() - began, steps))
+            lost = run.lost  # what was lost in an earlier stage was missing, and tried again
+            played += len(run.units)
+            if n == scenario.most or enough(scenario, store.so_far([arm.name for arm in scenario.arms], n, lost)):
+                break
     record = store.merge(lost, n)
     seconds = time.perf_counter() - began
     store.write_timings(
@@ -216,15 +214,13 @@ class Begun:
         return trial.topology.models * trial.ticks(trial.horizon) * (unit.stop - unit.first)
 
 
-def answers(tasks: Iterable[Task], jobs: int, crew: Crew | None = None) -> Generator[tuple[int, Answer], None, None]:
-    """What became of each task, by its number, as they are done: here, or by as many as `jobs` processes.
-
-    These are a `crew` of that size that goes on to other tasks afterwards, or are started for these tasks alone.
-    """
+def answers(tasks: Iterable[Task], crew: Workers) -> Generator[tuple[int, Answer], None, None]:
+    """What became of each task, by its number, as they are done by a `crew`, or here, where processes of our own would not pay."""
     coming = iter(tasks)
     first = list(islice(coming, 2))
     coming = chain(first, coming)
-    if jobs <= 1 or len(first) < 2 or not any(map(can_travel, first)):
+    alone = isinstance(crew, Crew) and (crew.size == 1 or len(first) < 2)
+    if alone or not any(map(can_travel, first)):
         for index, task in enumerate(coming):
             yield index, perform(*task)
         return
@@ -239,11 +235,8 @@ def answers(tasks: Iterable[Task], jobs: int, crew: Crew | None = None) -> Gener
             else:
                 stay.append((index, task))
 
-    if crew is not None:
-        yield from ((sent[i], answer) for i, answer in crew.do(travelling()))
-    else:
-        with Crew(jobs) as own:
-            yield from ((sent[i], answer) for i, answer in own.do(travelling()))
+    with closing(crew.do(travelling())) as found:
+        yield from ((sent[i], answer) for i, answer in found)
     for index, task in stay:
         yield index, perform(*task)
 
