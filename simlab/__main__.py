@@ -14,12 +14,12 @@ import click
 from simlab import __version__
 from simlab._door import completing
 from simlab._door.common import (
+    announce,
     called,
     command_of,
     load_all,
     plugins,
     progress_of,
-    refreshed,
     show,
     tell,
     with_executor,
@@ -31,6 +31,7 @@ from simlab.base.errors import SimlabError, did_you_mean
 if TYPE_CHECKING:
     from simlab.scenario.scenario import Scenario
     from simlab.studies.executors import Workers
+    from simlab.studies.shards import Shard
     from simlab.studies.trace import Step
 
 
@@ -42,6 +43,7 @@ ROOMS = {
     "completion": "completing",
     "drill": "drilling",
     "export": "alerting",
+    "merge": "merging",
     "new": "creating",
     "readiness": "judging",
     "replay": "alerting",
@@ -103,6 +105,9 @@ def cli() -> None:
 )
 @click.option("as_json", "--json", is_flag=True, help="One JSON object a scenario on stdout, all else on stderr.")
 @click.option("--quiet", is_flag=True, help="No progress and no words; the exit code and the files tell.")
+@click.option(
+    "--shard", metavar="I/N", help="Play the I-th of N shares of the replications only; `merge` puts them together."
+)
 @click.option("--until", metavar="WHAT<=WIDTH", help="Go on until an interval is narrow: 'harm<=0.02', half its width.")
 def run(
     scenarios: tuple[str, ...],
@@ -114,6 +119,7 @@ def run(
     out: Path | None,
     as_json: bool,
     quiet: bool,
+    shard: str | None,
     until: str | None,
 ) -> int:
     """Play scenarios and write their reports; the same command resumes what was interrupted.
@@ -123,15 +129,21 @@ def run(
     """
     from simlab.studies.executors import workers
     from simlab.studies.runner import stop_on_sigterm
+    from simlab.studies.shards import Shard
 
     settings += () if until is None else (f"run.until={until}",)
     worst = 0
+    share = Shard.parse(shard) if shard is not None else None
     found = load_all(scenarios, settings, replications, seed)
     with stop_on_sigterm(), workers(executor, jobs) as crew:
         for scenario in found:
             place = out / scenario.name if out is not None and len(scenarios) > 1 else out
             try:
-                worst = max(worst, _play(scenario, crew, place, as_json, quiet, command_of(scenario, settings)))
+                command = command_of(scenario, settings)
+                if share is not None:
+                    worst = max(worst, _play_shard(scenario, share, crew, place, as_json, quiet, command))
+                else:
+                    worst = max(worst, _play(scenario, crew, place, as_json, quiet, command))
             except SimlabError as error:
                 tell(f"{scenario.name}: {error}" if len(scenarios) > 1 else str(error))
                 worst = max(worst, error.exit_code)
@@ -242,31 +254,41 @@ def trace(
 
 def _play(scenario: Scenario, crew: Workers, out: Path | None, as_json: bool, quiet: bool, command: str) -> int:
     """Run one scenario, write its report, print what was found; returns the exit code."""
-    import json
-
     from simlab.studies.run import run
-    from simlab.studies.summary import exit_code
-    from simlab.views.facts import met
-    from simlab.views.results import Results
-    from simlab.views.tally import tally
 
     with progress_of(scenario.name, quiet) as progress:
         record = run(scenario, executor=crew, out=out, progress=progress)
-    results = Results(record, scenario, command)
-    page = results.report(record.path or Path())
-    lines = [
-        results.verdict,
-        *tally(record.summary),
-        *met(record, scenario),
-        f"report: {page}",
-        *([] if out is not None else [refreshed(page.parents[2])]),
-    ]
+    return announce(record, scenario, command, as_json=as_json, quiet=quiet, indexed=out is None)
+
+
+def _play_shard(
+    scenario: Scenario, shard: Shard, crew: Workers, out: Path | None, as_json: bool, quiet: bool, command: str
+) -> int:
+    """Play one shard, print where it is; returns the exit code."""
+    import json
+    import shlex
+
+    from simlab.studies.shards import play_shard
+
+    whole = command + (f" --out {shlex.quote(str(out))}" if out is not None else "")
+    with progress_of(f"{scenario.name} {shard.number}/{shard.of}", quiet) as progress:
+        played = play_shard(scenario, shard, command=whole, executor=crew, out=out, progress=progress)
     if not quiet:
-        for line in lines:
-            click.echo(line, err=as_json)
+        run = shlex.quote(str(played.path.parent.parent))
+        lost = f", of which {played.lost} failed" if played.lost else ""
+        click.echo(
+            f"shard {shard.number} of {shard.of}: {len(played.share)} replications of every cell{lost}", err=as_json
+        )
+        click.echo(f"when all shards are there: simlab merge {run}", err=as_json)
     if as_json:
-        click.echo(json.dumps({"run": str(record.path), **record.summary}, allow_nan=False))
-    return exit_code(scenario, record.summary)
+        told = {
+            "shard": str(played.path),
+            "first": played.share.start,
+            "stop": played.share.stop,
+            "failed": played.lost,
+        }
+        click.echo(json.dumps(told))
+    return 3 if played.lost else 0
 
 
 def _ticks(text: str | None) -> tuple[int, float]:

@@ -14,7 +14,7 @@ import numpy as np
 from simlab.base.arrays import Array
 from simlab.base.errors import InputError, StorageError, did_you_mean
 from simlab.base.world import Measure
-from simlab.lab.outcome import Event, Outcome
+from simlab.lab.outcome import LEVELS, Event, Outcome
 from simlab.results.disk import digest, directory, storage, unpack, unseal
 from simlab.results.parts import event
 
@@ -83,16 +83,19 @@ class Record:
         for cell in manifest["cells"]:
             own = _under(measures, cell)
             drawn = _under(series, cell)
+            kept = "quantiles" if "@levels" in drawn else "series"
+            drawn.pop("@levels", None)
             diverged, alike = own.pop("@diverged"), own.pop("@alike")
             cells[cell] = Outcome(
                 replications=np.arange(len(diverged)),
                 measures=own,
                 times=drawn.pop("@times"),
-                series=drawn,
+                series=drawn if kept == "series" else {},
                 events=events[cell],
                 diverged=diverged,
                 failed={int(number): why for number, why in failed.get(cell, {}).items()},
                 alike=alike,
+                quantiles=drawn if kept == "quantiles" else {},
             )
         about = {
             name: Measure(**{**facts, "bound": float(facts["bound"])}) for name, facts in manifest["measures"].items()
@@ -128,20 +131,31 @@ class Record:
 
     @cached_property
     def series(self) -> xr.Dataset:
-        """Values over time, float32, dims (arm, time, replication); time in seconds."""
+        """Values over time, float32, dims (arm, time, replication); time in seconds.
+
+        Of a run with `series: quantiles` their quantiles over the replications, dims (arm, time, quantile).
+        """
         import xarray as xr
 
         times = np.unique(np.concatenate([outcome.times for outcome in self._outcomes] or [np.zeros(0)]))
         data = {}
-        for name in self._names("series"):
-            values = np.full((len(self.arms), len(times), self.replications), np.nan, np.float32)
+        kept, last = ("quantiles", "quantile") if self.only_quantiles else ("series", "replication")
+        numbers: Array = LEVELS if self.only_quantiles else np.arange(self.replications)
+        for name in self._names(kept):
+            values = np.full((len(self.arms), len(times), len(numbers)), np.nan, np.float32)
             for block, outcome in zip(values, self._outcomes, strict=True):
-                if name in outcome.series:
-                    when = np.searchsorted(times, outcome.times)
-                    block[np.ix_(when, outcome.replications)] = outcome.series[name]
-            data[name] = (("arm", "time", "replication"), values, self._attributes(name))
+                drawn = getattr(outcome, kept)
+                if name in drawn:
+                    across = np.arange(len(numbers)) if self.only_quantiles else outcome.replications
+                    block[np.ix_(np.searchsorted(times, outcome.times), across)] = drawn[name]
+            data[name] = (("arm", "time", last), values, self._attributes(name))
         time = ("time", times, {"unit": "s"})
-        return xr.Dataset(data, {"arm": list(self.arms), "time": time, "replication": np.arange(self.replications)})
+        return xr.Dataset(data, {"arm": list(self.arms), "time": time, last: numbers})
+
+    @property
+    def only_quantiles(self) -> bool:
+        """Whether quantiles over the replications are all that was kept of series."""
+        return any(outcome.quantiles for outcome in self.cells.values())
 
     @cached_property
     def events(self) -> pd.DataFrame:

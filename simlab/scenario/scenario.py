@@ -184,7 +184,8 @@ USUAL = Limits()
 class Scenario:
     """A scenario, ready to run. `resolved` is the JSON-like document it came from with every default filled in.
 
-    `beside` is a measure that is drawn beside the headline's in the first picture. `registry` is where its names were looked up.
+    `beside` is a measure that is drawn beside the headline's in the first picture. `series` is what is kept of values over
+    time: each replication's, or quantiles over the replications. `registry` is where its names were looked up.
     """
 
     name: str
@@ -206,6 +207,7 @@ class Scenario:
     factorial: Factorial | None = None
     until: Until | None = None
     beside: str | None = None
+    series: Literal["all", "quantiles"] = "all"
     registry: Registry = field(default=HOUSE, compare=False, repr=False)
 
     @property

@@ -195,7 +195,7 @@ class Player:
                     self._done += len(scenario.arms) * scenario.replications
                     self._tell(f"point {number + 1}")
                     continue
-                begun = Begun(scenario, store, size(), self._play)
+                begun = Begun(scenario, store, store.missing(), size(), self._play)
                 self._done += len(scenario.arms) * scenario.replications - sum(u.stop - u.first for u in begun.units)
                 self._open[run] = _Open(number, store, begun, close.pop_all(), set(begun.units))
             self._tell(f"point {number + 1}")
