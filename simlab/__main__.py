@@ -108,6 +108,7 @@ def cli() -> None:
 @click.option(
     "--shard", metavar="I/N", help="Play the I-th of N shares of the replications only; `merge` puts them together."
 )
+@click.option("--dry-run", is_flag=True, help="Say what it would take: time, memory, disk. Nothing is written.")
 @click.option("--until", metavar="WHAT<=WIDTH", help="Go on until an interval is narrow: 'harm<=0.02', half its width.")
 def run(
     scenarios: tuple[str, ...],
@@ -120,6 +121,7 @@ def run(
     as_json: bool,
     quiet: bool,
     shard: str | None,
+    dry_run: bool,
     until: str | None,
 ) -> int:
     """Play scenarios and write their reports; the same command resumes what was interrupted.
@@ -135,6 +137,8 @@ def run(
     worst = 0
     share = Shard.parse(shard) if shard is not None else None
     found = load_all(scenarios, settings, replications, seed)
+    if dry_run:
+        return _tell_plans(found, jobs, as_json)
     with stop_on_sigterm(), workers(executor, jobs) as crew:
         for scenario in found:
             place = out / scenario.name if out is not None and len(scenarios) > 1 else out
@@ -259,6 +263,29 @@ def _play(scenario: Scenario, crew: Workers, out: Path | None, as_json: bool, qu
     with progress_of(scenario.name, quiet) as progress:
         record = run(scenario, executor=crew, out=out, progress=progress)
     return announce(record, scenario, command, as_json=as_json, quiet=quiet, indexed=out is None)
+
+
+def _tell_plans(scenarios: list[Scenario], jobs: int | None, as_json: bool) -> int:
+    """Print what runs would take; returns 2 when one would be refused for its memory."""
+    import json
+
+    from simlab.studies.plan import lines, plain, plan
+    from simlab.studies.workers import available_cpus
+
+    worst = 0
+    for scenario in scenarios:
+        planned = plan(scenario, jobs or available_cpus(), timed=True)
+        click.echo(f"{scenario.name}: nothing was run", err=as_json)
+        for name, value in lines(planned):
+            click.echo(f"  {name:12}  {value}", err=as_json)
+        if as_json:
+            click.echo(json.dumps({"scenario": scenario.name, **plain(planned)}))
+        try:
+            planned.check(scenario)
+        except SimlabError as error:
+            tell(str(error))
+            worst = max(worst, error.exit_code)
+    return worst
 
 
 def _play_shard(

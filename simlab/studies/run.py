@@ -12,8 +12,10 @@ from simlab.base.errors import InputError
 from simlab.results.record import Record
 from simlab.scenario.scenario import Scenario
 from simlab.studies.executors import Who, workers
+from simlab.studies.plan import checked
 from simlab.studies.runner import Progress, open_store, play_all
 from simlab.studies.summary import summarise
+from simlab.studies.workers import Crew
 
 
 def prepared(scenario: Scenario, replications: int | None = None, seed: int | None = None) -> Scenario:
@@ -43,9 +45,12 @@ def run(
 
     `out` is the run directory itself, by default `results/<scenario>/<hash>`. `jobs`, `executor` (see `workers`) and
     `cohort` never change a bit. Raises StorageError where the directory cannot be used, ExecutorError for an executor that breaks, and
-    InputError for an impossible number.
+    InputError for an impossible number, or for more memory than is free.
     """
-    with workers(executor, jobs) as crew, open_store(scenario, out) as store:
-        record = play_all(scenario, store, executor=crew, progress=progress, cohort=cohort)
-        with threadpool_limits(1):
-            return store.finish(summarise(replace(scenario, replications=record.replications), record))
+    with workers(executor, jobs) as crew:
+        if isinstance(crew, Crew):  # elsewhere there may be more memory, or less
+            checked(scenario, crew.size)
+        with open_store(scenario, out) as store:
+            record = play_all(scenario, store, executor=crew, progress=progress, cohort=cohort)
+            with threadpool_limits(1):
+                return store.finish(summarise(replace(scenario, replications=record.replications), record))
