@@ -27,7 +27,7 @@ MOST = 0.8  # the share of the free memory that a run may take
 IN_PROBE = (2, 6)  # replications of the two small cohorts
 SECONDS = 2.0  # how long may be measured, over all arms together
 TICKS = 8  # of the shortest cohort that is timed
-EVENTS = 8  # that a replication leaves behind; a harmed one rarely has more
+EVENTS = 3  # that a replication leaves behind, as a rule
 EVENT = 300  # bytes of one in memory, and about half of it on disk
 DISTINCT = 1500  # values that are told apart at an instant, where only quantiles are kept; 512 between any number and its double
 DRAWING = 120_000_000  # bytes of what draws the report and sums up, whatever was played
@@ -86,7 +86,7 @@ def plan(scenario: Scenario, jobs: int, *, timed: bool = False) -> Plan:
         if all(trial != other for other in distinct.values()):
             distinct[name] = trial
     stored = [_stored(trial, n, scenario.series == "all") for trial in cells.values()]
-    kept = sum(stored) + 2 * max(stored)  # while a cell is merged, its parts are there as well
+    kept = sum(stored) + max(stored)  # while a cell is merged, its parts are there as well
     each = [_each(trial, scenario.seed) for trial in _widest(distinct.values())]
     together = min(cohort, n)
     played = jobs * int(max(bare + more * together for bare, more in each))

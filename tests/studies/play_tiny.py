@@ -1,6 +1,6 @@
 """Play a tiny market, as a process of its own: python -m tests.studies.play_tiny DIR SERIES REPLICATIONS...; prints bytes as JSON.
 
-For each number of replications the most memory that was taken beyond that of 40 of them, and what the plan says of it.
+For each number of replications the most memory that was taken beyond what is held after 40 of them, and what the plan says of it.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ import json
 import sys
 
 import simlab
+from simlab.studies.memory import resident
 from simlab.studies.plan import plan
 from simlab.studies.run import run
 
@@ -36,7 +37,7 @@ def peak() -> int:
 def main() -> None:
     path, series, *numbers = sys.argv[1:]
     run(simlab.load(YAML, run__replications=40, run__series=series), jobs=1, out=f"{path}/first")  # what is imported
-    before, found = peak(), []
+    before, found = resident(), []
     for n in numbers:
         scenario = simlab.load(YAML, run__replications=int(n), run__series=series)
         planned = plan(scenario, 1)
