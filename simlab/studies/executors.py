@@ -150,7 +150,6 @@ def _dask(address: str, jobs: int | None) -> Iterator[Place]:
     """A Dask cluster: the one whose scheduler has that address, or else one of our own on this machine."""
     import logging
 
-    import dask
     from distributed import Client, LocalCluster
 
     from simlab.studies.workers import without_main
@@ -158,7 +157,6 @@ def _dask(address: str, jobs: int | None) -> Iterator[Place]:
     with ExitStack() as ends:
         if not address:
             jobs = jobs or available_cpus()
-            ends.enter_context(dask.config.set({"distributed.scheduler.allowed-failures": 1}))  # one retry, as our own
             with without_main():
                 cluster = LocalCluster(
                     n_workers=jobs,
@@ -166,6 +164,7 @@ def _dask(address: str, jobs: int | None) -> Iterator[Place]:
                     memory_limit=0,  # no spilling: tasks answer once, and a plan is held against the memory beforehand
                     dashboard_address=None,
                     silence_logs=logging.CRITICAL,
+                    scheduler_kwargs={"allowed_failures": 1},  # one retry, as with our own
                 )
             ends.enter_context(cluster)
         try:
