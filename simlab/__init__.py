@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from simlab.scenario.registry import Own
     from simlab.scenario.scenario import Scenario
+    from simlab.studies.executors import Who
     from simlab.studies.runner import Progress
     from simlab.views.comparison import Comparison
     from simlab.views.results import Results
@@ -80,14 +81,16 @@ def run(
     replications: int | None = None,
     seed: int | None = None,
     jobs: int | None = None,
+    executor: Who = None,
     out: str | Path | None = None,
     progress: Callable[[Progress], None] | None = None,
 ) -> Results:
     """Play a scenario into its run directory, or find it done there, and return its results.
 
     `out` is the directory itself, by default `results/<scenario>/<hash>`; `jobs` processes (by default one a CPU) never change
-    a bit. A notebook shows how far it is; `progress` is told instead, e.g. `progress=lambda _: None` for silence. Raises StorageError
-    where the directory cannot be used.
+    a bit, nor does an `executor` of `concurrent.futures` (which is given `jobs` cohorts at a time), "dask" (a cluster on this machine) or
+    "dask:tcp://HOST:PORT". A notebook shows how far it is; `progress` is told instead, e.g. `progress=lambda _: None` for silence. Raises
+    StorageError where the directory cannot be used.
     """
     from simlab.studies.run import prepared
     from simlab.studies.run import run as play
@@ -95,7 +98,7 @@ def run(
     from simlab.views.results import Results
 
     ready = prepared(scenario, replications, seed)
-    return Results(play(ready, jobs=jobs, out=out, progress=progress or bar(ready.name)), ready)
+    return Results(play(ready, jobs=jobs, executor=executor, out=out, progress=progress or bar(ready.name)), ready)
 
 
 def sweep(
@@ -110,6 +113,7 @@ def sweep(
     replications: int | None = None,
     seed: int | None = None,
     jobs: int | None = None,
+    executor: Who = None,
     out: str | Path | None = None,
     progress: Callable[[Progress], None] | None = None,
 ) -> Sweep:
@@ -130,7 +134,8 @@ def sweep(
         study = study_of(ready, axes, replications)
     else:
         study = plan(ready, axes, arms=arms, measure=measure, stat=stat, design=design, points=points)
-    return Sweep(*play(ready, study, jobs=jobs, out=out, progress=progress or bar(f"{ready.name}, {study.name}")))
+    told = progress or bar(f"{ready.name}, {study.name}")
+    return Sweep(*play(ready, study, jobs=jobs, executor=executor, out=out, progress=told))
 
 
 def open(run_directory: str | Path, *, using: Own = ()) -> Results:  # noqa: A001

@@ -16,15 +16,16 @@ import click
 from simlab import __version__
 from simlab._door import completing, stopping
 from simlab._door.common import (
+    announce,
     called,
     command_of,
     load_all,
     playable,
     plugins,
     progress_of,
-    refreshed,
     show,
     tell,
+    with_executor,
     with_overrides,
     with_plugins,
 )
@@ -32,6 +33,8 @@ from simlab.base.errors import SimlabError, did_you_mean
 
 if TYPE_CHECKING:
     from simlab.scenario.scenario import Scenario
+    from simlab.studies.executors import Workers
+    from simlab.studies.shards import Shard
     from simlab.studies.trace import Step
 
 
@@ -43,6 +46,7 @@ ROOMS = {
     "completion": "completing",
     "drill": "drilling",
     "export": "alerting",
+    "merge": "merging",
     "new": "creating",
     "readiness": "judging",
     "replay": "alerting",
@@ -96,6 +100,7 @@ def cli() -> None:
 @click.option(
     "--jobs", type=click.IntRange(min=1), metavar="N", help="Processes; by default one a CPU. Never changes a bit."
 )
+@with_executor
 @click.option(
     "--out",
     type=click.Path(path_type=Path),
@@ -104,6 +109,10 @@ def cli() -> None:
 )
 @click.option("as_json", "--json", is_flag=True, help="One JSON object a scenario on stdout, all else on stderr.")
 @click.option("--quiet", is_flag=True, help="No progress and no words; the exit code and the files tell.")
+@click.option(
+    "--shard", metavar="I/N", help="Play the I-th of N shares of the replications only; `merge` puts them together."
+)
+@click.option("--dry-run", is_flag=True, help="Say what it would take: time, memory, disk. Nothing is written.")
 @click.option("--until", metavar="WHAT<=WIDTH", help="Go on until an interval is narrow: 'harm<=0.02', half its width.")
 def run(
     scenarios: tuple[str, ...],
@@ -111,9 +120,12 @@ def run(
     replications: int | None,
     seed: int | None,
     jobs: int | None,
+    executor: str | None,
     out: Path | None,
     as_json: bool,
     quiet: bool,
+    shard: str | None,
+    dry_run: bool,
     until: str | None,
 ) -> int:
     """Play scenarios and write their reports; the same command resumes what was interrupted.
@@ -121,15 +133,28 @@ def run(
     Exit codes: 0 done; 1 a claim is contradicted, or a control does not take away what it should; 2 invalid input; 3 replications
     failed or diverged; 4 storage; 5 a plugin.
     """
+    from simlab.studies.executors import workers
+    from simlab.studies.runner import stop_on_sigterm
+    from simlab.studies.shards import Shard
+
     settings += () if until is None else (f"run.until={until}",)
     worst = 0
-    for scenario in load_all(scenarios, settings, replications, seed):
-        place = out / scenario.name if out is not None and len(scenarios) > 1 else out
-        try:
-            worst = max(worst, _play(scenario, jobs, place, as_json, quiet, command_of(scenario, settings)))
-        except SimlabError as error:
-            tell(f"{scenario.name}: {error}" if len(scenarios) > 1 else str(error))
-            worst = max(worst, error.exit_code)
+    share = Shard.parse(shard) if shard is not None else None
+    found = load_all(scenarios, settings, replications, seed)
+    if dry_run:
+        return _tell_plans(found, jobs, as_json)
+    with stop_on_sigterm(), workers(executor, jobs) as crew:
+        for scenario in found:
+            place = out / scenario.name if out is not None and len(scenarios) > 1 else out
+            try:
+                command = command_of(scenario, settings)
+                if share is not None:
+                    worst = max(worst, _play_shard(scenario, share, crew, place, as_json, quiet, command))
+                else:
+                    worst = max(worst, _play(scenario, crew, place, as_json, quiet, command))
+            except SimlabError as error:
+                tell(f"{scenario.name}: {error}" if len(scenarios) > 1 else str(error))
+                worst = max(worst, error.exit_code)
     return worst
 
 
@@ -242,38 +267,68 @@ def trace(
     play_again(found, arm, replication, see, control)
 
 
-def _play(scenario: Scenario, jobs: int | None, out: Path | None, as_json: bool, quiet: bool, command: str) -> int:
+def _play(scenario: Scenario, crew: Workers, out: Path | None, as_json: bool, quiet: bool, command: str) -> int:
     """Run one scenario, write its report, print what was found; returns the exit code."""
-    import json
-
     from simlab.studies.run import run
-    from simlab.studies.runner import stop_on_sigterm
-    from simlab.studies.summary import exit_code
-    from simlab.views.facts import met
-    from simlab.views.failures import failures
-    from simlab.views.results import Results
-    from simlab.views.tally import tally
 
     for study, why in () if quiet else scenario.unplayable.items():
         tell(f"the study `{study}` cannot be played with these values: {why[0].path}: {why[0].message}")
-    with stop_on_sigterm(), progress_of(scenario.name, quiet) as progress:
-        record = run(scenario, jobs=jobs, out=out, progress=progress)
-    results = Results(record, scenario, command)
-    page = results.report(record.path or Path())
-    lines = [
-        results.verdict,
-        *tally(record.summary),
-        *failures(record),
-        *met(record, scenario),
-        f"report: {page}",
-        *([] if out is not None else [refreshed(page.parents[2])]),
-    ]
+    with progress_of(scenario.name, quiet) as progress:
+        record = run(scenario, executor=crew, out=out, progress=progress)
+    return announce(record, scenario, command, as_json=as_json, quiet=quiet, indexed=out is None)
+
+
+def _tell_plans(scenarios: list[Scenario], jobs: int | None, as_json: bool) -> int:
+    """Print what runs would take; returns 2 when one would be refused for its memory."""
+    import json
+
+    from simlab.studies.plan import lines, plain, plan
+    from simlab.studies.workers import available_cpus
+
+    worst = 0
+    for scenario in scenarios:
+        planned = plan(scenario, jobs or available_cpus(), timed=True)
+        click.echo(f"{scenario.name}: nothing was run", err=as_json)
+        for name, value in lines(planned):
+            click.echo(f"  {name:12}  {value}", err=as_json)
+        if as_json:
+            click.echo(json.dumps({"scenario": scenario.name, **plain(planned)}))
+        try:
+            planned.check(scenario)
+        except SimlabError as error:
+            tell(str(error))
+            worst = max(worst, error.exit_code)
+    return worst
+
+
+def _play_shard(
+    scenario: Scenario, shard: Shard, crew: Workers, out: Path | None, as_json: bool, quiet: bool, command: str
+) -> int:
+    """Play one shard, print where it is; returns the exit code."""
+    import json
+    import shlex
+
+    from simlab.studies.shards import play_shard
+
+    whole = command + (f" --out {shlex.quote(str(out))}" if out is not None else "")
+    with progress_of(f"{scenario.name} {shard.number}/{shard.of}", quiet) as progress:
+        played = play_shard(scenario, shard, command=whole, executor=crew, out=out, progress=progress)
     if not quiet:
-        for line in lines:
-            click.echo(line, err=as_json)
+        run = shlex.quote(str(played.path.parent.parent))
+        lost = f", of which {played.lost} failed" if played.lost else ""
+        click.echo(
+            f"shard {shard.number} of {shard.of}: {len(played.share)} replications of every cell{lost}", err=as_json
+        )
+        click.echo(f"when all shards are there: simlab merge {run}", err=as_json)
     if as_json:
-        click.echo(json.dumps({"run": str(record.path), **record.summary}, allow_nan=False))
-    return exit_code(scenario, record.summary)
+        told = {
+            "shard": str(played.path),
+            "first": played.share.start,
+            "stop": played.share.stop,
+            "failed": played.lost,
+        }
+        click.echo(json.dumps(told))
+    return 3 if played.lost else 0
 
 
 def _ticks(text: str | None) -> tuple[int, float]:

@@ -46,6 +46,7 @@ CONFINED = {
     "concurrent": "studies",
     "multiprocessing": "studies",
     "SALib": "studies",
+    "distributed": "studies",
     "matplotlib": "views",
     "ipywidgets": "workshop",
     "click": "_door",
@@ -287,7 +288,8 @@ def test_dependencies_are_what_is_imported() -> None:
     used = {name.split(".")[0] for path in SOURCES for name in imports(ast.parse(path.read_text(encoding="utf-8")))}
     extras = PROJECT["project"]["optional-dependencies"]
     names = [
-        Requirement(line).name for line in [*PROJECT["project"]["dependencies"], *extras["parquet"], *extras["ml"]]
+        Requirement(line).name
+        for line in [*PROJECT["project"]["dependencies"], *extras["parquet"], *extras["ml"], *extras["cluster"]]
     ]
     wanted = {{"scikit-learn": "sklearn"}.get(name, name).split(".")[0].replace("-", "_") for name in names}
     assert wanted == used - set(sys.stdlib_module_names) - {"simlab"}

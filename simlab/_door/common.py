@@ -13,6 +13,7 @@ import click
 from simlab.base.errors import SimlabError
 
 if TYPE_CHECKING:
+    from simlab.results.record import Record
     from simlab.scenario.describe import Section
     from simlab.scenario.plugin import Plugin
     from simlab.scenario.scenario import Scenario
@@ -82,6 +83,25 @@ def with_size(command: Callable[..., Any]) -> Callable[..., Any]:
     ):
         command = option(command)
     return command
+
+
+def with_executor(command: Callable[..., Any]) -> Callable[..., Any]:
+    """The option `--executor`, which is refused before anything else is done."""
+
+    def check(context: click.Context, parameter: click.Parameter, given: str | None) -> str | None:  # noqa: ARG001
+        if given is not None and not context.resilient_parsing:
+            from simlab.studies.executors import workers
+
+            with workers(given):  # nothing is started
+                pass
+        return given
+
+    return click.option(
+        "--executor",
+        metavar="NAME",
+        callback=check,
+        help="Who plays: local (processes, the default), dask, or dask:tcp://HOST:PORT. Never changes a bit.",
+    )(command)
 
 
 def load_all(
@@ -181,6 +201,36 @@ def refreshed(folder: Path) -> str:
         return f"index: {write(folder, registry_of(plugins()))}"
     except SimlabError as error:
         return f"index: not written ({error})"
+
+
+def announce(
+    record: Record, scenario: Scenario, command: str, *, as_json: bool, quiet: bool, indexed: bool = False
+) -> int:
+    """Write the report of a run, print what was found, refresh the index if it is `indexed`; returns the exit code."""
+    import json
+
+    from simlab.studies.summary import exit_code
+    from simlab.views.facts import met
+    from simlab.views.failures import failures
+    from simlab.views.results import Results
+    from simlab.views.tally import tally
+
+    results = Results(record, scenario, command)
+    page = results.report(record.path or Path())
+    lines = [
+        results.verdict,
+        *tally(record.summary),
+        *failures(record),
+        *met(record, scenario),
+        f"report: {page}",
+        *([refreshed(page.parents[2])] if indexed else []),
+    ]
+    if not quiet:
+        for line in lines:
+            click.echo(line, err=as_json)
+    if as_json:
+        click.echo(json.dumps({"run": str(record.path), **record.summary}, allow_nan=False))
+    return exit_code(scenario, record.summary)
 
 
 def command_of(scenario: Scenario, settings: tuple[str, ...], what: str = "run", more: tuple[str, ...] = ()) -> str:

@@ -10,7 +10,16 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from simlab._door import completing
-from simlab._door.common import command_of, load_all, playable, progress_of, refreshed, with_overrides, with_size
+from simlab._door.common import (
+    command_of,
+    load_all,
+    playable,
+    progress_of,
+    refreshed,
+    with_executor,
+    with_overrides,
+    with_size,
+)
 
 if TYPE_CHECKING:
     from simlab.views.studied import Told
@@ -41,6 +50,7 @@ def with_place(command: Callable[..., Any]) -> Callable[..., Any]:
 )
 @click.option("--points", type=int, metavar="N", help="Points of lhs; sobol plays N x (axes + 2), N a power of two.")
 @with_overrides
+@with_executor
 @with_size
 @with_place
 def sweep(
@@ -55,6 +65,7 @@ def sweep(
     replications: int | None,
     seed: int | None,
     jobs: int | None,
+    executor: str | None,
     out: Path | None,
     as_json: bool,
     quiet: bool,
@@ -65,6 +76,7 @@ def sweep(
     The same command resumes what was interrupted; another --measure of the same points plays nothing.
     """
     from simlab.scenario.axes import arguments, statistic
+    from simlab.studies.executors import workers
     from simlab.studies.points import plan
     from simlab.studies.runner import stop_on_sigterm
     from simlab.views.studied import play_sweep
@@ -83,8 +95,8 @@ def sweep(
     given = (("arms", arms), ("measure", measure), ("stat", stat), ("design", chosen), ("points", points))
     more = [part for name, value in given if value is not None for part in (f"--{name}", str(value))]
     command = command_of(found, settings, "sweep", (*axes, *more))
-    with stop_on_sigterm():
-        told = play_sweep(found, study, jobs, out, lambda name: progress_of(name, quiet), command)
+    with stop_on_sigterm(), workers(executor, jobs) as crew:
+        told = play_sweep(found, study, crew, out, lambda name: progress_of(name, quiet), command)
     return _say(told, as_json, quiet)
 
 
@@ -98,6 +110,7 @@ def sweep(
     shell_complete=completing.studies,
 )
 @with_overrides
+@with_executor
 @with_size
 @with_place
 def study(
@@ -107,6 +120,7 @@ def study(
     replications: int | None,
     seed: int | None,
     jobs: int | None,
+    executor: str | None,
     out: Path | None,
     as_json: bool,
     quiet: bool,
@@ -117,6 +131,7 @@ def study(
     --replications is for the run and for every point, --out is the run directory (with several scenarios, one in it each).
     Trade-offs over numbers of brains of several scenarios also get one page, tradeoff.html. Exit codes are those of `run`.
     """
+    from simlab.studies.executors import workers
     from simlab.studies.points import study_of
     from simlab.studies.runner import stop_on_sigterm
     from simlab.views.studied import play_studies
@@ -128,11 +143,11 @@ def study(
     worst, tradeoffs = 0, []
     for one, studies in zip(found, chosen, strict=True):
         place = out / one.name if out is not None and len(scenarios) > 1 else out
-        with stop_on_sigterm():
+        with stop_on_sigterm(), workers(executor, jobs) as crew:
             told = play_studies(
                 one,
                 studies,
-                jobs,
+                crew,
                 place,
                 lambda name: progress_of(name, quiet),
                 command_of(one, settings),

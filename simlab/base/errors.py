@@ -30,6 +30,12 @@ class StorageError(SimlabError):
     exit_code = 4
 
 
+class ExecutorError(SimlabError):
+    """An executor that broke while cohorts were played: some are missing, and what was finished is kept."""
+
+    exit_code = 3
+
+
 class PluginError(SimlabError):
     """A module named with `--plugin` that cannot be used."""
 

@@ -2,12 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import NamedTuple
 
-from numpy import empty, float32
+from numpy import empty, float32, linspace
 from numpy.typing import NDArray
 
 from simlab.base.arrays import Floats, Ints
+
+LEVELS: Floats = linspace(0.0, 1.0, 101)  # of the quantiles that are kept in the place of series
+
+
+class Tally(NamedTuple):
+    """How often each value of a series occurred at each instant: `keys` `(k,)` in order and their `counts` `(k,)` (see `tallies`)."""
+
+    keys: Ints
+    counts: Ints
 
 
 class Event(NamedTuple):
@@ -33,6 +43,9 @@ class Outcome(NamedTuple):
     seconds. `diverged` `(r,)` is the time in seconds at which a replication left the finite numbers, or NaN.
     `failed` maps a replication that raised to its traceback. Events are sorted by (replication, time). `alike` `(r, k, k)` is the
     correlation between the answers of each two models, or blocks of models (see `Alike`); without replications where nobody kept it.
+
+    Where only quantiles of series are wanted there are no `series`: a cohort has `tallies` in their place, and all of them together
+    `quantiles` over the replications, `(t, 101)` float32 at LEVELS.
     """
 
     replications: Ints
@@ -43,3 +56,5 @@ class Outcome(NamedTuple):
     diverged: Floats
     failed: dict[int, str]
     alike: NDArray[float32] = empty((0, 0, 0), float32)
+    tallies: Mapping[str, Tally] = {}
+    quantiles: Mapping[str, NDArray[float32]] = {}

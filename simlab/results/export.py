@@ -61,10 +61,10 @@ def _cell(item: Any) -> str:
 def dataset(record: Record, titles: Mapping[str, str] | None = None) -> xr.Dataset:
     """A run as one labelled dataset, dims arm, replication and time (s).
 
-    For each measure its final value `(arm, replication)` under its name, and `<name>_over_time` `(arm, time, replication)`,
-    float32; NaN where a replication failed, diverged or is undefined. `harmed` and `diverged` `(arm, replication)` are when, in
-    seconds, or NaN for never; `failed` is whether it raised. Each variable has its unit and meaning as attributes, and the
-    dataset where it came from, as numbers and text only. `titles` of arms become the coordinate `title`.
+    For each measure its final value `(arm, replication)` under its name, and `<name>_over_time` `(arm, time, replication)`, float32 (of
+    a run with `series: quantiles` `(arm, time, quantile)`); NaN where a replication failed, diverged or is undefined. `harmed` and
+    `diverged` `(arm, replication)` are when, in seconds, or NaN for never; `failed` is whether it raised. Each variable has its unit and
+    meaning as attributes, and the dataset where it came from, as numbers and text only. `titles` of arms become the coordinate `title`.
     """
     import numpy as np
     import xarray as xr
@@ -119,7 +119,8 @@ def to_parquet(record: Record, folder: str | Path) -> list[Path]:
 
 def _tables(record: Record) -> Iterator[tuple[str, pd.DataFrame]]:
     yield "measures", record.to_pandas()
-    long = record.series.to_dataframe(dim_order=["arm", "time", "replication"])
+    last = "quantile" if record.only_quantiles else "replication"
+    long = record.series.to_dataframe(dim_order=["arm", "time", last])
     yield "series", long.reset_index()
     yield "events", record.events
 

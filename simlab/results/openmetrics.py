@@ -134,6 +134,10 @@ def date(stamp: float) -> str:
 
 def histories(record: Record, replications: int, *, controls: bool) -> list[History]:
     """The first so many replications of every arm, and with `controls` of every arm under each; failed ones are left out."""
+    if record.only_quantiles:
+        raise InputError(
+            "this run kept only quantiles of its series, and no replication's own; play it with `run.series: all`"
+        )
     name = record.manifest["scenario"]
     cells = [(arm, control) for control in (None, *(record.controls if controls else ())) for arm in record.arms]
     found = []

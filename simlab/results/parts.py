@@ -12,7 +12,7 @@ import numpy as np
 
 from simlab.base.arrays import Array, Floats
 from simlab.base.errors import StorageError
-from simlab.lab.outcome import Event, Outcome
+from simlab.lab.outcome import LEVELS, Event, Outcome, Tally
 from simlab.results import disk
 
 NAME = re.compile(r"(\d{4})\.(\d{8})-(\d{8})\.([0-9a-f]{16})\.npz")  # cell, first, stop, checksum
@@ -44,6 +44,7 @@ def encode(run: str, cell: str, outcome: Outcome) -> bytes:
             ("alike", outcome.alike.astype(np.float32)),
             *((f"measures/{name}", values.astype(np.float64)) for name, values in outcome.measures.items()),
             *((f"series/{name}", values.astype(np.float32)) for name, values in outcome.series.items()),
+            *((f"tallies/{name}/{what}", a) for name, t in outcome.tallies.items() for what, a in t._asdict().items()),
         ]
     )
 
@@ -64,6 +65,11 @@ def decode(path: Path, run: str, cell: str) -> Outcome:
         diverged=arrays["diverged"],
         failed={int(number): why for number, why in words["failed"].items()},
         alike=arrays["alike"],
+        tallies={
+            key.split("/")[1]: Tally(array, arrays[key.removesuffix("keys") + "counts"])
+            for key, array in arrays.items()
+            if key.startswith("tallies/") and key.endswith("/keys")
+        },
     )
 
 
@@ -83,10 +89,15 @@ def measure_arrays(cells: Mapping[str, Outcome]) -> Iterator[tuple[str, Array]]:
 
 
 def series_arrays(cells: Mapping[str, Outcome]) -> Iterator[tuple[str, Array]]:
-    """What `series.npz` holds: "<cell>/<measure>" `(t, n)` float32, and "<cell>/@times" `(t,)` in seconds."""
+    """What `series.npz` holds: "<cell>/<measure>" `(t, n)` float32, and "<cell>/@times" `(t,)` in seconds.
+
+    Of a cell with quantiles in the place of series these, `(t, q)`, and their levels as "<cell>/@levels" `(q,)`.
+    """
     for cell, outcome in cells.items():
         yield f"{cell}/@times", outcome.times
-        yield from ((f"{cell}/{name}", values) for name, values in outcome.series.items())
+        if outcome.quantiles:
+            yield f"{cell}/@levels", LEVELS
+        yield from ((f"{cell}/{name}", values) for name, values in (outcome.series or outcome.quantiles).items())
 
 
 def event_lines(cells: Mapping[str, Outcome]) -> str:

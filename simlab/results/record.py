@@ -14,7 +14,7 @@ import numpy as np
 from simlab.base.arrays import Array
 from simlab.base.errors import InputError, StorageError, did_you_mean
 from simlab.base.world import Measure
-from simlab.lab.outcome import Event, Outcome
+from simlab.lab.outcome import LEVELS, Event, Outcome
 from simlab.results.disk import digest, directory, readable, storage, unpack, unseal
 from simlab.results.parts import event
 
@@ -121,20 +121,31 @@ class Record:
 
     @cached_property
     def series(self) -> xr.Dataset:
-        """Values over time, float32, dims (arm, time, replication); time in seconds."""
+        """Values over time, float32, dims (arm, time, replication); time in seconds.
+
+        Of a run with `series: quantiles` their quantiles over the replications, dims (arm, time, quantile).
+        """
         import xarray as xr
 
         times = np.unique(np.concatenate([outcome.times for outcome in self._outcomes] or [np.zeros(0)]))
         data = {}
-        for name in self._names("series"):
-            values = np.full((len(self.arms), len(times), self.replications), np.nan, np.float32)
+        kept, last = ("quantiles", "quantile") if self.only_quantiles else ("series", "replication")
+        numbers: Array = LEVELS if self.only_quantiles else np.arange(self.replications)
+        for name in self._names(kept):
+            values = np.full((len(self.arms), len(times), len(numbers)), np.nan, np.float32)
             for block, outcome in zip(values, self._outcomes, strict=True):
-                if name in outcome.series:
-                    when = np.searchsorted(times, outcome.times)
-                    block[np.ix_(when, outcome.replications)] = outcome.series[name]
-            data[name] = (("arm", "time", "replication"), values, self._attributes(name))
+                drawn = getattr(outcome, kept)
+                if name in drawn:
+                    across = np.arange(len(numbers)) if self.only_quantiles else outcome.replications
+                    block[np.ix_(np.searchsorted(times, outcome.times), across)] = drawn[name]
+            data[name] = (("arm", "time", last), values, self._attributes(name))
         time = ("time", times, {"unit": "s"})
-        return xr.Dataset(data, {"arm": list(self.arms), "time": time, "replication": np.arange(self.replications)})
+        return xr.Dataset(data, {"arm": list(self.arms), "time": time, last: numbers})
+
+    @property
+    def only_quantiles(self) -> bool:
+        """Whether quantiles over the replications are all that was kept of series."""
+        return any(outcome.quantiles for outcome in self.cells.values())
 
     @cached_property
     def events(self) -> pd.DataFrame:
@@ -245,12 +256,14 @@ def _cells(
         own = _under(measures, cell)
         drawn = _under(series, cell)
         diverged, alike, times = own.pop("@diverged"), own.pop("@alike"), drawn.pop("@times")
-        _fit(cell, diverged, times, alike, own, drawn)
+        levels = drawn.pop("@levels", None)  # values over time are kept as quantiles
+        _fit(cell, diverged, times, alike, own, drawn, None if levels is None else len(levels))
         cells[cell] = Outcome(
             replications=np.arange(len(diverged)),
             measures=own,
             times=times,
-            series=drawn,
+            series=drawn if levels is None else {},
+            quantiles={} if levels is None else drawn,
             events=events[cell],
             diverged=diverged,
             failed={int(number): why for number, why in failed.get(cell, {}).items()},
@@ -264,12 +277,19 @@ def _under(arrays: Mapping[str, Array], cell: str) -> dict[str, Array]:
 
 
 def _fit(
-    cell: str, diverged: Array, times: Array, alike: Array, final: Mapping[str, Array], drawn: Mapping[str, Array]
+    cell: str,
+    diverged: Array,
+    times: Array,
+    alike: Array,
+    final: Mapping[str, Array],
+    drawn: Mapping[str, Array],
+    levels: int | None,
 ) -> None:
     """Raise ValueError unless the arrays of a cell are numbers of shapes that go together."""
     (n,), (t,) = diverged.shape, times.shape
+    across = n if levels is None else levels
     wanted = [(diverged, (n,)), (times, (t,)), (alike, (n, *alike.shape[1:]))]
-    wanted += [(array, (n,)) for array in final.values()] + [(array, (t, n)) for array in drawn.values()]
+    wanted += [(array, (n,)) for array in final.values()] + [(array, (t, across)) for array in drawn.values()]
     for array, shape in wanted:
         if array.dtype.kind != "f" or array.shape != shape:
             raise ValueError(f"`{cell}`: an array of {array.dtype} {array.shape} where numbers {shape} are wanted")

@@ -12,7 +12,7 @@ from __future__ import annotations
 import hashlib
 import logging
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple, final
@@ -22,6 +22,7 @@ import numpy as np
 from simlab.base.errors import StorageError
 from simlab.base.world import Measure
 from simlab.lab.outcome import Outcome
+from simlab.lab.tallies import gathered, quantiles
 from simlab.results import disk, provenance
 from simlab.results.differences import differences
 from simlab.results.export import summary_csv
@@ -41,6 +42,8 @@ from simlab.results.parts import (
 from simlab.results.record import DATA, FORMAT, SUMMARY, Record, cell_key, damaged, salvaged
 
 BUSY_AFTER = 0.5  # seconds to wait for another writer before saying that the directory is busy
+SHARDS = "shards"  # where a run that is played in shards keeps them
+_PART = re.compile(r"(\d{4})\.(\d{8})-(\d{8})\.([0-9a-f]{16})\.npz")
 _log = logging.getLogger(__name__)  # where nobody listens, a warning goes to stderr, as a plain line
 
 
@@ -152,6 +155,12 @@ class Store:
         name = f"{self.run.cells.index(cell):04d}.{first:08d}-{stop:08d}.{checksum}.npz"
         disk.write(self._parts / name, lambda file: file.write(content), self._at, label="part")
 
+    def outcomes(self) -> Iterator[tuple[str, Outcome]]:
+        """What was kept, cohort by cohort, each with its cell."""
+        for cell, parts in self._kept().items():
+            for _, _, path in parts:
+                yield cell, decode(path, self.run.hash, cell)
+
     def so_far(
         self, cells: Iterable[str], replications: int, lost: Mapping[Stretch, str] | None = None
     ) -> dict[str, Outcome]:
@@ -160,7 +169,7 @@ class Store:
         found = {}
         for cell in cells:
             outcomes = [decode(path, self.run.hash, cell) for _, stop, path in kept[cell] if stop <= replications]
-            outcomes = [outcome._replace(series={}, times=outcome.times[:0]) for outcome in outcomes]
+            outcomes = [outcome._replace(series={}, tallies={}, times=outcome.times[:0]) for outcome in outcomes]
             outcomes += [unplayed(gap, why) for gap, why in (lost or {}).items() if gap.cell == cell]
             found[cell] = merged(outcomes, replications, self.run.measures)
         return found
@@ -179,12 +188,14 @@ class Store:
         kept = self._kept()
         cells = {}
         for cell in run.cells:
-            outcomes = [decode(path, run.hash, cell) for _, stop, path in kept[cell] if stop <= n]
+            outcomes, tallies = gathered(decode(path, run.hash, cell) for _, stop, path in kept[cell] if stop <= n)
             outcomes += [unplayed(gap, why) for gap, why in lost.items() if gap.cell == cell]
             told = np.sort(np.concatenate([np.zeros(0, np.int64), *(outcome.replications for outcome in outcomes)]))
             if not np.array_equal(told, np.arange(n)):
                 raise StorageError(f"{self.path}: parts of `{cell}` are gone or damaged; give the same command again")
-            cells[cell] = merged(outcomes, n, run.measures)
+            whole = merged(outcomes, n, run.measures)
+            drawn = {name: quantiles(tallies[name], len(whole.times)) for name in run.measures if name in tallies}
+            cells[cell] = whole._replace(quantiles=drawn)
         files = {
             "measures.npz": self._write("measures.npz", disk.pack(measure_arrays(cells))),
             "series.npz": self._write("series.npz", disk.pack(series_arrays(cells))),
@@ -243,7 +254,7 @@ class Store:
                 if mark.exists():
                     disk.recognised(mark)
                     return
-            found = [path for path in self.path.iterdir() if path.name not in (".lock", "parts")]
+            found = [path for path in self.path.iterdir() if path.name not in (".lock", "parts", SHARDS)]
             if self._parts.is_dir():
                 found += self._parts.iterdir()
             names = sorted(path.name for path in found if not disk.is_temporary(path.name))

@@ -176,7 +176,7 @@ class _Builder:
             claims=tuple(claims), harm=harm, record=record, scoreboard=tuple(rows), replications=run["replications"],
             seed=run["seed"], allow_diverged=run["allow_diverged"], resolved=resolved, readiness=limits, path=path,
             studies=studies, factorial=design, until=waits, beside=beside,
-            registry=self._registry, unplayable=unplayable,
+            series=run["series"] or "all", registry=self._registry, unplayable=unplayable,
         )  # fmt: skip
 
     def _run(self, world: Part) -> dict[str, Any]:

@@ -21,6 +21,7 @@ CONTROLS = ("feedback_off", "no_stressor")
 MARKS = ("input", "fitted", "predicted", "checked")
 STATS = ("mean", "median", "p95")
 RULES = ("record", "seed")
+SERIES = ("all", "quantiles")
 PLACES = ("features", "brain", "feedback", "evidence", "world")
 PATCHABLE = ("brain", "schedule", "shocks", "world")
 MOST_MODELS = 1_000_000
@@ -31,7 +32,13 @@ MOST_POINTS = 10_000
 DESIGNS = ("grid", "lhs", "sobol")
 VIEWS = ("blocks", "own", "one")
 SWEPT = ("arms", "brain", "harm", "run", "schedule", "shocks", "world")
-FIXED = ("run.replications", "run.seed", "run.allow_diverged", "run.until")  # what all points of a study have in common
+FIXED = (
+    "run.replications",
+    "run.seed",
+    "run.allow_diverged",
+    "run.until",
+    "run.series",
+)  # what all points of a study have in common
 
 TITLE = 200
 TEXT = 8_000
@@ -94,6 +101,12 @@ RUN = _table(
     until=_key(Node, "an interval to wait for, from `replications` on: e.g. `harm <= 0.02`, half its width", None),
     horizon=_key(float, "simulated time of a replication", unit="s", above=0),
     stride=_key(float, "time between recorded values; by default a 300th of the horizon", None, unit="s", above=0),
+    series=_key(
+        str,
+        "what is kept of values over time: all, each replication's own (the default), or quantiles over the replications (to 0.1%)",
+        None,
+        choices=SERIES,
+    ),
     seed=_key(int, "what every random number depends on", 1, low=0, high=2**64 - 1),
     warmup=_key(float, "time before scores, harm and alarms count", 0.0, unit="s", low=0),
     allow_diverged=_key(int, "replications that may diverge without failing the run", 0, low=0),

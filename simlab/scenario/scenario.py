@@ -185,7 +185,8 @@ USUAL = Limits()
 class Scenario:
     """A scenario, ready to run. `resolved` is the JSON-like document it came from with every default filled in.
 
-    `beside` is a measure that is drawn beside the headline's in the first picture. `registry` is where its names were looked up.
+    `beside` is a measure that is drawn beside the headline's in the first picture. `series` is what is kept of values over
+    time: each replication's, or quantiles over the replications. `registry` is where its names were looked up.
     `unplayable` are studies of the file that cannot be played with other values that were given, and why.
     """
 
@@ -208,6 +209,7 @@ class Scenario:
     factorial: Factorial | None = None
     until: Until | None = None
     beside: str | None = None
+    series: Literal["all", "quantiles"] = "all"
     registry: Registry = field(default=HOUSE, compare=False, repr=False)
     unplayable: Mapping[str, tuple[Problem, ...]] = field(default_factory=dict, compare=False, repr=False)
 

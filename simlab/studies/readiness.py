@@ -32,9 +32,9 @@ from simlab.lab.shocks import Shock
 from simlab.lab.streams import Streams, generator
 from simlab.lab.trial import NEVER, Hand, Instrument, Trial, Trigger
 from simlab.scenario.scenario import USUAL, Arm, Scenario
-from simlab.studies.runner import COHORT, Progress, answers, available_cpus
+from simlab.studies.executors import Who, Workers, workers
+from simlab.studies.runner import COHORT, Progress, answers
 from simlab.studies.statistics import Estimate, mean, quantile, share, share_of
-from simlab.studies.workers import Crew
 
 PILOT = 8  # replications in which the scale of outcomes and features is looked up
 RESTING = 400  # ticks over which the gain at rest is measured
@@ -131,6 +131,7 @@ def readiness(
     *,
     replications: int | None = None,
     jobs: int | None = None,
+    executor: Who = None,
     progress: Callable[[Progress], None] | None = None,
 ) -> Readiness:
     """Drill one arm, by default the one that the scenario's `readiness:` names, or else its first; `progress` counts drills.
@@ -146,9 +147,8 @@ def readiness(
             progress(Progress(len(found), len(DRILLS), what, time.perf_counter() - began, 0))
 
     tell("the run without drills")
-    processes = available_cpus() if jobs is None else jobs
-    with Crew(processes) as crew:  # one for all drills: to start it takes longer than many a drill
-        drilled = _Ground(scenario, chosen, count, processes, crew)
+    with workers(executor, jobs) as crew:  # one for all drills: to start it takes longer than many a drill
+        drilled = _Ground(scenario, chosen, count, crew)
         for name, drill in zip(DEFAULTS, DRILLS, strict=True):
             tell(name.lower())
             drilled.lost = 0
@@ -172,8 +172,8 @@ def drilled_arm(scenario: Scenario, arm: str | None = None) -> Arm:
 class _Ground:
     """Where drills are held: the arm after its rollout, without its canary, and what it does when nobody interferes (played once)."""
 
-    def __init__(self, scenario: Scenario, arm: Arm, replications: int, jobs: int, crew: Crew | None = None) -> None:
-        self.scenario, self.replications, self.jobs, self._crew = scenario, replications, jobs, crew
+    def __init__(self, scenario: Scenario, arm: Arm, replications: int, crew: Workers) -> None:
+        self.scenario, self.replications, self._crew = scenario, replications, crew
         self.lost = 0  # replications that failed or diverged since a drill began
         self.limits = scenario.readiness
         known = {one.name: one for one in arm.trial.instruments}
@@ -187,10 +187,10 @@ class _Ground:
     def play(self, trial: Trial, replications: range | None = None) -> Outcome:
         """A trial over the replications of the drill, or these, in cohorts, as in a run. Raises what a trial raises."""
         numbers = range(self.replications) if replications is None else replications
-        size = min(COHORT, -(-len(numbers) // self.jobs))
+        size = min(COHORT, -(-len(numbers) // self._crew.size))
         tasks = [(play, (trial, self.scenario.seed, numbers[at : at + size])) for at in range(0, len(numbers), size)]
         parts: dict[int, Outcome] = {}
-        for index, answer in answers(tasks, self.jobs, self._crew):
+        for index, answer in answers(tasks, self._crew):
             if answer.refused is not None:
                 raise answer.refused
             if answer.why is not None:

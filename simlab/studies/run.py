@@ -11,8 +11,11 @@ from threadpoolctl import threadpool_limits
 from simlab.base.errors import InputError
 from simlab.results.record import Record
 from simlab.scenario.scenario import Scenario
+from simlab.studies.executors import Who, workers
+from simlab.studies.plan import checked
 from simlab.studies.runner import Progress, open_store, play_all
 from simlab.studies.summary import summarise
+from simlab.studies.workers import Crew
 
 
 def prepared(scenario: Scenario, replications: int | None = None, seed: int | None = None) -> Scenario:
@@ -33,16 +36,21 @@ def run(
     scenario: Scenario,
     *,
     jobs: int | None = None,
+    executor: Who = None,
     out: str | Path | None = None,
     progress: Callable[[Progress], None] | None = None,
     cohort: int | None = None,
 ) -> Record:
     """The record of a scenario's run in its directory, played as far as it is not there yet.
 
-    `out` is the run directory itself, by default `results/<scenario>/<hash>`. `jobs` and `cohort` never change a bit. Raises
-    StorageError where the directory cannot be used, and InputError for an impossible number.
+    `out` is the run directory itself, by default `results/<scenario>/<hash>`. `jobs`, `executor` (see `workers`) and
+    `cohort` never change a bit. Raises StorageError where the directory cannot be used, ExecutorError for an executor that breaks, and
+    InputError for an impossible number, or for more memory than is free.
     """
-    with open_store(scenario, out) as store:
-        record = play_all(scenario, store, jobs=jobs, progress=progress, cohort=cohort)
-        with threadpool_limits(1):
-            return store.finish(summarise(replace(scenario, replications=record.replications), record))
+    with workers(executor, jobs) as crew:
+        if isinstance(crew, Crew):  # elsewhere there may be more memory, or less
+            checked(scenario, crew.size)
+        with open_store(scenario, out) as store:
+            record = play_all(scenario, store, executor=crew, progress=progress, cohort=cohort)
+            with threadpool_limits(1):
+                return store.finish(summarise(replace(scenario, replications=record.replications), record))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import signal
 import time
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
@@ -10,10 +9,11 @@ from contextlib import closing, contextmanager
 from itertools import chain, islice
 from pathlib import Path
 from types import FrameType
-from typing import NamedTuple, final
+from typing import Any, NamedTuple, final
 
 from simlab.base.errors import InputError
 from simlab.lab.outcome import Outcome
+from simlab.lab.tallies import play_folded
 from simlab.lab.trial import Trial
 from simlab.results.disk import Hook, unwatched
 from simlab.results.fingerprint import fingerprint
@@ -22,11 +22,13 @@ from simlab.results.provenance import code_version
 from simlab.results.record import Record, cell_key
 from simlab.results.store import Run, Store, run_directory
 from simlab.scenario.scenario import Scenario
+from simlab.studies.executors import Who, Workers, workers
 from simlab.studies.sequential import enough, stages
 from simlab.studies.workers import Answer, Crew, Task, can_travel, perform
 
 ASIDE = ("readiness", "studies")  # keys that decide nothing of a run
 COHORT = 256  # replications stepped together; tuned to the cache, and never changes a bit
+FOLDED = 16  # cohorts whose series are counted together before they are stored, where only quantiles are wanted
 FEW = 16  # models that have so little to step that twice the replications go together
 
 Play = Callable[[Trial, int, Sequence[int]], Outcome]
@@ -79,79 +81,103 @@ def trials(scenario: Scenario) -> dict[str, Trial]:
     return plain | {cell_key(a.name, control.name): a.trial for control in scenario.controls for a in control.arms}
 
 
-def available_cpus() -> int:
-    """The CPUs this process may use."""
-    try:
-        return len(os.sched_getaffinity(0))
-    except AttributeError:  # only Linux knows
-        return os.cpu_count() or 1
-
-
 def play_all(
     scenario: Scenario,
     store: Store,
     *,
     jobs: int | None = None,
+    executor: Who = None,
     progress: Callable[[Progress], None] | None = None,
     cohort: int | None = None,
     play: Play | None = None,
 ) -> Record:
     """Play what the store is missing, merge, and return the record; a run that is done is only read.
 
-    `jobs` processes (by default one a CPU; 1 plays in this process), `cohort` replications at a time: neither changes a
-    bit. A scenario that waits for an interval is played in stages, each of which adds to the ones before. What a worker cannot
-    do, twice, is failed with its traceback, and the rest go on. On an interrupt the workers are killed, and everything
-    finished is kept: the same call resumes.
+    `jobs` processes (by default one a CPU; 1 plays in this process) or an `executor` (see `workers`), `cohort` replications at a
+    time: none of them changes a bit. A scenario that waits for an interval is played in stages, each of which adds to the ones
+    before. What a worker cannot do, twice, is failed with its traceback, and the rest go on. On an interrupt the workers are killed, and
+    everything finished is kept: the same call resumes.
 
-    Raises StorageError, and whatever SimlabError `play` raises about a trial.
+    Raises StorageError, ExecutorError, InputError for impossible numbers, and whatever SimlabError `play` raises about a trial.
     """
     if store.done:
         return store.record()
-    jobs = available_cpus() if jobs is None else jobs
-    if jobs < 1 or (cohort is not None and cohort < 1):
-        raise InputError(f"jobs and cohort must be at least 1, not {jobs} and {cohort}")
-    if play is None:
-        from simlab.lab.cohort import play as play_cohort
+    with workers(executor, jobs) as crew:
+        filler = Filler(scenario, store, crew, progress, cohort, play)
+        for n in stages(scenario):
+            lost = filler.play(store.missing(n), n)  # what was lost in an earlier stage was missing, and tried again
+            if n == scenario.most or enough(scenario, store.so_far([arm.name for arm in scenario.arms], n, lost)):
+                break
+    record = store.merge(lost, n)
+    store.write_timings(filler.timings())
+    return record
 
-        play = play_cohort
 
-    began = time.perf_counter()
-    lost: dict[Stretch, str] = {}
-    played = steps = 0
-    for n in stages(scenario):
-        left = sum(stop - first for _, first, stop in store.missing(n))
-        size = cohort or cohort_of(left, jobs, scenario.arms[0].trial.topology.models)
-        run = Begun(scenario, store, size, play, n)
-        total = len(run.cells) * n
+@final
+class Filler:
+    """Fills the gaps of a store through a crew, and counts."""
+
+    def __init__(
+        self,
+        scenario: Scenario,
+        store: Store,
+        crew: Workers,
+        progress: Callable[[Progress], None] | None = None,
+        cohort: int | None = None,
+        play: Play | None = None,
+    ) -> None:
+        if cohort is not None and cohort < 1:
+            raise InputError(f"cohort must be at least 1, not {cohort}")
+        if play is None:
+            from simlab.lab.cohort import play as play_cohort
+
+            play = play_cohort
+        self._scenario, self._store, self._crew, self._play = scenario, store, crew, play
+        self._progress, self._cohort = progress, cohort
+        self._began = time.perf_counter()
+        self._played = self._steps = 0
+        self._size, self._jobs = cohort or COHORT, 0
+
+    def play(self, gaps: Sequence[Stretch], replications: int) -> dict[Stretch, str]:
+        """Play these gaps in the first so many `replications` of every cell; returns what could not be played, and why."""
+        left = sum(stop - first for _, first, stop in gaps)
+        if left:  # else nobody need be started
+            self._jobs = self._crew.size
+            models = self._scenario.arms[0].trial.topology.models
+            self._size = self._cohort or cohort_of(left, self._jobs, models)
+        run = Begun(self._scenario, self._store, gaps, self._size, self._play)
+        total = len(run.cells) * replications
         done = total - left
-        if progress and run.units:
-            progress(Progress(done, total, run.units[0].cell, time.perf_counter() - began if played else 0.0, steps))
-        with closing(answers(run.tasks(), jobs)) as found:  # an error here must not leave workers behind
+        if run.units:
+            self._tell(done, total, run.units[0].cell, first=self._played == 0)
+        with closing(answers(run.tasks(), self._crew)) as found:  # an error here must not leave workers behind
             for index, answer in found:
                 unit = run.units[index]
                 run.keep(unit, answer)
                 done += run.replications(unit)
-                steps += run.steps(unit)
-                if progress:
-                    progress(Progress(done, total, unit.cell, time.perf_counter() - began, steps))
-        lost = run.lost  # what was lost in an earlier stage was missing, and tried again
-        played += len(run.units)
-        if n == scenario.most or enough(scenario, store.so_far([arm.name for arm in scenario.arms], n, lost)):
-            break
-    record = store.merge(lost, n)
-    seconds = time.perf_counter() - began
-    store.write_timings(
-        {
+                self._steps += run.steps(unit)
+                self._tell(done, total, unit.cell)
+        self._played += len(run.units)
+        return run.lost
+
+    def _tell(self, done: int, total: int, cell: str, *, first: bool = False) -> None:
+        if self._progress:
+            self._progress(
+                Progress(done, total, cell, 0.0 if first else time.perf_counter() - self._began, self._steps)
+            )
+
+    def timings(self) -> dict[str, Any]:
+        """Facts about the wall clock."""
+        seconds = time.perf_counter() - self._began
+        return {
             "finished": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
             "seconds": round(seconds, 3),
-            "jobs": jobs,
-            "cohort": size,
-            "cohorts_played": played,
-            "agent_steps": steps,
-            "agent_steps_per_second": round(steps / seconds) if seconds > 0 else None,
+            "jobs": self._jobs,
+            "cohort": self._size,
+            "cohorts_played": self._played,
+            "agent_steps": self._steps,
+            "agent_steps_per_second": round(self._steps / seconds) if seconds > 0 else None,
         }
-    )
-    return record
 
 
 def cohort_of(left: int, jobs: int, models: int = FEW + 1) -> int:
@@ -161,18 +187,18 @@ def cohort_of(left: int, jobs: int, models: int = FEW + 1) -> int:
 
 @final
 class Begun:
-    """What an open store is missing, cut into `units` of at most `size` replications; keeps what became of them.
+    """Gaps in an open store, cut into `units` of at most `size` replications; keeps what became of them.
 
     A cell that plays as an earlier one does (an arm without shocks, under `no_stressor`) gets its outcome, and is not played again.
     """
 
-    def __init__(
-        self, scenario: Scenario, store: Store, size: int, play: Play, replications: int | None = None
-    ) -> None:
+    def __init__(self, scenario: Scenario, store: Store, gaps: Sequence[Stretch], size: int, play: Play) -> None:
         self.cells = trials(scenario)
+        self._folds = size if scenario.series == "quantiles" else 0
+        size = max(size, min(FOLDED * size, sum(gap.stop - gap.first for gap in gaps) // 16)) if self._folds else size
         units = [
             Stretch(cell, first, min(first + size, stop))
-            for cell, start, stop in store.missing(replications)
+            for cell, start, stop in gaps
             for first in range(start, stop, size)
         ]
         there, trials_of = set(units), list(self.cells.items())
@@ -194,7 +220,8 @@ class Begun:
 
     def task(self, unit: Stretch) -> Task:
         """What a worker does for a unit."""
-        return self._play, (self.cells[unit.cell], self._seed, range(unit.first, unit.stop))
+        given = self.cells[unit.cell], self._seed, range(unit.first, unit.stop)
+        return (play_folded, (self._play, *given, self._folds)) if self._folds else (self._play, given)
 
     def tasks(self) -> list[Task]:
         """What workers do for all units."""
@@ -216,15 +243,13 @@ class Begun:
         return trial.topology.models * trial.ticks(trial.horizon) * (unit.stop - unit.first)
 
 
-def answers(tasks: Iterable[Task], jobs: int, crew: Crew | None = None) -> Generator[tuple[int, Answer], None, None]:
-    """What became of each task, by its number, as they are done: here, or by as many as `jobs` processes.
-
-    These are a `crew` of that size that goes on to other tasks afterwards, or are started for these tasks alone.
-    """
+def answers(tasks: Iterable[Task], crew: Workers) -> Generator[tuple[int, Answer], None, None]:
+    """What became of each task, by its number, as they are done by a `crew`, or here, where processes of our own would not pay."""
     coming = iter(tasks)
     first = list(islice(coming, 2))
     coming = chain(first, coming)
-    if jobs <= 1 or len(first) < 2 or not any(map(can_travel, first)):
+    alone = isinstance(crew, Crew) and (crew.size == 1 or len(first) < 2)
+    if alone or not any(map(can_travel, first)):
         for index, task in enumerate(coming):
             yield index, perform(*task)
         return
@@ -239,11 +264,8 @@ def answers(tasks: Iterable[Task], jobs: int, crew: Crew | None = None) -> Gener
             else:
                 stay.append((index, task))
 
-    if crew is not None:
-        yield from ((sent[i], answer) for i, answer in crew.do(travelling()))
-    else:
-        with Crew(jobs) as own:
-            yield from ((sent[i], answer) for i, answer in own.do(travelling()))
+    with closing(crew.do(travelling())) as found:
+        yield from ((sent[i], answer) for i, answer in found)
     for index, task in stay:
         yield index, perform(*task)
 

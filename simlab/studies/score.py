@@ -63,7 +63,7 @@ def _row(instrument: Instrument, name: str, rule: str, arm: str | None, outcomes
         "rule": rule,
         "arm": arm,
         "limit": instrument.limits()[name],
-        "reads": any(np.isfinite(outcome.series[name]).any() for _, outcome in told if name in outcome.series),
+        "reads": any(np.isfinite((o.series or o.quantiles).get(name, np.nan)).any() for _, o in told),
         "harmed": int(harmed.sum()),
         "harm_at": float(np.median(np.concatenate(when))) if harmed.any() else math.nan,
         **_told_as("warned", share_of(warned, harmed)),

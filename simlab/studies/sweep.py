@@ -6,6 +6,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, closing
+from functools import cache
 from pathlib import Path
 from typing import Any, NamedTuple, final
 
@@ -13,7 +14,6 @@ import numpy as np
 from threadpoolctl import threadpool_limits
 
 from simlab.base.arrays import Floats
-from simlab.base.errors import InputError
 from simlab.lab.trial import Trial
 from simlab.results import disk, sweeps
 from simlab.results.parts import Stretch
@@ -24,6 +24,7 @@ from simlab.scenario.blocks import named
 from simlab.scenario.registry import Registry
 from simlab.scenario.scenario import Scenario, Study
 from simlab.studies.design import indices
+from simlab.studies.executors import Who, Workers, workers
 from simlab.studies.points import Point, base_of, facts, points
 from simlab.studies.question import Question, question, told
 from simlab.studies.runner import (
@@ -31,7 +32,6 @@ from simlab.studies.runner import (
     Play,
     Progress,
     answers,
-    available_cpus,
     cohort_of,
     open_store,
     run_of,
@@ -58,6 +58,7 @@ def sweep(
     study: Study,
     *,
     jobs: int | None = None,
+    executor: Who = None,
     out: str | Path | None = None,
     progress: Callable[[Progress], None] | None = None,
     replace: bool = False,
@@ -66,20 +67,18 @@ def sweep(
     """Play a study, as far as it is not there yet; returns what its points say together, and its directory.
 
     `out` is the directory itself, by default `results/<scenario>/sweep-<hash>`; with `replace` it may hold another design, which gives
-    way. All points are built and checked before anything is played, and meet the same luck. `jobs` never changes a bit. Raises
-    InputError and ScenarioError for what cannot be played, StorageError where the directory cannot be used.
+    way. All points are built and checked before anything is played, and meet the same luck. `jobs` and `executor` (see
+    `workers`) never change a bit. Raises InputError and ScenarioError for what cannot be played, StorageError where the directory cannot
+    be used, ExecutorError for an executor that breaks.
     """
-    jobs = available_cpus() if jobs is None else jobs
-    if jobs < 1:
-        raise InputError(f"jobs must be at least 1, not {jobs}")
     base = base_of(scenario, study, registry)
     asked, made = question(base, study), points(base, study, registry)
     design = _design(base, study)
     name = run_hash(design, base.seed, base.replications, design["version"])
     path = Path(out) if out is not None else run_directory(base.name, f"sweep-{name}")
-    with sweeps.held(path, design, replace) as folder:
+    with workers(executor, jobs) as crew, sweeps.held(path, design, replace) as folder:
         player = Player(made, folder, asked, look=Split.of(base, study).refuse if study.brains else None)
-        player.play(jobs, progress)
+        player.play(crew, progress)
         with threadpool_limits(1):
             document = _document(base, study, asked, made, player)
         sweeps.finish(folder, document)
@@ -157,17 +156,19 @@ class Player:
         self._waiting: dict[tuple[str, int, int], list[tuple[str, Stretch]]] = {}
         self._kept: dict[tuple[str, int, int], tuple[Trial, Answer]] = {}
         self._asking: list[tuple[str, int, int]] = []
-        self._done = self._steps = self._size = 0
+        self._done = self._steps = 0
         self._tell: Callable[[str], None] = lambda _: None
 
-    def play(self, jobs: int, progress: Callable[[Progress], None] | None) -> None:
+    def play(self, crew: Workers, progress: Callable[[Progress], None] | None) -> None:
         """Play what is missing, and read what every replication says at every point into `said`.
 
         On an interrupt the workers are killed, and everything finished is kept.
         """
         began = time.perf_counter()
         total = sum(len(each.arms) * each.replications for each in self._points.values())
-        self._size = cohort_of(total, jobs)
+        size = cache(
+            lambda: cohort_of(total, crew.size)
+        )  # not asked for where nothing is left to play: nobody need be started
         if progress:
 
             def tell(cell: str) -> None:
@@ -175,14 +176,14 @@ class Player:
 
             self._tell = tell
         try:
-            with closing(answers(self._tasks(), jobs)) as found:
+            with closing(answers(self._tasks(size), crew)) as found:
                 for index, answer in found:
                     self._take(self._asking[index], answer)
         finally:
             for one in self._open.values():
                 one.close.close()
 
-    def _tasks(self) -> Iterator[Task]:
+    def _tasks(self, size: Callable[[], int]) -> Iterator[Task]:
         """What is to be played, point by point; what another point plays anyway is waited for."""
         for number, (run, scenario) in enumerate(self._points.items()):
             with ExitStack() as close:
@@ -194,7 +195,7 @@ class Player:
                     self._done += len(scenario.arms) * scenario.replications
                     self._tell(f"point {number + 1}")
                     continue
-                begun = Begun(scenario, store, self._size, self._play)
+                begun = Begun(scenario, store, store.missing(), size(), self._play)
                 self._done += len(scenario.arms) * scenario.replications - sum(u.stop - u.first for u in begun.units)
                 self._open[run] = _Open(number, store, begun, close.pop_all(), set(begun.units))
             self._tell(f"point {number + 1}")

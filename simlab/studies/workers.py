@@ -12,7 +12,7 @@ import signal
 import sys
 import traceback
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from itertools import islice
 from multiprocessing import connection, get_context
@@ -35,6 +35,14 @@ class Answer(NamedTuple):
     value: Any = None
     why: str | None = None
     refused: SimlabError | None = None
+
+
+def available_cpus() -> int:
+    """The CPUs this process may use."""
+    try:
+        return len(os.sched_getaffinity(0))
+    except AttributeError:  # only Linux knows
+        return os.cpu_count() or 1
 
 
 def perform(function: Callable[..., Any], arguments: tuple[Any, ...]) -> Answer:
@@ -68,7 +76,7 @@ class Crew:
     """
 
     def __init__(self, size: int) -> None:
-        self._size = size
+        self.size = size
         self._workers: dict[Connection, BaseProcess] = {}
 
     def __enter__(self) -> Crew:
@@ -85,7 +93,7 @@ class Crew:
         """The process ids of the workers alive now."""
         return [worker.pid for worker in self._workers.values() if worker.pid]
 
-    def do(self, tasks: Iterable[Task]) -> Iterator[tuple[int, Answer]]:
+    def do(self, tasks: Iterable[Task]) -> Generator[tuple[int, Answer], None, None]:
         """Do the tasks, at most one at a time for each worker; yields (index, answer) in the order they are done.
 
         A task is asked for when a worker is free for it, so there may be more than fit into memory. One whose worker dies is
@@ -96,7 +104,7 @@ class Crew:
         deaths: dict[int, int] = {}
         doing: dict[Connection, tuple[int, Task]] = {}
         idle = list(self._workers)  # of tasks before
-        for index, task in islice(coming, self._size):
+        for index, task in islice(coming, self.size):
             self._give(idle.pop() if idle else self._hire(), (index, task), doing)
         while doing:
             for pipe in cast("list[Connection]", connection.wait(list(doing))):
@@ -128,7 +136,7 @@ class Crew:
         context = get_context("spawn")
         here, there = context.Pipe()
         worker = context.Process(target=_work, args=(there, os.getpid()), daemon=True)
-        with _without_main(), _without_interrupts():
+        with without_main(), _without_interrupts():
             worker.start()
             self._workers[here] = worker
         there.close()
@@ -168,7 +176,7 @@ def _die_with(parent: int) -> None:
 
 
 @contextmanager
-def _without_main() -> Iterator[None]:
+def without_main() -> Iterator[None]:
     """Workers need nothing from the script that called us; running it again would demand a `__main__` guard in it."""
     main = sys.modules["__main__"]
     sys.modules["__main__"] = ModuleType("__main__")

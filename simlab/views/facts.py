@@ -183,7 +183,7 @@ def run_facts(record: Record, scenario: Scenario) -> list[tuple[str, str]]:
         ("seed", str(record.summary.get("seed", scenario.seed))),
         ("horizon", span(trial.horizon) + (f" after a warm-up of {span(trial.warmup)}" if trial.warmup else "")),
         ("tick", quantity(trial.world.tick, "s")),
-        ("recorded every", span(trial.stride)),
+        ("recorded every", span(trial.stride) + (", quantiles only" if scenario.series == "quantiles" else "")),
         ("models", f"{trial.topology.models:,}"),
         ("retraining", retrain),
         ("shocks", "; ".join(disturbance(s) for s in trial.shocks) or "none"),

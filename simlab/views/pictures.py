@@ -88,10 +88,13 @@ def main(record: Record, scenario: Scenario, measure: str | None = None, arms: S
     chosen = scenario.arms if arms is None else arms
     for arm in chosen:
         outcome = record.cells[arm.name]
-        values = outcome.series.get(top.measure, np.full((len(outcome.times), len(outcome.replications)), np.nan))
-        beside = None if scenario.beside is None or measure is not None else outcome.series.get(scenario.beside)
+        drawn, numbers = outcome.series, outcome.replications
+        if outcome.quantiles:  # whose quantiles are themselves; there are no single outcomes to draw
+            drawn, numbers = dict(outcome.quantiles), outcome.replications[:0]
+        values = drawn.get(top.measure, np.full((len(outcome.times), len(outcome.replications)), np.nan))
+        beside = None if scenario.beside is None or measure is not None else drawn.get(scenario.beside)
         name = human(scenario.beside or "")
-        bands.append(Band(arm.title, note(arm.trial), outcome.times, values, outcome.replications, beside, name))
+        bands.append(Band(arm.title, note(arm.trial), outcome.times, values, numbers, beside, name))
         value = level(record.summary, top, arm.name)
         singles = came_to_harm(outcome) if top.share else ()
         levels.append(Level(arm.title, value, _ci(record.summary, top, arm.name), top.say(value), singles=singles))

@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 
 from simlab.results.sweeps import place_of
 from simlab.scenario.scenario import Scenario, Study
+from simlab.studies.executors import Who
 from simlab.studies.readiness import readiness
 from simlab.studies.run import run
 from simlab.studies.runner import Progress
@@ -32,12 +33,10 @@ class Told(NamedTuple):
     code: int
 
 
-def play_sweep(
-    scenario: Scenario, study: Study, jobs: int | None, out: Path | None, watch: Watch, command: str
-) -> Told:
-    """Play a sweep and write its page; `command` gives it again, `watch` shows how far it is."""
+def play_sweep(scenario: Scenario, study: Study, who: Who, out: Path | None, watch: Watch, command: str) -> Told:
+    """Play a sweep and write its page; `command` gives it again, `watch` shows how far it is, `who` plays (see `workers`)."""
     with watch(scenario.name) as progress:
-        document, path = sweep(scenario, study, jobs=jobs, out=out, progress=progress)
+        document, path = sweep(scenario, study, executor=who, out=out, progress=progress)
     found = Sweep(document, path, command)
     page = found.report(path)
     told = {"sweep": str(path), **document}
@@ -47,26 +46,27 @@ def play_sweep(
 def play_studies(
     scenario: Scenario,
     studies: Sequence[Study],
-    jobs: int | None,
+    who: Who,
     out: Path | None,
     watch: Watch,
     command: str,
     *,
     drilled: bool = False,
 ) -> Told:
-    """Play a run, as far as it is not there, and studies into its directory; write all pages. `command` gives the run again.
+    """Play a run, as far as it is not there, and studies into its directory; write all pages. `command` gives the run again, and
+    `who` plays (see `workers`).
 
     With `drilled` the readiness drills are held too, on the arm that the scenario names for it, or else its first.
     """
     with watch(scenario.name) as progress:
-        record = run(scenario, jobs=jobs, out=out, progress=progress)
+        record = run(scenario, executor=who, out=out, progress=progress)
     folder, code = record.path or Path(), exit_code(scenario, record.summary)
     results = Results(record, scenario, command)
     lines, documents = [results.verdict], {}
     for study in studies:
         with watch(f"{scenario.name}, {study.name}") as progress:
             place = place_of(folder, study.name)
-            document, path = sweep(scenario, study, jobs=jobs, out=place, progress=progress, replace=True)
+            document, path = sweep(scenario, study, executor=who, out=place, progress=progress, replace=True)
         found = Sweep(document, path, f"{command.replace('simlab run', 'simlab study', 1)} --only {study.name}")
         found.report(path)
         lines.append(f"{study.name}: {found.verdict}")
@@ -75,11 +75,11 @@ def play_studies(
     if any(claim.over for claim in scenario.claims) or any(
         study.brains for study in studies
     ):  # the summary tells of them now
-        results = Results(run(scenario, jobs=jobs, out=folder), scenario, command)
+        results = Results(run(scenario, executor=who, out=folder), scenario, command)
         code = max(code, exit_code(scenario, results.summary))
     more: dict[str, Any] = {}
     if drilled:
-        drills = readiness(scenario, jobs=jobs)
+        drills = readiness(scenario, executor=who)
         write_drills(drills, place_of(folder, PLACE))
         lines.append(f"readiness of {drills.title}: {drills.verdict}")
         more = {PLACE: drills.plain()}

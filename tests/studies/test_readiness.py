@@ -19,6 +19,7 @@ from simlab.scenario.load import load
 from simlab.scenario.scenario import USUAL, Arm, Limits, Scenario
 from simlab.studies.readiness import Drill, Readiness, _blast, _gain, _Ground, readiness
 from simlab.studies.runner import Progress
+from simlab.studies.workers import Crew
 from tests.lab.toy import Dice, Mean, Toy, trial
 
 N = 192
@@ -87,7 +88,7 @@ def test_the_gain_that_is_measured_is_that_of_the_world(good, bad):
 def test_a_loop_that_has_run_to_its_bounds_is_not_flattered():
     """The market of gain 1.2 hits the bounds of its agents, where nothing moves any more; at rest the gain shows."""
     wild = replace(load("performative_sweep", replications=48), readiness=Limits(arm="gain_12"))
-    ground = _Ground(wild, next(a for a in wild.arms if a.name == "gain_12"), 48, 1)
+    ground = _Ground(wild, next(a for a in wild.arms if a.name == "gain_12"), 48, Crew(1))
     drill = _gain(ground)
     assert not drill.passed
     assert drill.value == pytest.approx(1.2, abs=0.1)
@@ -100,7 +101,7 @@ def test_the_blast_radius_is_the_share_that_is_exposed(good, bad):
     assert 0.001 / 3 < good["BLAST RADIUS"].value < 0.0015
     late = CANARY._replace(trigger=Trigger(at=299.0))
     blast = _blast(
-        _Ground(scenario(brains=(Dice(),), hands=(late,), horizon=60.0), scenario(hands=(late,)).arms[0], 32, 1)
+        _Ground(scenario(brains=(Dice(),), hands=(late,), horizon=60.0), scenario(hands=(late,)).arms[0], 32, Crew(1))
     )
     assert blast.value == pytest.approx(1 / 3)  # everybody is exposed until it comes on
 

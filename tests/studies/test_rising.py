@@ -31,7 +31,7 @@ def test_a_rise_is_judged_once_its_study_was_played(tmp_path):
     before = run(scenario, jobs=1, out=tmp_path / "run").summary["claims"]
     assert [claim["verdict"] for claim in before] == ["undecided", "undecided"]
     study = study_of(scenario, "limits")
-    told = play_studies(scenario, [study], 1, tmp_path / "run", lambda name: nullcontext(), "simlab run mine.yaml")
+    told = play_studies(scenario, [study], None, tmp_path / "run", lambda name: nullcontext(), "simlab run mine.yaml")
     after = run(scenario, jobs=1, out=tmp_path / "run").summary["claims"]
     assert [claim["verdict"] for claim in after] == ["holds", "contradicted"]
     assert told.code == 1

@@ -12,9 +12,12 @@ import pytest
 import simlab
 from simlab.base.errors import InputError
 from simlab.lab.cohort import play
+from simlab.results.openmetrics import histories
 from simlab.studies.run import prepared, run
 from simlab.studies.summary import contradicted, exit_code, summarise
 from simlab.studies.trace import line, trace
+from simlab.views.results import Results
+from tests.studies import market
 
 DATA = ("measures.npz", "series.npz", "events.jsonl", "failed.json", "summary.json", "summary.csv")
 
@@ -120,3 +123,18 @@ def test_what_cannot_be_traced_or_run_is_refused(scenario):
         prepared(scenario, replications=0)
     with pytest.raises(InputError, match="seed must be a whole number"):
         prepared(scenario, seed=-1)
+
+
+def test_quantiles_of_series_are_the_same_however_it_is_cut_and_all_else_is_as_ever(tmp_path):
+    whole = run(simlab.load(market.YAML), jobs=1, out=tmp_path / "whole")
+    kept = simlab.load(market.YAML, run__series="quantiles")
+    found = [run(kept, jobs=j, cohort=c, out=tmp_path / f"{j}") for j, c in ((1, 32), (2, 5))]
+    assert bits(found[0]) == bits(found[1])
+    assert {**bits(whole), "series.npz": ""} == {**bits(found[0]), "series.npz": ""}
+    series = found[0].series["price"]
+    assert series.dims == ("arm", "time", "quantile")
+    exact = whole.series["price"].quantile(series["quantile"], "replication").transpose(*series.dims)
+    np.testing.assert_allclose(series, exact, rtol=2**-10)
+    assert "quantiles only" in Results(found[0], kept).report(tmp_path / "page").read_text()
+    with pytest.raises(InputError, match=r"run\.series: all"):
+        histories(found[0], 3, controls=False)

@@ -13,8 +13,8 @@ import pytest
 
 from simlab.base.errors import InputError
 from simlab.scenario.scenario import Arm, Control
-from simlab.studies.runner import available_cpus, play_all
-from simlab.studies.workers import Crew
+from simlab.studies.runner import play_all
+from simlab.studies.workers import Crew, available_cpus
 from tests.lab.toy import Toy, trial
 from tests.promises.family import ROOT, posix
 from tests.studies.fakes import FakeTrial, contents, open_store, play, run, scenario

@@ -23,6 +23,7 @@ from simlab.studies.points import base_of, coordinates, plan, points
 from simlab.studies.question import Question
 from simlab.studies.run import prepared, run
 from simlab.studies.sweep import Player, exit_code, samples, sweep
+from simlab.studies.workers import Crew
 from tests.studies.market import YAML
 
 ROOT = Path(__file__).parents[2]
@@ -136,7 +137,7 @@ def test_the_same_trial_is_played_once(scenario, tmp_path):
     study = plan(scenario, {"arms.killed.interventions.0.kill_switch.latency.median": ["0 s", "3 s", "9 s"]})
     base = base_of(scenario, study)
     player = Player(points(base, study), tmp_path / "sweep", Question("drawdown", "harm"), count)
-    player.play(1, None)
+    player.play(Crew(1), None)
     assert len(played) == 2 + 3
     assert {arm for said in player.said.values() for arm in said} == {"isolated", "shared", "killed"}
     first, *others = [said["isolated"].values for said in player.said.values()]

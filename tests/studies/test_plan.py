@@ -1,0 +1,120 @@
+"""Plans: what is said beforehand is what is taken, and what there is no room for is refused before anything is written."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import simlab
+from simlab.base.errors import InputError
+from simlab.studies import memory, plan
+from simlab.studies.run import run
+from tests.studies import market
+
+ROOT = Path(__file__).parents[2]
+linux = pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
+posix = pytest.mark.skipif(sys.platform == "win32", reason="needs POSIX resource usage")
+MB = 1_000_000
+
+
+def taken(path: Path, series: str, *numbers: int) -> list[dict[str, int]]:
+    command = [sys.executable, "-m", "tests.studies.play_tiny", str(path), series, *map(str, numbers)]
+    done = subprocess.run(
+        command, cwd=ROOT, env={"PYTHONPATH": str(ROOT), "PATH": ""}, capture_output=True, text=True, timeout=1800
+    )
+    assert done.returncode == 0, done.stderr
+    found: list[dict[str, int]] = json.loads(done.stdout)
+    return found
+
+
+@posix
+def test_memory_is_planned_within_a_factor_of_two(tmp_path: Path) -> None:
+    (found,) = taken(tmp_path, "all", 4000)
+    assert found["peak"] / 2 <= found["planned"] <= 2 * found["peak"]
+
+
+@posix
+def test_with_quantiles_series_take_no_more_memory_for_more_replications(tmp_path: Path) -> None:
+    """What each replication keeps, its final measures and events, is under 2 kB in each of three cells; its series would be 3.6 kB more."""
+    few, many = taken(tmp_path, "quantiles", 1000, 5000)
+    assert many["peak"] - few["peak"] < 3 * 4_000 * 2_000
+
+
+@pytest.mark.nightly
+@posix
+def test_a_hundred_thousand_replications(tmp_path: Path) -> None:
+    few, many = taken(tmp_path, "quantiles", 2000, 100_000)
+    assert many["peak"] - few["peak"] < 3 * 98_000 * 2_000
+
+
+def test_a_run_there_is_no_room_for_is_refused_and_nothing_is_written(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(plan, "available", lambda: 400 * MB)
+    big = simlab.load(market.YAML, run__replications=20_000)
+    with pytest.raises(InputError, match=r"more than 80% of the 400 MB(?s:.)*run\.series: quantiles") as said:
+        run(big, jobs=1, out=tmp_path / "run")
+    assert said.value.exit_code == 2
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_world_there_is_no_room_for_is_a_matter_of_processes(monkeypatch: pytest.MonkeyPatch) -> None:
+    small = simlab.load(market.YAML)
+    found = plan.plan(small, 2)._replace(free=100 * MB, memory=400 * MB, played=300 * MB, kept=50 * MB)
+    with pytest.raises(InputError, match="lower `--jobs` from 2 or play a smaller world"):
+        found.check(small)
+    found._replace(free=501 * MB).check(small)
+    found._replace(free=None).check(small)  # where nobody tells, nobody is refused
+
+
+def test_a_plan_counts_what_is_played_once_once() -> None:
+    found = plan.plan(simlab.load(market.YAML), 1)
+    assert (found.cells, found.replications) == (9, 32)
+    assert found.cohorts == 6  # no_stressor has no shocks to take away, so its arms play as the plain ones
+    assert found.steps == 6 * 32 * 4 * 30  # ticks of half a second
+
+
+def test_a_dry_run_writes_nothing_and_says_what_it_would_take(tmp_path: Path) -> None:
+    (tmp_path / "market.yaml").write_text(market.YAML)
+    command = [sys.executable, "-m", "simlab", "run", "market.yaml", "--dry-run", "--json", "--jobs", "1"]
+    here = {"PYTHONPATH": str(ROOT), "PATH": ""}
+    done = subprocess.run(command, cwd=tmp_path, env=here, capture_output=True, text=True, timeout=60)
+    assert done.returncode == 0, done.stderr
+    told = json.loads(done.stdout)
+    assert told["replications"] == 32
+    assert told["seconds"] > 0
+    assert "nothing was run" in done.stderr
+    assert [path.name for path in tmp_path.iterdir()] == ["market.yaml"]
+
+
+@pytest.mark.parametrize("version", [1, 2])
+def test_a_container_s_limit_counts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, version: int) -> None:
+    proc, groups = tmp_path / "proc", tmp_path / "cgroup"
+    (proc / "self").mkdir(parents=True)
+    (proc / "meminfo").write_text("MemTotal: 9000000 kB\nMemAvailable: 8000000 kB\n")
+    if version == 2:
+        own, names, line = groups / "a/b", ("memory.max", "memory.current", "inactive_file"), "0::/a/b"
+    else:
+        own, line = groups / "memory/a/b", "7:cpu,memory:/a/b"
+        names = ("memory.limit_in_bytes", "memory.usage_in_bytes", "total_inactive_file")
+    own.mkdir(parents=True)
+    (proc / "self" / "cgroup").write_text(f"{line}\n")
+    monkeypatch.setattr(memory, "PROC", proc)
+    monkeypatch.setattr(memory, "CGROUP", groups)
+    assert memory.available() == 8_000_000 * 1024  # no limit is set
+    (own / names[0]).write_text("max\n" if version == 2 else f"{2**63 - 4096}\n")
+    (own / names[1]).write_text("5000\n")
+    assert memory.available() == 8_000_000 * 1024
+    (own.parent / names[0]).write_text("1000000\n")  # the limit of a group around it
+    (own.parent / names[1]).write_text("600000\n")
+    (own.parent / "memory.stat").write_text(f"anon 7\n{names[2]} 100000\n")
+    assert memory.available() == 500_000
+
+
+@linux
+def test_this_process_takes_some_memory() -> None:
+    assert 10 * MB < memory.resident() < 4000 * MB
