@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, final
 import click
 
 from simlab import __version__
-from simlab._door import completing, stopping
+from simlab._door import completing, profiling, stopping
 from simlab._door.common import (
     announce,
     called,
@@ -114,6 +114,7 @@ def cli() -> None:
 )
 @click.option("--dry-run", is_flag=True, help="Say what it would take: time, memory, disk. Nothing is written.")
 @click.option("--until", metavar="WHAT<=WIDTH", help="Go on until an interval is narrow: 'harm<=0.02', half its width.")
+@click.option("--profile", is_flag=True, help="Say where the time went: world, brains, noise, ... One process.")
 def run(
     scenarios: tuple[str, ...],
     settings: tuple[str, ...],
@@ -127,6 +128,7 @@ def run(
     shard: str | None,
     dry_run: bool,
     until: str | None,
+    profile: bool,
 ) -> int:
     """Play scenarios and write their reports; the same command resumes what was interrupted.
 
@@ -140,6 +142,7 @@ def run(
     settings += () if until is None else (f"run.until={until}",)
     worst = 0
     share = Shard.parse(shard) if shard is not None else None
+    jobs = profiling.only_here(jobs, executor) if profile else jobs
     found = load_all(scenarios, settings, replications, seed)
     if dry_run:
         return _tell_plans(found, jobs, as_json)
@@ -151,7 +154,7 @@ def run(
                 if share is not None:
                     worst = max(worst, _play_shard(scenario, share, crew, place, as_json, quiet, command))
                 else:
-                    worst = max(worst, _play(scenario, crew, place, as_json, quiet, command))
+                    worst = max(worst, _play(scenario, crew, place, as_json, quiet, command, profile=profile))
             except SimlabError as error:
                 tell(f"{scenario.name}: {error}" if len(scenarios) > 1 else str(error))
                 worst = max(worst, error.exit_code)
@@ -267,15 +270,21 @@ def trace(
     play_again(found, arm, replication, see, control)
 
 
-def _play(scenario: Scenario, crew: Workers, out: Path | None, as_json: bool, quiet: bool, command: str) -> int:
+def _play(
+    scenario: Scenario, crew: Workers, out: Path | None, as_json: bool, quiet: bool, command: str, *, profile: bool
+) -> int:
     """Run one scenario, write its report, print what was found; returns the exit code."""
     from simlab.studies.run import run
 
     for study, why in () if quiet else scenario.unplayable.items():
         tell(f"the study `{study}` cannot be played with these values: {why[0].path}: {why[0].message}")
-    with progress_of(scenario.name, quiet) as progress:
-        record = run(scenario, executor=crew, out=out, progress=progress)
-    return announce(record, scenario, command, as_json=as_json, quiet=quiet, indexed=out is None)
+    with profiling.profiling(profile) as samples:
+        with progress_of(scenario.name, quiet) as progress:
+            record = run(scenario, executor=crew, out=out, progress=progress)
+        code = announce(record, scenario, command, as_json=as_json, quiet=quiet, indexed=out is None)
+    if profile:
+        profiling.tell_profile(samples, record)
+    return code
 
 
 def _tell_plans(scenarios: list[Scenario], jobs: int | None, as_json: bool) -> int:

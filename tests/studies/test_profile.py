@@ -10,6 +10,7 @@ import pytest
 
 from simlab.scenario.load import load
 from simlab.studies.profile import ELSEWHERE, floor_of, profiled
+from tests.bad_input.door import knock
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="no timer of CPU time")
 
@@ -56,3 +57,18 @@ def test_helpers_belong_to_their_caller_and_what_is_measured_to_the_record():
     assert floor_of(frame(("/lib/simpy/core.py", "step"), ("/x/simlab/lab/conductor.py", "play"))) == "calendar"
     assert floor_of(frame(("/lib/numpy/einsum.py", "einsum"), ("/x/simlab/lab/streams.py", "row"))) == "noise"
     assert floor_of(None) == ELSEWHERE
+
+
+def test_a_run_tells_its_profile_and_a_run_that_is_there_has_none(tmp_path):
+    command = ["run", "collapse", "--replications", "8", "--out", "run", "--profile"]
+    first, again = knock(tmp_path, *command), knock(tmp_path, *command)
+    assert first.code == again.code
+    assert "agent-steps per second" in first.err
+    assert {"world", "brains", "noise", "store", "report"} <= {line.split()[0] for line in first.err.splitlines() if line}
+    assert "nothing was played" in again.err
+
+
+def test_a_profile_of_other_processes_is_refused(tmp_path):
+    answer = knock(tmp_path, "run", "policing", "--profile", "--jobs", "2")
+    assert answer.code == 2
+    assert "this process only" in answer.err
