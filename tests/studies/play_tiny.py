@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import sys
+from pathlib import Path
 
 import simlab
 from simlab.studies.memory import resident
@@ -28,10 +29,9 @@ controls: {feedback_off: {vanishes: []}, no_stressor: {vanishes: []}}
 
 
 def peak() -> int:
-    """The most bytes that this process has ever taken."""
-    import resource
-
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
+    """The most bytes that this program has ever taken; `ru_maxrss` would count those of whoever started it."""
+    lines = Path("/proc/self/status").read_text().splitlines()
+    return next(int(line.split()[1]) * 1024 for line in lines if line.startswith("VmHWM:"))
 
 
 def main() -> None:

@@ -17,7 +17,6 @@ from tests.studies import market
 
 ROOT = Path(__file__).parents[2]
 linux = pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
-posix = pytest.mark.skipif(sys.platform == "win32", reason="needs POSIX resource usage")
 MB = 1_000_000
 
 
@@ -31,13 +30,13 @@ def taken(path: Path, series: str, *numbers: int) -> list[dict[str, int]]:
     return found
 
 
-@posix
+@linux
 def test_memory_is_planned_within_a_factor_of_two(tmp_path: Path) -> None:
     (found,) = taken(tmp_path, "all", 4000)
     assert found["peak"] / 2 <= found["planned"] <= 2 * found["peak"]
 
 
-@posix
+@linux
 def test_with_quantiles_series_take_no_more_memory_for_more_replications(tmp_path: Path) -> None:
     """What each replication keeps, its final measures and events, is under 2 kB in each of three cells; its series would be 3.6 kB more."""
     few, many = taken(tmp_path, "quantiles", 1000, 5000)
@@ -45,7 +44,7 @@ def test_with_quantiles_series_take_no_more_memory_for_more_replications(tmp_pat
 
 
 @pytest.mark.nightly
-@posix
+@linux
 def test_a_hundred_thousand_replications(tmp_path: Path) -> None:
     few, many = taken(tmp_path, "quantiles", 2000, 100_000)
     assert many["peak"] - few["peak"] < 3 * 98_000 * 2_000
