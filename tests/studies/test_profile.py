@@ -64,7 +64,9 @@ def test_a_run_tells_its_profile_and_a_run_that_is_there_has_none(tmp_path):
     first, again = knock(tmp_path, *command), knock(tmp_path, *command)
     assert first.code == again.code
     assert "agent-steps per second" in first.err
-    assert {"world", "brains", "noise", "store", "report"} <= {line.split()[0] for line in first.err.splitlines() if line}
+    assert {"world", "brains", "noise", "store", "report"} <= {
+        line.split()[0] for line in first.err.splitlines() if line
+    }
     assert "nothing was played" in again.err
 
 

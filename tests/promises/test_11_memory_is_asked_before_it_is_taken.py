@@ -1,4 +1,4 @@
-"""Plans: what is said beforehand is what is taken, and what there is no room for is refused before anything is written."""
+"""Promise 11. Memory is asked before it is taken: what is said is what is taken, and what there is no room for is refused unwritten."""
 
 from __future__ import annotations
 
