@@ -23,7 +23,7 @@ from typing import Any
 
 from threadpoolctl import threadpool_limits
 
-from tests.bench import engine, growth, learning, queues, reference, start, worlds
+from tests.bench import engine, growth, learning, queues, reference, start, table, worlds
 
 LIBRARIES = ("numpy", "simpy", "numba", "mesa", "agentpy", "mesa-frames", "ciw")
 
@@ -122,6 +122,12 @@ def main() -> None:
     asked.add_argument("--full", action="store_true", help="everything, with more rounds")
     asked.add_argument("--rounds", type=int, help="rounds of which medians are taken: 5, or with --full 9")
     asked.add_argument("--json", action="store_true", help="the numbers as JSON")
+    asked.add_argument(
+        "--frames", metavar="PYTHON", help="a Python that has mesa-frames, which needs a NumPy of its own"
+    )
+    asked.add_argument(
+        "--accept", action="store_true", help="write the numbers to results/bench.json, and the table of the README"
+    )
     given = asked.parse_args()
     rounds = given.rounds or (9 if given.full else 5)
     named = [one for one in given.part if one in worlds.TWINS]
@@ -134,13 +140,13 @@ def main() -> None:
     parts = parts or ([] if named else [*PARTS, "worlds"] if given.full else quick)
     if "worlds" in parts and not named:
         named = list(worlds.TWINS)
-    found: dict[str, Any] = {"machine": machine()}
+    found: dict[str, Any] = {"machine": machine(), "rounds": rounds}
     out = sys.stderr if given.json else sys.stdout
     print(f"{found['machine']}; medians of {rounds}", file=out)
     with threadpool_limits(1):
         for part in (one for one in PARTS if one in parts):
             measure, show, _ = PARTS[part]
-            found[part] = measure(rounds)
+            found[part] = reference.measure(rounds, given.frames) if part == "reference" else measure(rounds)
             if not given.json:
                 print(f"\n== {part}")
                 show(found[part])
@@ -153,6 +159,8 @@ def main() -> None:
                 sys.stdout.flush()
     if given.json:
         print(json.dumps(found, indent=1))
+    if given.accept:
+        table.accept(found)
 
 
 if __name__ == "__main__":

@@ -7,11 +7,14 @@ Before a rival is timed it plays the kernel's own numbers, and must end with the
 from __future__ import annotations
 
 import importlib
+import json
+import subprocess
 import sys
 import time
 from collections.abc import Callable
 from dataclasses import asdict, replace
 from functools import partial
+from pathlib import Path
 from statistics import median
 from typing import Any
 
@@ -30,6 +33,7 @@ from tests.bench.rivals.market import Dealt, Parameters
 from tests.twins.performative import Town
 from tests.worlds import test_performative
 
+ROOT = Path(__file__).parents[2]
 MODELS, AGENTS, REPLICATIONS = 16, 625, 32
 MEMORY = 50  # ticks after which evidence has faded to 1/e: the window of the models
 TICKS = {"kernel": 240, "C": 240, "numba": 120, "mesa-frames": 60, "Mesa": 8, "AgentPy": 8, "SimPy": 8}
@@ -123,6 +127,19 @@ class Kernel:
             self.conductor.play()
 
 
+def elsewhere(python: str) -> tuple[float, float]:
+    """Seconds to make mesa-frames' world, and to play it, by an interpreter that has mesa-frames; it checks itself first."""
+    work = (
+        "import json, time; from tests.bench import reference as r; from tests.bench.rivals.with_frames import Town;"
+        "r.check('mesa-frames', Town); p = r.parameters(r.trial(1)); n = r.TICKS['mesa-frames'];"
+        "a = time.perf_counter(); t = Town(p); b = time.perf_counter(); t.play(n); c = time.perf_counter();"
+        "print(json.dumps([b - a, c - b]))"
+    )
+    done = subprocess.run([python, "-c", work], check=True, capture_output=True, text=True, cwd=ROOT)
+    made, played = json.loads(done.stdout.splitlines()[-1])
+    return made, played
+
+
 def rivals() -> dict[str, Callable[..., Any]]:
     """The rivals that are installed, by name, each held against the kernel."""
     found = {}
@@ -137,8 +154,11 @@ def rivals() -> dict[str, Callable[..., Any]]:
     return found
 
 
-def measure(rounds: int) -> dict[str, dict[str, float]]:
-    """For each implementation seconds to make it, and nanoseconds per agent-step; medians of `rounds`, each played in turn."""
+def measure(rounds: int, frames: str | None = None) -> dict[str, dict[str, float]]:
+    """For each implementation seconds to make it, and nanoseconds per agent-step; medians of `rounds`, each played in turn.
+
+    mesa-frames needs a NumPy of its own: `frames` is a Python that has it.
+    """
     given, towns = parameters(trial(1)), rivals()
     makers: dict[str, Callable[[], Any]] = {"kernel": lambda: Kernel(REPLICATIONS, TICKS["kernel"])}
     if "C" in towns:
@@ -158,6 +178,10 @@ def measure(rounds: int) -> dict[str, dict[str, float]]:
             ready = time.perf_counter()
             made.play(ticks)
             times[name].append((ready - began, (time.perf_counter() - ready) / steps * 1e9))
+        if frames is not None:
+            made_in, played_in = elsewhere(frames)
+            per = TICKS["mesa-frames"] * MODELS * AGENTS
+            times.setdefault("mesa-frames", []).append((made_in, played_in / per * 1e9))
     return {
         name: {"seconds to make": median(m for m, _ in each), "ns per agent-step": median(ns for _, ns in each)}
         for name, each in times.items()

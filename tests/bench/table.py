@@ -1,0 +1,110 @@
+"""The table of speeds in the README: what `python -m tests.bench --full --accept` measured last, as ratios beside their targets."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+ROOT = Path(__file__).parents[2]
+NUMBERS = ROOT / "results" / "bench.json"
+BEGIN, END = "<!-- speed: written by python -m tests.bench --full --accept -->", "<!-- end of speed -->"
+
+
+def ratio(value: float) -> str:
+    """Three digits at most below 10, none of a fraction above."""
+    return f"{value:,.0f}" if value >= 100 else f"{value:.0f}" if value >= 20 else f"{value:.3g}"
+
+
+def rows(found: dict[str, Any]) -> list[tuple[str, str, str]]:
+    """What was compared, the ratio, and the target, of all parts that were measured."""
+    told: list[tuple[str, str, str]] = []
+    if part := found.get("reference"):
+        ns = {name: row["ns per agent-step"] for name, row in part.items()}
+        kernel = ns["kernel"]
+        for name, target in (("C", "at most 7"), ("C, exact normals", "at most 0.25")):
+            if name in ns:
+                told.append(
+                    (f"10,000 agents, 16 models: time of the kernel / fused {name}", ratio(kernel / ns[name]), target)
+                )
+        for name, target in (
+            ("numba", ""),
+            ("mesa-frames", "at least 75"),
+            ("Mesa", "at least 600"),
+            ("AgentPy", "at least 600"),
+            ("SimPy", "at least 2,000"),
+        ):
+            if name in ns:
+                told.append((f"the same: {name} / kernel", ratio(ns[name] / kernel), target))
+        if part := found.get("processes"):
+            told.append(("the same: one process / two", ratio(part["one / two"]), "at least 1.85"))
+            if "C" in ns:
+                two = part["2 processes, ns per agent-step"]
+                told.append(("the same: two processes / C in one thread", ratio(two / ns["C"]), "at most 3.5"))
+    for name, row in found.get("engine", {}).items():
+        target = "at least 5" if name.startswith("160") else "at least 2"
+        told.append(
+            (f"{name}: with the calendar / without", ratio(row["one calendar"] / row["no calendar"]), "at most 1.15")
+        )
+        told.append(
+            (
+                f"{name}: a calendar for each replication / one",
+                ratio(row["a calendar each"] / row["one calendar"]),
+                target,
+            )
+        )
+    for name, row in found.get("queues", {}).items():
+        if "C" in row:
+            told.append((f"{name}: time of the kernel / C", ratio(row["kernel"] / row["C"]), "at most 2"))
+        for rival, target in (("SimPy", "at least 500"), ("Ciw", "")):
+            if rival in row:
+                told.append((f"{name}: {rival} / kernel", ratio(row[rival] / row["kernel"]), target))
+    if part := found.get("auction"):
+        kernel = next(iter(part.values()))
+        told += [(f"call auction: {name} / kernel", ratio(part[name] / kernel), "") for name in ("plain book", "twin")]
+    if part := found.get("learning"):
+        for name, target in (("lstsq", "at least 500"), ("scikit-learn", "at least 500")):
+            told.append((f"retraining: a refit by {name} / kept sums", ratio(part[name] / part["kept sums"]), target))
+    for what, exponent in found.get("growth", {}).items():
+        told.append((f"cost grows with {what} to the power of", f"{exponent:.2f}", "1 within .05"))
+    if part := found.get("worlds"):
+        twins = {name: times["twin"] / next(iter(times.values())) for name, times in part.items()}
+        worst, best = min(twins, key=twins.__getitem__), max(twins, key=twins.__getitem__)
+        told.append(
+            (
+                f"{len(twins)} worlds: twin / kernel, median",
+                ratio(median(twins.values())),
+                "100 with much to step, else 15",
+            )
+        )
+        told.append((f"the lowest, {worst}", ratio(twins[worst]), "at least 15"))
+        told.append((f"the highest, {best}", ratio(twins[best]), ""))
+    if part := found.get("start"):
+        told.append(
+            ("`simlab --help`: CPU of a bare Python / of it", ratio(part["python -c pass"] / part["simlab --help"]), "")
+        )
+    return told
+
+
+def text(found: dict[str, Any]) -> str:
+    """The table in Markdown, between its marks."""
+    lines = [f"| {what} | {value} | {target} |" for what, value, target in rows(found)]
+    head = f"Medians of {found['rounds']}, side by side in one run, by `make bench-full` on {found['machine']}."
+    return "\n".join([BEGIN, head, "", "| compared | ratio | aim |", "|---|---|---|", *lines, END])
+
+
+def placed(readme: str, found: dict[str, Any]) -> str:
+    """A README whose table is that of these numbers."""
+    before, _, rest = readme.partition(BEGIN)
+    _, _, after = rest.partition(END)
+    return before + text(found) + after
+
+
+def accept(found: dict[str, Any]) -> None:
+    """Keep the numbers, over those of the same parts from before, and write the table of all."""
+    kept = json.loads(NUMBERS.read_text(encoding="utf-8")) if NUMBERS.exists() else {}
+    kept |= found
+    NUMBERS.write_text(json.dumps(kept, indent=1) + "\n", encoding="utf-8")
+    readme = ROOT / "README.md"
+    readme.write_text(placed(readme.read_text(encoding="utf-8"), kept), encoding="utf-8")
