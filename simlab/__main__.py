@@ -6,6 +6,7 @@ import errno
 import io
 import os
 import sys
+import time
 from contextlib import suppress
 from importlib import import_module
 from pathlib import Path
@@ -171,7 +172,7 @@ def list_() -> None:
 
     paths = shipped()
     width = max((len(name) for name in paths), default=0)
-    room = max(shutil.get_terminal_size().columns - width - 2, 30) if sys.stdout.isatty() else 1000
+    room = max(shutil.get_terminal_size().columns - width - 2, 30) if sys.stdout and sys.stdout.isatty() else 1000
     for name, path in paths.items():
         for i, line in enumerate(textwrap.wrap(title(path), room)):
             click.echo(f"{'' if i else name:{width}}  {line}")
@@ -278,12 +279,13 @@ def _play(
 
     for study, why in () if quiet else scenario.unplayable.items():
         tell(f"the study `{study}` cannot be played with these values: {why[0].path}: {why[0].message}")
+    began = time.time()
     with profiling.profiling(profile) as samples:
         with progress_of(scenario.name, quiet) as progress:
             record = run(scenario, executor=crew, out=out, progress=progress)
         code = announce(record, scenario, command, as_json=as_json, quiet=quiet, indexed=out is None)
     if profile:
-        profiling.tell_profile(samples, record)
+        profiling.tell_profile(samples, record, began)
     return code
 
 
@@ -392,7 +394,7 @@ def main() -> None:
 
 def _let_go_of_stdout() -> None:
     """So that the interpreter does not try to write at its end what nobody takes."""
-    with open(os.devnull, "w") as nowhere:  # noqa: PTH123
+    with open(os.devnull, "wb") as nowhere:  # noqa: PTH123
         os.dup2(nowhere.fileno(), sys.stdout.fileno())
 
 

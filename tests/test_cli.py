@@ -41,7 +41,7 @@ def test_help_is_quick_and_imports_nothing_heavy():
     after = resource.getrusage(resource.RUSAGE_CHILDREN)
     imported = {line.split("|")[-1].strip().split(".")[0] for line in done.stderr.splitlines()}
     assert done.returncode == 0
-    assert "..." not in done.stdout  # what a command is for fits into its line
+    assert "..." not in done.stdout.replace("[ARGS]...", "")  # what a command is for fits into its line
     assert "click" in imported
     assert imported.isdisjoint(
         {"numpy", "simpy", "scipy", "pandas", "xarray", "pydantic", "ruamel", "rich", "matplotlib", "networkx"}

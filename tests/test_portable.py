@@ -74,7 +74,8 @@ def guarded(node: ast.AST, above: dict[ast.AST, ast.AST]) -> bool:
         if isinstance(block, ast.FunctionDef) and here in block.body:
             before = block.body[: block.body.index(here)]
             if any(
-                isinstance(one, ast.If) and asks(one.test) and isinstance(one.body[-1], ast.Return) for one in before
+                isinstance(one, ast.If) and asks(one.test) and isinstance(one.body[-1], ast.Return | ast.Raise)
+                for one in before
             ):
                 return True
         here = block

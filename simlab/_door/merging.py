@@ -9,7 +9,7 @@ import click
 from simlab._door.common import announce, plugins, with_plugins
 
 
-@click.command()
+@click.command(short_help="Put the shards of a run together, and write its report.")
 @click.argument("runs", nargs=-1, required=True, type=click.Path(path_type=Path), metavar="RUN...")
 @with_plugins
 @click.option(

@@ -36,11 +36,11 @@ def only_here(jobs: int | None, executor: str | None) -> int:
     return 1
 
 
-def tell_profile(found: Counter[str], record: Record) -> None:
-    """Print the share of each floor, the largest first, and how fast agents were stepped."""
-    total = sum(found.values())
-    timings = json.loads(((record.path or Path()) / "timings.json").read_bytes())
-    if "loop" not in found:
+def tell_profile(found: Counter[str], record: Record, began: float) -> None:
+    """Print the share of each floor, the largest first, and how fast agents were stepped, of a run that `began` (seconds since 1970)."""
+    total, path = sum(found.values()), (record.path or Path()) / "timings.json"
+    timings = json.loads(path.read_bytes())
+    if path.stat().st_mtime < began - 1 or not total:  # clocks of file systems are coarse
         tell("profile: nothing was played, the run was there; give another --out")
         return
     tell(f"profile of {timings['seconds']:.1f} s, from {total:,} samples of CPU time:")

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from simlab.results.checks import Checked
 
 
-@click.command()
+@click.command(short_help="Is every file of a run still what was written?")
 @click.argument("runs", nargs=-1, required=True, type=click.Path(path_type=Path), metavar="RUN...")
 def verify(runs: tuple[Path, ...]) -> int:
     """Hold every file of a run, of the studies in it, or of a sweep against its checksum; nothing is changed.

@@ -145,12 +145,16 @@ class _Source:
         edges = parts(n) if len(shape) > 1 else [(0, 1)]
         wide = edges[-1][1] * rest
         self._ticks = max(1, min(self._kind.block // wide, 256)) if buffered else 1
-        self._streams = [[generator(seed, i, key, part) for i in numbers] for part in range(len(edges))]
         self._drawn: Array = _apart(shape[0], (self._ticks, n * rest), self._kind.dtype)
-        self._parts: list[tuple[Array, slice]] = [
-            (np.empty((self._ticks, (last - first) * rest), self._kind.dtype), slice(first * rest, min(last, n) * rest))
-            for first, last in edges
-        ]
+        self._streams: list[tuple[np.random.Generator, Array]] = []  # with what each fills: a block of the above,
+        self._parts: list[tuple[list[np.random.Generator], Array, slice]] = []  # or more, of which that part is kept
+        for part, (first, last) in enumerate(edges):
+            streams = [generator(seed, i, key, part) for i in numbers]
+            here, width = slice(first * rest, min(last, n) * rest), (last - first) * rest
+            if here.stop - here.start == width and (self._ticks == 1 or width == n * rest):
+                self._streams += zip(streams, self._drawn[:, :, here], strict=True)
+            else:
+                self._parts.append((streams, np.empty((self._ticks, width), self._kind.dtype), here))
         self._out = np.empty((shape[0], n * rest))
         self._seen = self._out.reshape(shape)
         self._seen.flags.writeable = False
@@ -175,7 +179,9 @@ class _Source:
         """Each stream deals its part at full width, of which the agents that are there keep theirs."""
         self._block += 1
         fill = self._kind.fill
-        for streams, (dealt, here) in zip(self._streams, self._parts, strict=True):
+        for stream, block in self._streams:
+            fill(stream, block)
+        for streams, dealt, here in self._parts:
             kept = here.stop - here.start
             for stream, block in zip(streams, self._drawn, strict=True):
                 fill(stream, dealt)

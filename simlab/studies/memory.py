@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-PROC, CGROUP = Path("/proc"), Path("/sys/fs/cgroup")
+PROC = Path("/proc")
+CGROUP = Path("/sys/fs/cgroup") if sys.platform == "linux" else PROC  # elsewhere neither is there
 
 
 def available() -> int | None:
@@ -18,14 +20,14 @@ def available() -> int | None:
 def resident() -> int:
     """Bytes that this process takes now, or a usual figure where the system does not tell."""
     try:
-        return int((PROC / "self" / "statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+        return int((PROC / "self" / "statm").read_text("ascii").split()[1]) * os.sysconf("SC_PAGE_SIZE")
     except (OSError, ValueError, IndexError, AttributeError):
         return 150_000_000
 
 
 def _system() -> Iterator[int]:
     try:
-        for line in (PROC / "meminfo").read_text().splitlines():
+        for line in (PROC / "meminfo").read_text("ascii").splitlines():
             if line.startswith("MemAvailable:"):
                 yield int(line.split()[1]) * 1024
                 return
@@ -40,7 +42,7 @@ def _system() -> Iterator[int]:
 def _groups() -> Iterator[int]:
     """What each cgroup around this process leaves, version 2 or 1; the page cache that it could drop counts as free."""
     try:
-        lines = (PROC / "self" / "cgroup").read_text().splitlines()
+        lines = (PROC / "self" / "cgroup").read_text("ascii").splitlines()
     except OSError:
         return
     for line in lines:
@@ -64,13 +66,13 @@ def _groups() -> Iterator[int]:
 
 def _number(path: Path) -> int | None:
     try:
-        return int(path.read_text())
+        return int(path.read_text("ascii"))
     except (OSError, ValueError):  # not there, or "max"
         return None
 
 
 def _counted(path: Path, name: str) -> int:
     try:
-        return sum(int(line.split()[1]) for line in path.read_text().splitlines() if line.split()[0] == name)
+        return sum(int(line.split()[1]) for line in path.read_text("ascii").splitlines() if line.split()[0] == name)
     except (OSError, ValueError, IndexError):
         return 0

@@ -256,7 +256,7 @@ BAD_MONITORS = {
 @pytest.mark.parametrize("name", BAD_MONITORS)
 def test_a_monitor_that_is_subtly_wrong_fails_where_it_is(name):
     old, new, where = BAD_MONITORS[name]
-    assert failed(check(2, solution(2, (old, new)))) == where
+    assert set(failed(check(2, solution(2, (old, new))))) == set(where)
 
 
 def test_hidden_runs_of_both_departures_are_looked_at():
