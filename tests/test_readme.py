@@ -51,7 +51,7 @@ def told() -> list[str]:
 
 def needs_others(line: str) -> bool:
     """Whether a line finds, or shows, what another one left."""
-    return "results/small" in line or line.endswith(" results")
+    return "results/small" in line or "results/half" in line or line.endswith(" results")
 
 
 def follow(command: list[str], desk: Path) -> subprocess.CompletedProcess[str]:

@@ -11,6 +11,7 @@ import pytest
 from simlab.scenario.load import load
 from simlab.studies.profile import ELSEWHERE, floor_of, profiled
 from tests.bad_input.door import knock
+from tests.studies import market
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="no timer of CPU time")
 
@@ -60,13 +61,12 @@ def test_helpers_belong_to_their_caller_and_what_is_measured_to_the_record():
 
 
 def test_a_run_tells_its_profile_and_a_run_that_is_there_has_none(tmp_path):
-    command = ["run", "collapse", "--replications", "8", "--out", "run", "--profile"]
+    (tmp_path / "mine.yaml").write_text(market.YAML)
+    command = ["run", "mine.yaml", "--out", "run", "--profile"]
     first, again = knock(tmp_path, *command), knock(tmp_path, *command)
     assert first.code == again.code
     assert "agent-steps per second" in first.err
-    assert {"world", "brains", "noise", "store", "report"} <= {
-        line.split()[0] for line in first.err.splitlines() if line
-    }
+    assert {"world", "store", "report"} <= {line.split()[0] for line in first.err.splitlines() if line}
     assert "nothing was played" in again.err
 
 
