@@ -1,6 +1,7 @@
 """How often each value occurred at each instant: what remains of series when only their quantiles are wanted.
 
-Values are rounded to ten significant bits, which moves none by more than 2^-10 of itself (0.1%), and counted. Counts are whole numbers, so
+Values are rounded to ten significant bits, which moves none by more than 2^-10 of itself (0.1%; below 10^-38, where the format ends, by
+10^-41; the largest 0.1% of the format by 2^-9), and counted. Counts are whole numbers, so
 cohorts can be added in any order and size and the result is the same, bit for bit; and however many replications there are, an
 instant has at most 512 values from any number to its double. It is the histogram of Masson, Rim & Lee (2019), "DDSketch", PVLDB 12,
 2195-2205, with buckets that end where the bits of the number format do, so that no logarithm is taken.
@@ -20,13 +21,14 @@ from simlab.lab.outcome import LEVELS, Outcome, Tally
 
 _SHIFT = 14  # of the 23 bits after the leading one of a float32, those that are rounded away
 _HALF, _SIGN = 1 << (_SHIFT - 1), 1 << 31
+_LARGEST = (0x7F800000 >> _SHIFT) - 1  # the next is infinity
 
 
 def tally(series: NDArray[np.float32]) -> Tally:
     """How often each value occurs in each row of `series` `(t, r)`; what is not finite is left out."""
     rows, columns = np.nonzero(np.isfinite(series))
     bits = (series[rows, columns] + np.float32(0)).view(np.uint32).astype(np.int64)  # + 0: there is but one zero
-    size = ((bits & (_SIGN - 1)) + _HALF) >> _SHIFT
+    size = np.minimum(((bits & (_SIGN - 1)) + _HALF) >> _SHIFT, _LARGEST)
     code = np.where(bits & _SIGN, -size, size)
     return _counted(rows * (1 << 32) + code, np.ones(len(code), np.int64))
 

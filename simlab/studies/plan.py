@@ -29,7 +29,7 @@ SECONDS = 2.0  # how long may be measured, over all arms together
 TICKS = 8  # of the shortest cohort that is timed
 EVENTS = 3  # that a replication leaves behind, as a rule
 EVENT = 300  # bytes of one in memory, and about half of it on disk
-DISTINCT = 1500  # values that are told apart at an instant, where only quantiles are kept; 512 between any number and its double
+DISTINCT = 9000  # values that are told apart at an instant, where only quantiles are kept; 512 between any number and its double
 DRAWING = 120_000_000  # bytes of what draws the report and sums up, whatever was played
 MB = 1_000_000
 

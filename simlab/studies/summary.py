@@ -40,7 +40,7 @@ def summarise(scenario: Scenario, record: Record) -> dict[str, Any]:
         "seed": scenario.seed,
         "replications": scenario.replications,
         "arms": _arms(plain),
-        "contrasts": _contrasts(plain),
+        "contrasts": _contrasts(plain, beside_harm=scenario.harm is not None),
         "claims": [_finding(found) | {"expect": claim.expect, "because": claim.because} for claim, found in findings],
         "diverged": {arm.name: _diverged(record.cells[cell_key(arm.name)]) for arm in scenario.arms},
         "failed": {arm.name: len(record.cells[cell_key(arm.name)].failed) for arm in scenario.arms},
@@ -50,7 +50,7 @@ def summarise(scenario: Scenario, record: Record) -> dict[str, Any]:
             control.name: {
                 "title": control.title,
                 "arms": _arms(controls[control.name]),
-                "contrasts": _contrasts(controls[control.name]),
+                "contrasts": _contrasts(controls[control.name], beside_harm=scenario.harm is not None),
                 "vanishes": [
                     _finding(vanished(control, v, controls[control.name])) | {"measure": v.measure}
                     for v in control.vanishes
@@ -107,13 +107,13 @@ def _spread(x: Floats) -> dict[str, Any]:
     return {"n": found.n, "mean": found.value, "median": median, "p05": p05, "p95": p95, "ci95": found.interval}
 
 
-def _contrasts(measures: Measures) -> list[dict[str, Any]]:
+def _contrasts(measures: Measures, *, beside_harm: bool) -> list[dict[str, Any]]:
+    """Paired contrasts of all measures; one that is looked at beside the chance of harm is clear at half the level."""
     (base, at_base), *others = measures.items()
-    rows = []
+    level, rows = joint(len(others) * (1 + beside_harm)), []
     for arm, each in others:
         for name, x in each.items():
-            found = mean(x - at_base[name])
-            clear = stands_clear(mean(x - at_base[name], joint(len(others))))
+            found, together = mean(x - at_base[name]), mean(x - at_base[name], level)
             rows.append(
                 {
                     "measure": name,
@@ -121,11 +121,18 @@ def _contrasts(measures: Measures) -> list[dict[str, Any]]:
                     "versus": base,
                     "mean_difference": found.value,
                     "ci95": found.interval,
+                    "ci95_joint": together.interval,
                     "n": found.n,
-                    "clear": clear,
+                    "clear": stands_clear(together) and not _dust(x, at_base[name]),
                 }
             )
     return rows
+
+
+def _dust(x: Floats, y: Floats) -> bool:
+    """Whether pairs differ by no more than rounding, as where the same is added up in another order: it has a sign, and no meaning."""
+    both = np.isfinite(x) & np.isfinite(y)
+    return bool((np.abs(x - y)[both] <= 1e-9 * np.maximum(np.abs(x), np.abs(y))[both]).all())
 
 
 def _finding(found: Finding) -> dict[str, Any]:
@@ -201,9 +208,14 @@ def _share(hit: Floats) -> dict[str, Any]:
 
 
 def _difference(x: Floats, y: Floats, others: int) -> dict[str, Any]:
-    found = share_difference(x, y)
-    clear = stands_clear(share_difference(x, y, joint(others)))
-    return {"difference": found.value, "ci95": found.interval, "n": found.n, "clear": clear}
+    found, together = share_difference(x, y), share_difference(x, y, joint(others))
+    return {
+        "difference": found.value,
+        "ci95": found.interval,
+        "ci95_joint": together.interval,
+        "n": found.n,
+        "clear": stands_clear(together),
+    }
 
 
 def joint(others: int) -> float:

@@ -17,7 +17,8 @@ PARTS = (("features", "view_of"), ("brain", "brain_of"), ("data", "data_of"))
 class Contrast(NamedTuple):
     """An arm against the baseline: the figure in each, their difference, its 95% interval, and how many pairs.
 
-    It is `clear` when it differs from 0 at a level that holds for all arms together.
+    It is `clear` when it differs from 0 at a level that holds for all arms together, and `joint` is the interval at that level: the
+    one to be told of an arm that was picked out.
     """
 
     arm: str
@@ -27,6 +28,7 @@ class Contrast(NamedTuple):
     ci: tuple[float, float] | None
     n: int
     clear: bool
+    joint: tuple[float, float] | None = None
 
 
 class Headline(NamedTuple):
@@ -100,6 +102,7 @@ def level(summary: Mapping[str, Any], top: Headline, arm: str) -> float | None:
 def _contrast(arm: str, here: float | None, there: float | None, rows: Mapping[str, Any]) -> Contrast:
     row = rows.get(arm, {})
     ci = row.get("ci95")
+    joint = row.get("ci95_joint", ci)
     difference = row.get("difference", row.get("mean_difference"))
     if difference is None and here is not None and there is not None:
         difference = here - there
@@ -111,6 +114,7 @@ def _contrast(arm: str, here: float | None, there: float | None, rows: Mapping[s
         None if ci is None else (ci[0], ci[1]),
         int(row.get("n") or 0),
         bool(row.get("clear")),
+        None if joint is None else (joint[0], joint[1]),
     )
 
 
@@ -189,7 +193,7 @@ def _different(summary: Mapping[str, Any], scenario: Scenario, found: Sequence[C
     verb = ("raise" if up else "lower") + ("" if plural else "s")
     said = (
         f"{who} {verb} {top.label} from {top.say(most.there)} "
-        f"({base.title}) to {top.say(most.here)} ({top.say_difference(most.difference, most.ci)})"
+        f"({base.title}) to {top.say(most.here)} ({_size(top, most, found)})"
         f"{': better than the baseline, not worse' if better else ''}"
     )
     rest = [c for c in found if c not in alike]
@@ -209,12 +213,18 @@ def _different(summary: Mapping[str, Any], scenario: Scenario, found: Sequence[C
     none = [by[c.arm] for c in rest if not c.clear and c.arm not in rows]
     dear = [f"{by[c.arm]} ({_change(cost, rows[c.arm])})" for c in rest if not c.clear and c.arm in rows]
     said += f"; {listed(_most_of(none))}: no difference found" if none else ""
-    return said + (f"; a difference found only in {cost.label}: {listed(_most_of(dear))}" if dear else "")
+    return said + (f"; no difference found in that, but in {cost.label}: {listed(_most_of(dear))}" if dear else "")
+
+
+def _size(top: Headline, most: Contrast, found: Sequence[Contrast]) -> str:
+    """A difference that was picked out of several, with an interval that holds for all of them together."""
+    said = top.say_difference(most.difference, most.joint)
+    return said if len(found) == 1 else said.replace("95% interval", "joint 95% interval")
 
 
 def _told(top: Headline, c: Contrast) -> tuple[str, str]:
     """A contrast as a reader is told it: arms of which the same is told need not be told one by one."""
-    return top.say(c.here), top.say_difference(c.difference, c.ci)
+    return top.say(c.here), top.say_difference(c.difference, c.joint)
 
 
 def _together(causes: Sequence[str], others: int) -> tuple[str, bool]:
@@ -245,7 +255,7 @@ def _no_difference(scenario: Scenario, found: Sequence[Contrast]) -> str:
     which = "its difference" if len(found) == 1 else "the largest difference"
     return (
         f"no difference found: {top.label} is {top.say(most.there)} in “{base.title}” and {top.say(most.here)} in “{title}” "
-        f"({which}, {top.say_difference(most.difference, most.ci)})"
+        f"({which}, {_size(top, most, found)})"
     )
 
 
@@ -276,7 +286,11 @@ def _but(summary: Mapping[str, Any], scenario: Scenario) -> str:
     most = max(rows.values(), key=lambda c: abs(c["mean_difference"]))
     title = next(arm.title for arm in scenario.arms if arm.name == most["arm"])
     here, there = (top.say(level(summary, top, arm)) for arm in (most["arm"], base.name))
-    change = top.say_difference(most["mean_difference"], most["ci95"])
+    several = len(scenario.arms) > 2  # of which it was picked
+    change = top.say_difference(
+        most["mean_difference"], most.get("ci95_joint", most["ci95"]) if several else most["ci95"]
+    )
+    change = change.replace("95% interval", "joint 95% interval") if several else change
     return f"; but {top.label} is {there} in “{base.title}” and {here} in “{title}” ({change})"
 
 

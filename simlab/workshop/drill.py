@@ -12,8 +12,8 @@ harm, found by playing all of them.
     harm avoided = (nothing - you) / (nothing - oracle)
 
 which is 1 for the oracle, 0 for doing nothing, below 0 for making it worse, above 1 where several actions beat every single one, and
-undefined where the oracle avoids less than a hundredth of the harm, or where the 95% interval of what it avoids holds 0: then no
-action is sure to help.
+undefined where the oracle avoids less than a hundredth of the harm, or where it is not sure to help at 95%, neither by the mean over nights
+nor by how many of them it helps in (rare nights may cost so much that a mean of 32 tells little). Fewer than 30 nights tell only the sign.
 """
 
 from __future__ import annotations
@@ -24,10 +24,11 @@ import time
 import unicodedata
 from typing import NamedTuple, final
 
+from simlab.base.arrays import Floats
 from simlab.base.errors import InputError, did_you_mean
 from simlab.base.units import seconds
 from simlab.lab.streams import Streams
-from simlab.studies.statistics import mean
+from simlab.studies.statistics import mean, share
 from simlab.views.words import listed, number
 from simlab.workshop import dashboards
 from simlab.workshop.night import NIGHTS, Deed, Night
@@ -78,11 +79,23 @@ class Score(NamedTuple):
     best: str  # what the oracle does
     avoided: float | None  # None where no action is sure to help
     worse: float  # share of nights in which you did worse than nothing
+    clear: bool  # whether what you did makes a difference that is not luck
     own_nothing: float
     own_you: float
     own_oracle: float
     own_best: str  # the best single action on the own night, known only afterwards
     own_least: float  # and its harm
+
+
+def _helps(before: Floats, after: Floats) -> bool:
+    """Whether harm is less afterwards: on average, or else in more than half of the nights in which it is another one."""
+    saved = before - after
+    found = mean(saved)
+    if found.interval is None:
+        return bool(saved.mean() > 0)
+    moved = saved[saved != 0]
+    often = share((moved > 0).astype(float))
+    return found.low > 0 or (found.value > 0 and often.interval is not None and often.low > 0.5)
 
 
 @final
@@ -255,11 +268,11 @@ class Drill:
         best = min(table, key=lambda name: table[name].mean())
         own_best = min(table, key=lambda name: table[name][0])
         could, did = nothing.mean() - table[best].mean(), nothing.mean() - you.mean()
-        sure = could > LEAST * abs(nothing.mean()) and not mean(nothing - table[best]).low <= 0
+        sure = could > LEAST * abs(nothing.mean()) and _helps(nothing, table[best])
         return Score(
             float(nothing.mean()), float(you.mean()), float(table[best].mean()), best,
             float(did / could) if sure else None,
-            float((you > nothing).mean()),
+            float((you > nothing).mean()), _helps(nothing, you) or _helps(you, nothing),
             float(nothing[0]), float(you[0]), float(table[best][0]), own_best, float(table[own_best][0]),
         )  # fmt: skip
 

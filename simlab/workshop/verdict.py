@@ -36,12 +36,16 @@ def headline(drill: Drill, score: Score) -> str:
             return "Nothing was done, and no action is sure to help"
         if score.you == score.nothing:
             return "No action is sure to help, and what you did changed nothing"
+        if not score.clear:
+            return "No action is sure to help, and what you did made no clear difference"
         return f"No action is sure to help, and what you did {_moved(more)} the harm by {share(abs(more))}"
     if not drill.deeds:
         spared = share(saved(score.oracle, score.nothing))
         return f"Nothing was done; {at_once(score.best)} would have spared {spared} of the harm"
     if score.you == score.nothing:
         return "What you did changed nothing"
+    if not score.clear:
+        return f"What you did made no clear difference over {count(drill.night.nights, 'night')}"
     if score.avoided < 0:
         return f"You made it worse: what you did raised the harm by {share(more)}"
     return f"You avoided {share(score.avoided)} of the harm that could be avoided"

@@ -129,6 +129,8 @@ def main() -> None:
         "--accept", action="store_true", help="write the numbers to results/bench.json, and the table of the README"
     )
     given = asked.parse_args()
+    if given.accept and (given.part or not given.full):
+        asked.error("the table says that all was measured side by side in one run: --accept needs --full, and no parts")
     rounds = given.rounds or (9 if given.full else 5)
     named = [one for one in given.part if one in worlds.TWINS]
     parts = [one for one in given.part if one not in worlds.TWINS]

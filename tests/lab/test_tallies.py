@@ -55,3 +55,10 @@ def test_every_finite_value_is_counted_and_nothing_else(series):
 def test_the_number_of_counted_values_is_bounded():
     """From 1 to 2 there are 512 of them, however many replications there are, and the end belongs to the next."""
     assert len(tally(np.linspace(1, 2, 1_000_000, dtype=np.float32)[None]).keys) == 513
+
+
+def test_the_largest_numbers_stay_finite():
+    largest = np.finfo(np.float32).max
+    found = quantiles(tally(np.array([[-largest, *[largest] * 9]], np.float32)), 1)
+    assert np.isfinite(found).all()
+    np.testing.assert_allclose(found[0, [0, -1]], [-largest, largest], rtol=2**-9)

@@ -66,6 +66,18 @@ def test_another_agent_leaves_the_rest_as_it_was(models: int) -> None:
         np.testing.assert_array_equal(more[key][:, : value.shape[1]], value, err_msg=str(key))
 
 
+@pytest.mark.parametrize("wiring", ["feature_store", "shared_brain", "shared"])
+def test_arms_of_other_wiring_meet_the_same_luck(wiring: str) -> None:
+    """With no pull nobody's answer reaches the world, so that all that comes of it is luck: the same bits, however the models are wired."""
+
+    def met(wired: str) -> dict[str, np.ndarray]:
+        return dict(play(trial(Toy(models=20, pull=0.0), wired, schedule=Schedule(every=4)), 7, range(3)).series)
+
+    own, other = met("isolated"), met(wiring)
+    for name in Toy.measures:
+        np.testing.assert_array_equal(other[name], own[name], err_msg=name)
+
+
 def test_a_parameter_that_is_not_read_leaves_all_as_it_was() -> None:
     """`fails` is held against outcomes and never reached; `pull` is read, but nobody acts in the open loop."""
     plain = play(trial(Toy(pull=0.5), schedule=Schedule(every=4), closed=False), 7, range(3))

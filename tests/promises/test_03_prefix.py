@@ -9,10 +9,13 @@ import numpy as np
 import pytest
 
 import simlab
+from simlab.brains.topology import Schedule
 from simlab.lab.cohort import play
 from simlab.lab.outcome import Event
 from simlab.studies.run import prepared
 from simlab.studies.run import run as play_into
+from tests.lab.toy import Toy
+from tests.lab.toy import trial as toy
 from tests.worlds.test_contract import load, short, worlds
 
 
@@ -38,6 +41,13 @@ def test_a_longer_run_begins_as_a_shorter_one(name: str) -> None:
         return [event for event in events if event.time < end or (event.time == end and event.kind == "harm")]
 
     assert before_the_end(long.events) == before_the_end(brief.events)
+
+
+@pytest.mark.parametrize("plan", [Schedule(every=4, how="random", chance=0.5), Schedule(every=7, jitter=3)])
+def test_turns_that_are_drawn_do_not_ask_how_many_follow(plan: Schedule) -> None:
+    brief, long = (play(toy(Toy(models=6), schedule=plan, horizon=end), 9, range(3)) for end in (40.0, 120.0))
+    for measure, values in brief.series.items():
+        np.testing.assert_array_equal(long.series[measure][: len(values)], values, err_msg=measure)
 
 
 def test_the_first_replications_are_the_same_however_many_are_asked_for(tmp_path: Path) -> None:

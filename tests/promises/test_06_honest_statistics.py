@@ -107,6 +107,15 @@ def test_contrasts_are_paired() -> None:
     assert (low, high) == pytest.approx((0.5, 0.5))
 
 
+def test_rounding_is_no_difference() -> None:
+    """Sums in another order differ in their last digits, and may do so to one side in all replications."""
+    x = np.random.default_rng(4).normal(500, 1, N)
+    for more, clear in ((1e-10, False), (1e-3, True)):
+        found = summary(x, x + more * np.random.default_rng(5).random(N))
+        row = next(row for row in found["contrasts"] if row["measure"] == "loss")
+        assert row["clear"] == clear
+
+
 def test_fewer_than_30_give_null_intervals() -> None:
     for n, there in ((FEW - 1, False), (FEW, True)):
         found = summary(*normal(np.random.default_rng(2), n))

@@ -75,7 +75,9 @@ def test_arms_of_which_the_same_is_to_be_told_are_told_together():
         harm(levels, {"feature_store": ci, "shared": ci, "shared_brain": [-0.4, -0.2]}), fixture.scenario(names)
     )
     both = "Sharing the features alone and sharing features, brain and data lower P(drawdown > 3%) from 100% (isolated) to 0%"
-    assert said.startswith(f"{both} (\N{MINUS SIGN}100 points, 95% interval \N{MINUS SIGN}100 to \N{MINUS SIGN}98)")
+    assert said.startswith(
+        f"{both} (\N{MINUS SIGN}100 points, joint 95% interval \N{MINUS SIGN}100 to \N{MINUS SIGN}98)"
+    )
     assert said.endswith("; sharing brain and data (\N{MINUS SIGN}30 points) also lowers it.")
     apart = verdict(
         harm(levels, {"feature_store": ci, "shared": [-1.0, -0.9], "shared_brain": [-0.4, -0.2]}),
@@ -128,7 +130,7 @@ def test_arms_that_are_no_different_but_in_the_cost_of_harm_are_listed_with_it()
     found = harm(shares, ci)
     said = verdict(found | {"contrasts": [row | {"clear": True}]}, fixture.scenario())
     assert said.endswith(
-        "; sharing brain and data: no difference found; a difference found only in mean loss: "
+        "; sharing brain and data: no difference found; no difference found in that, but in mean loss: "
         "sharing features, brain and data (+5 USD)."
     )
     plain = verdict(found | {"contrasts": [row | {"clear": False}]}, fixture.scenario())
@@ -164,7 +166,7 @@ def test_says_which_seam_did_it():
         fixture.scenario(),
     )
     assert said == (
-        "Sharing features, brain and data raises P(drawdown > 3%) from 7% (isolated) to 43% (+36 points, 95% interval 30 to 42); "
+        "Sharing features, brain and data raises P(drawdown > 3%) from 7% (isolated) to 43% (+36 points, joint 95% interval 30 to 42); "
         "sharing the features alone (+34 points) also raises it; sharing brain and data: no difference found."
     )
 

@@ -11,7 +11,7 @@ from simlab.base.errors import InputError
 from simlab.workshop import Drill, debrief, write_debrief
 from simlab.workshop import drill as engine
 from simlab.workshop.debrief import Killed, ahead, command, compose, told_of
-from simlab.workshop.drill import VERBS, Score, clock, played, span
+from simlab.workshop.drill import VERBS, Score, _helps, clock, played, span
 from simlab.workshop.night import Deed, Night
 from simlab.workshop.symptoms import ACTS, COSTS, PREDICTIONS, SYMPTOMS, USERS, Cause, Staging
 from simlab.workshop.verdict import headline, questions, reckoned, verdict
@@ -295,7 +295,7 @@ def test_a_debrief_never_replaces_another(tmp_path: Path, monkeypatch: pytest.Mo
 
 def scored(**known: object) -> Score:
     """A score whose nothing is 10 and whose oracle, kill, is 2, but for what is given."""
-    usual = {"nothing": 10.0, "you": 6.0, "oracle": 2.0, "best": "kill", "avoided": 0.5, "worse": 0.25}
+    usual = {"nothing": 10.0, "you": 6.0, "oracle": 2.0, "best": "kill", "avoided": 0.5, "worse": 0.25, "clear": True}
     own = {"own_nothing": 11.0, "own_you": 5.0, "own_oracle": 3.0, "own_best": "kill", "own_least": 3.0}
     return Score(**{**usual, **own, **known})  # type: ignore[arg-type]
 
@@ -306,6 +306,12 @@ def scored(**known: object) -> Score:
         (True, {}, "You avoided 50% of the harm that could be avoided"),
         (True, {"you": 12.0, "avoided": -0.25}, "You made it worse: what you did raised the harm by 20%"),
         (True, {"you": 10.0, "avoided": 0.0}, "What you did changed nothing"),
+        (True, {"clear": False, "avoided": -0.01}, "What you did made no clear difference over 1 night"),
+        (
+            True,
+            {"clear": False, "avoided": None},
+            "No action is sure to help, and what you did made no clear difference",
+        ),
         (False, {"you": 10.0, "avoided": 0.0}, "Nothing was done; kill at once would have spared 80% of the harm"),
         (False, {"you": 10.0, "avoided": None}, "Nothing was done, and no action is sure to help"),
         (True, {"avoided": None}, "No action is sure to help, and what you did lowered the harm by 40%"),
@@ -461,3 +467,14 @@ def test_spans_are_read_as_one_says_them() -> None:
 def test_verbs_are_those_of_the_playbook() -> None:
     wanted = {"look", "yesterday", "graph", "kill", "isolate", "route-rules", "constrain", "human", "note"}
     assert wanted <= set(VERBS)
+
+
+def test_rare_nights_do_not_hide_what_helps_nor_luck_what_does_not() -> None:
+    """A mean of two humps has a wide interval at 32 nights, and yet nearly all nights are better; noise around 0 is neither."""
+    rng = np.random.Generator(np.random.PCG64(1))
+    before = np.where(np.arange(32) < 24, 12_000.0 + rng.normal(size=32), 50.0)
+    assert _helps(before, np.where(before > 100, 10.0, 60.0))
+    noise = rng.normal(size=32)
+    assert not _helps(before + 0.001 * noise, before)
+    assert not _helps(before, before + 0.001 * noise)
+    assert not _helps(before, before)

@@ -235,7 +235,7 @@ def test_easy_credit_makes_its_own_good_news():
             said[tick] = value.mean()
 
     given = {"swing": 0.0, "error": 0.0, "alike": 0.0, "support": support, "rebuild": 1.0, "capital": 1.5}
-    play(known(**given), 9, range(32), tap)
+    play(known(**given), 9, range(128), tap)  # whose mean has a standard error of .011
     assert np.mean([said[tick] for tick in range(60)]) == pytest.approx(brentq(gap, -4, 0, args=(1.5,)), abs=0.03)
 
 
