@@ -233,6 +233,15 @@ def test_effects_turn_with_the_levels_and_know_nothing_of_common_luck(seed, brai
         assert not alike.clear
     for one, moved in zip(found, effects(design, {arm: x[arm] + luck for arm in levels}), strict=True):
         assert moved.estimate == pytest.approx(one.estimate, rel=1e-9, abs=1e-12)
+    for one in found:
+        (b, *f), (after, *then) = one.before, one.after
+        if not f and one.seams == ("brain",):
+            step = np.mean([x[after + at] - x[b + at] for at in seams["features"]])
+        elif f:
+            step = np.mean(x[after + then[0]] - x[b + then[0]] - x[after + f[0]] + x[b + f[0]])
+        else:
+            step = np.mean([x[at + after] - x[at + b] for at in seams["brain"]])
+        assert one.estimate.value == pytest.approx(step, abs=1e-12)
     back = Factorial(seams | {"brain": seams["brain"][::-1]}, levels)
     turned = {(e.seams, e.before, e.after): e for e in effects(back, x)}
     first = found[brains - 2]  # from the first level of brain to the last
