@@ -188,8 +188,10 @@ def _widths(section: Section, room: int) -> list[int] | None:
 
 
 def tell(text: str) -> None:
-    """A line on stderr."""
-    click.echo(text, err=True)
+    """Lines on stderr, in which no character of a name that was given can steer the terminal."""
+    click.echo(
+        "".join(c if c in "\n\t\u00a0" or c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in text), err=True
+    )
 
 
 def refreshed(folder: Path) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import sys
 import threading
 import time
@@ -62,6 +63,8 @@ def drill(
     """
     from simlab.workshop.drill import Drill, played
 
+    if not math.isfinite(think):
+        raise click.BadParameter(f"{think} is not a finite number.", param_hint="'--think'")
     if actions:
         for given, name in ((script is not None, "--script"), (gm, "--gm"), (out is not None, "--out")):
             if given:

@@ -331,7 +331,7 @@ def first_fit(size: Floats, machines: int) -> tuple[Ints, Floats]:
     Items are taken one after the other, in all packings at once (Johnson et al. 1974, SIAM J. Comput. 3).
     """
     *shape, n = size.shape
-    rows = size.reshape(-1, n)
+    rows = size.reshape(math.prod(shape), n)
     room = np.ones((len(rows), machines + 1))
     room[:, machines] = np.inf
     flat, first = room.reshape(-1), np.arange(len(rows)) * (machines + 1)

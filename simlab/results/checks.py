@@ -41,7 +41,9 @@ def check(path: str | Path) -> list[Checked]:
         if _is_run(path):
             return list(_run(path))
         there = path.is_dir()
-    raise StorageError(f"{path}: {'neither a run nor a sweep' if there else 'no such directory'}")
+    raise StorageError(
+        f"{path}: {'neither a run nor a sweep' if there else 'not a directory' if path.exists() else 'no such directory'}"
+    )
 
 
 def _is_run(path: Path) -> bool:

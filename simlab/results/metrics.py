@@ -202,9 +202,19 @@ def _line(where: str) -> str:
 
 
 def in_order(
-    times: Floats, values: Floats, stamp: Stamp, column: str, place: Callable[[int], str], *, sort: bool, average: bool
+    times: Floats,
+    values: Floats,
+    stamp: Stamp,
+    column: str,
+    place: Callable[[int], str],
+    *,
+    sort: bool | None,
+    average: bool | None,
 ) -> tuple[Floats, Floats, Stamp, tuple[str, ...]]:
-    """Rows in the order of strictly increasing times, or InputError at the first that is not and may not be put there."""
+    """Rows in the order of strictly increasing times, or InputError at the first that is not and may not be put there.
+
+    `sort` and `average` are None where there is no such option to give.
+    """
     notes: list[str] = []
     rows = np.arange(len(times))
     back = np.flatnonzero(np.diff(times) < 0) + 1
@@ -212,7 +222,8 @@ def in_order(
         i = int(back[0])
         if not sort:
             raise InputError(
-                f"{place(i)}: {visible(column)}: time goes back, from {stamp(i - 1)} to {stamp(i)}; sort the file, or give --sort"
+                f"{place(i)}: {visible(column)}: time goes back, from {stamp(i - 1)} to {stamp(i)}; sort the file"
+                + ("" if sort is None else ", or give --sort")
             )
         rows = np.argsort(times, kind="stable")
         times, values = times[rows], values[rows]
@@ -223,7 +234,8 @@ def in_order(
         if not average:
             raise InputError(
                 f"{place(int(rows[i]))}: {visible(column)}: {stamp(int(rows[i]))} stands twice (rows that repeat a time: {again.size:,}); "
-                "keep one row an instant, or give --average to take the mean of each instant"
+                "keep one row an instant"
+                + ("" if average is None else ", or give --average to take the mean of each instant")
             )
         first = np.flatnonzero(np.diff(times, prepend=-np.inf))
         values = _means(values, first)

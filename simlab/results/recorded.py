@@ -53,7 +53,7 @@ def series(path: Path, column: str, time: str | None, every: float | None = None
     if time is None:
         return Recorded(np.arange(len(values), dtype=np.float64) * (every or 1.0), values, places)
     times, stamp, _ = clock(loaded[1], time, table.place)
-    times, rows, _, _ = in_order(times, values[:, None], stamp, time, table.place, sort=False, average=False)
+    times, rows, _, _ = in_order(times, values[:, None], stamp, time, table.place, sort=None, average=None)
     steps = np.diff(times)
     longest = gap if gap is not None else GAP * float(np.median(steps)) if steps.size else 0.0
     holes = np.flatnonzero(steps > longest * (1 + 1e-9))

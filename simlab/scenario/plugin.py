@@ -135,8 +135,11 @@ def _import(name: str, given: str, hint: str = "") -> ModuleType:
         raise PluginError(f"{given}: {what}") from None
     except SyntaxError as error:
         file = "" if Path(error.filename or given).name == Path(given).name else f"{error.filename}, "
-        raise PluginError(f"{given}: {file}line {error.lineno}: {error.msg}") from None
-    except (Exception, SystemExit) as error:  # a module may raise anything
+        where = f"line {error.lineno}: " if error.lineno else ""  # a file that is no text has none
+        raise PluginError(f"{given}: {file}{where}{error.msg}") from None
+    except KeyboardInterrupt:
+        raise
+    except BaseException as error:  # a module may raise anything
         raise PluginError(f"{given}: cannot be imported: {type(error).__name__}: {error}") from error
 
 

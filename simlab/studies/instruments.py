@@ -52,7 +52,12 @@ def links(given: Sequence[str], models: Sequence[str]) -> tuple[tuple[int, ...],
                 raise InputError(
                     f"--reads {visible(link)}: expected MODEL=UPSTREAM, columns of --predictions; {visible(hint, 400)}"
                 )
-        reads[models.index(model)] += [models.index(name.strip()) for name in above.split(",")]
+        upstream = [models.index(name.strip()) for name in above.split(",")]
+        if models.index(model) in upstream:
+            raise InputError(
+                f"--reads {visible(link)}: a model that reads itself says nothing of a cascade; leave it out"
+            )
+        reads[models.index(model)] += upstream
     return tuple(map(tuple, reads))
 
 

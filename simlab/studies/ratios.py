@@ -70,9 +70,11 @@ def quantile_ratio(x: Floats, y: Floats, q: float, level: float = 0.95) -> Estim
     if n == 0:
         return Estimate(math.nan, math.nan, math.nan, 0)
     of_x, of_y = quantile(x, q).value, quantile(y, q).value
+    value = of_x / of_y if of_y else math.nan
+    if n < FEW:
+        return Estimate(value, math.nan, math.nan, n)
     if of_x * of_y <= 0:
-        return Estimate(of_x / of_y if of_y else math.nan, -math.inf, math.inf, n)
-    value = of_x / of_y
+        return Estimate(value, -math.inf, math.inf, n)
     errors = quantile_errors(x, y, q)
     if errors is None:
         return Estimate(value, math.nan, math.nan, n)

@@ -42,7 +42,7 @@ class Shard(NamedTuple):
     @classmethod
     def parse(cls, text: str) -> Shard:
         """The shard that `2/8` names. Raises InputError."""
-        found = re.fullmatch(r"(\d{1,6})/(\d{1,6})", text)
+        found = re.fullmatch(r"(\d{1,6})/(\d{1,6})", text, re.ASCII)
         if not found or not 1 <= int(found[1]) <= int(found[2]):
             raise InputError(f"cannot read `{text}` as a shard; write e.g. `2/8` for the second of eight")
         return cls(int(found[1]), int(found[2]))
@@ -116,9 +116,9 @@ def found(folders: Iterable[Path]) -> dict[Path, dict[str, Any]]:
     """The shards in these directories, or that these are, with what they say of themselves. Raises InputError where there is none."""
     shards: dict[Path, dict[str, Any]] = {}
     for folder in folders:
-        own = (
-            [folder] if (folder / MARK).is_file() else sorted(path.parent for path in folder.glob(f"{SHARDS}/*/{MARK}"))
-        )
+        with disk.storage(folder):
+            inside = sorted(path.parent for path in folder.glob(f"{SHARDS}/*/{MARK}"))
+            own = [folder] if (folder / MARK).is_file() else inside
         if not own:
             raise InputError(f"{folder}: no shards are there; `simlab run SCENARIO --shard 1/8` plays one")
         shards |= {path: disk.unseal(path / MARK) for path in own}

@@ -126,6 +126,8 @@ def quantile_errors(x: Floats, y: Floats, q: float) -> tuple[float, float, float
         found = quantile(values, q)
         errors.append((found.high - found.low) / (2 * normal(0.95)))
         below.append((values <= found.value).astype(float))
+    if (x == y).all():  # else rounding leaves equal arms a difference of 1e-8, and ties at the quantile a large one
+        return errors[0], errors[1], 1.0
     spread = below[0].std() * below[1].std()
     together = float(((below[0] - below[0].mean()) * (below[1] - below[1].mean())).mean() / spread) if spread else 0.0
     return errors[0], errors[1], together

@@ -108,7 +108,10 @@ def watch_file(
 
     Raises InputError for what cannot be read or meant. See `read`, `instruments`, `links` and `watch_metrics`.
     """
-    scrape = None if every is None else seconds(every, negative=False)
+    try:
+        scrape = None if every is None else seconds(every, negative=False)
+    except InputError as error:
+        raise InputError(f"--every: {error}") from None
     columns = Columns(time, *map(split, (predictions, reality, features, nudges)))
     chosen = instruments(split(detectors), settings)
     metrics = read(path, columns, sort=sort, average=average)

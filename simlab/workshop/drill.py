@@ -399,6 +399,8 @@ def played(script: str, seed: int, symptom: str | None = None, where: str = "scr
             drill.read(text)
         except InputError as error:
             problems.append(f"{where}:{at}: {error}")
+    if not lines:
+        raise InputError(f"{where}: no verb in it; write one a line, e.g. `look`, or `done` to do nothing")
     if problems:
         raise InputError(
             "\n".join([*problems, f"{len(problems)} problem{'s'[: len(problems) > 1]}; nothing was played"])
