@@ -76,7 +76,7 @@ def load(what: str | Path | Mapping[str, Any], *, using: Own = (), **overrides: 
 
 
 def run(
-    scenario: Scenario,
+    scenario: Scenario | str | Path,
     *,
     replications: int | None = None,
     seed: int | None = None,
@@ -85,7 +85,7 @@ def run(
     out: str | Path | None = None,
     progress: Callable[[Progress], None] | None = None,
 ) -> Results:
-    """Play a scenario into its run directory, or find it done there, and return its results.
+    """Play a scenario, or the one of that name or file, into its run directory, or find it done there, and return its results.
 
     `out` is the directory itself, by default `results/<scenario>/<hash>`; `jobs` processes (by default one a CPU) never change
     a bit, nor does an `executor` of `concurrent.futures` (which is given `jobs` cohorts at a time), "dask" (a cluster on this machine) or
@@ -97,7 +97,7 @@ def run(
     from simlab.views.live import bar
     from simlab.views.results import Results
 
-    ready = prepared(scenario, replications, seed)
+    ready = prepared(load(scenario) if isinstance(scenario, str | Path) else scenario, replications, seed)
     return Results(play(ready, jobs=jobs, executor=executor, out=out, progress=progress or bar(ready.name)), ready)
 
 

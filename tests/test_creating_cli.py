@@ -11,7 +11,7 @@ from simlab._door.creating import create
 from simlab.base.errors import InputError, StorageError
 
 ROOT = Path(__file__).parents[1]
-FILES = ["README.md", "corner_shops.py", "corner_shops.yaml", "test_corner_shops.py"]
+FILES = ["README.md", "corner_shops.py", "corner_shops.yaml", "pytest.ini", "test_corner_shops.py"]
 
 
 def python(*args, cwd):

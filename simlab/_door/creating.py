@@ -16,7 +16,13 @@ import click
 
 from simlab.base.errors import InputError, StorageError
 
-FILES = {"{name}.py": "world", "{name}.yaml": "scenario", "test_{name}.py": "test", "README.md": "readme"}
+FILES = {
+    "{name}.py": "world",
+    "{name}.yaml": "scenario",
+    "test_{name}.py": "test",
+    "pytest.ini": "pytest",
+    "README.md": "readme",
+}
 MOST = 40  # letters in a name
 
 

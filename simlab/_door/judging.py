@@ -39,7 +39,7 @@ def score(
     for scenario in load_all(scenarios, settings, replications, seed):
         place = out / scenario.name if out is not None and len(scenarios) > 1 else out
         with stop_on_sigterm():
-            tell(f"{scenario.name}: playing what is not there yet")
+            tell(f"{scenario.name}: scoring its run, which is played first as far as it is not there")
             record = run(scenario, jobs=jobs, out=place)
         Results(record, scenario, command_of(scenario, settings)).report(record.path or Path())
         card = record.summary["scorecard"]

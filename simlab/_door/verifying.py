@@ -14,10 +14,11 @@ if TYPE_CHECKING:
     from simlab.results.checks import Checked
 
 
-@click.command(short_help="Is every file of a run still what was written?")
+@click.command(short_help="Is every number of a run still what was written?")
 @click.argument("runs", nargs=-1, required=True, type=click.Path(path_type=Path), metavar="RUN...")
 def verify(runs: tuple[Path, ...]) -> int:
-    """Hold every file of a run, of the studies in it, or of a sweep against its checksum; nothing is changed.
+    """Hold the numbers of a run, of the studies in it, or of a sweep against their checksums; nothing is changed. Its report and
+    figures, which `run` draws anew from them, are not looked at.
 
     What is damaged is named on stderr, with what mends it: the command that made the run, given again, plays only what can no longer be
     read. Exit codes: 0 sound; 4 damaged, or neither a run nor a sweep.

@@ -7,6 +7,7 @@ of its own, so a death is known at once, by task, and only that worker is replac
 
 from __future__ import annotations
 
+import logging
 import os
 import signal
 import sys
@@ -26,6 +27,7 @@ from simlab.base.errors import SimlabError
 
 Task: TypeAlias = tuple[Callable[..., Any], tuple[Any, ...]]
 
+_log = logging.getLogger(__name__)  # where nobody listens, a warning goes to stderr, as a plain line
 TRIES = 2  # a worker's death costs one retry
 
 
@@ -118,6 +120,7 @@ class Crew:
                     deaths[index] = deaths.get(index, 0) + 1
                     if deaths[index] < TRIES:
                         again.append((index, task))
+                        _log.warning("a worker process died, %s; what it was doing is done once more", how)
                     else:
                         answer = Answer(why=f"its worker process died {TRIES} times, the last time {how}")
                 following = again.popleft() if again else next(coming, None)

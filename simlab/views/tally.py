@@ -18,7 +18,9 @@ def tally(summary: Mapping[str, Any]) -> list[str]:
     said = [f"{counts['holds']} hold", f"{counts['contradicted']} contradicted", f"{counts['undecided']} undecided"]
     if counts["refuted, as expected"]:
         said.append(f"{count(counts['refuted, as expected'], 'popular claim')} refuted")
+    open_ = sum(v["verdict"] == "undecided" for v in vanishes)
     vanished = f"{gone} of {count(len(vanishes), 'effect')} vanished" if vanishes else "no effect is to vanish"
+    vanished += f", {open_} undecided" if open_ else ""
     lines = [f"claims: {', '.join(said) if claims else 'none'}; controls: {vanished}"]
     if until := summary.get("until"):
         lines.append(stopped(until))
