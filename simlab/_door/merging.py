@@ -21,7 +21,8 @@ def merge(runs: tuple[Path, ...], out: Path | None, as_json: bool, quiet: bool) 
     """Put the shards that `run --shard i/n` left in RUN together, in any order, and write the report.
 
     Arrays, events and summaries are what one `run` would have left behind, byte for byte. Shards may lie in one RUN or in
-    several, and may overlap. Exit codes are those of `run`; 4 where a shard is missing (with the command that plays it), or is one of another run.
+    several, and may overlap. Exit codes are those of `run`; 4 where a shard is missing (with the command that plays it), or is
+    one of another run.
     """
     from simlab.scenario.plugin import registry_of
     from simlab.studies.shards import merge as put_together
