@@ -55,3 +55,9 @@ def test_conducting_changes_no_bit():
     expected = engine.conducted(trial, rows)
     np.testing.assert_array_equal(engine.bare(trial, rows), expected)
     np.testing.assert_array_equal(engine.apart(trial, rows), expected)
+
+
+@needs_cc
+def test_the_limit_leaves_the_arithmetic_of_the_process_alone():
+    importlib.import_module("tests.bench.rivals.with_c").library("limit")
+    assert np.nextafter(0.0, 1.0) * 1.0 > 0  # denormal numbers are still numbers
