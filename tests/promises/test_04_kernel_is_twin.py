@@ -1,4 +1,7 @@
-"""Promise 4. Every vectorised kernel agrees with its slow, readable twin: each world has such a test, it is run, and it plays both."""
+"""Promise 4. Every vectorised kernel agrees with its slow, readable twin: each world has such a test, it is run, and it plays both.
+
+Read from the sources of those tests, which themselves hold the kernels against the twins.
+"""
 
 from __future__ import annotations
 

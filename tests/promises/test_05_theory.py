@@ -1,4 +1,7 @@
-"""Promise 5. Every world reproduces a closed form, a threshold or a published figure: a test without its twin plays it and says which."""
+"""Promise 5. Every world reproduces a closed form, a threshold or a published figure: a test without its twin plays it and says which.
+
+Read from the sources of those tests: it shows that there is one and that it is run, and they themselves show the rest.
+"""
 
 from __future__ import annotations
 

@@ -36,6 +36,7 @@ def test_memory_is_planned_within_a_factor_of_two(tmp_path: Path) -> None:
     assert found["peak"] / 2 <= found["planned"] <= 2 * found["peak"]
 
 
+@pytest.mark.nightly
 @linux
 def test_with_quantiles_series_take_no_more_memory_for_more_replications(tmp_path: Path) -> None:
     """What each replication keeps, its final measures and events, is under 2 kB in each of three cells; its series would be 3.6 kB more."""

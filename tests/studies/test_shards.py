@@ -149,6 +149,7 @@ def test_a_run_that_waits_for_an_interval_is_no_job_array(tmp_path: Path) -> Non
     assert not (tmp_path / "run").exists()
 
 
+@pytest.mark.nightly  # the README's test follows these commands too
 def test_the_commands_from_shards_to_report(tmp_path: Path, scenario: Scenario) -> None:
     (tmp_path / "market.yaml").write_text(market.YAML)
     simlab_ = [sys.executable, "-m", "simlab"]

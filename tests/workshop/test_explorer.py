@@ -107,6 +107,7 @@ print("<svg " in shown.data["text/html"], "all 20 share" in before, "5 of 20 sha
 """
 
 
+@pytest.mark.nightly
 def test_the_slider_is_live_in_a_notebook(explorer, tmp_path):
     """Moved from outside through the messages of Jupyter, in a kernel of its own, the slider changes the picture there."""
     for name in ("nbclient", "nbformat", "ipykernel", "ipywidgets"):
