@@ -103,7 +103,7 @@ RUN = _table(
     stride=_key(float, "time between recorded values; by default a 300th of the horizon", None, unit="s", above=0),
     series=_key(
         str,
-        "what is kept of values over time: all, each replication's own (the default), or quantiles over the replications (of values kept to 0.1% each)",
+        "what is kept of values over time: all, each replication's own (the default), or quantiles over them (of values to 0.1%)",
         None,
         choices=SERIES,
     ),
