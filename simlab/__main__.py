@@ -264,19 +264,18 @@ def trace(
     first, last = _ticks(ticks)
     found = load_all((scenario,), settings, replications, seed)[0]
 
-    played: list[int] = []
-    shown = False
+    begins, ends, shown = None, 0, False
 
     def see(step: Step) -> None:
-        nonlocal shown
-        played[1:] = [step.tick]
+        nonlocal begins, ends, shown
+        begins, ends = step.tick if begins is None else begins, step.tick
         if first <= step.tick <= last:
             shown = True
             click.echo(line(step, as_json))
 
     play_again(found, arm, replication, see, control)
     if not shown:
-        raise click.BadParameter(f"`{ticks}`; ticks are {played[0]} to {played[-1]}", param_hint="--ticks")
+        raise click.BadParameter(f"`{ticks}`; ticks are {begins} to {ends}", param_hint="--ticks")
 
 
 def _play(

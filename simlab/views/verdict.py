@@ -44,8 +44,8 @@ class Headline(NamedTuple):
         """A value of it."""
         return percent(x) if self.share else quantity(x, self.unit)
 
-    def say_difference(self, difference: float | None, ci: Sequence[float] | None) -> str:
-        """A difference, with its interval if there is one: "+34 points, 95% interval 28 to 40"."""
+    def say_difference(self, difference: float | None, ci: Sequence[float] | None, *, joint: bool = False) -> str:
+        """A difference, with its interval if there is one: "+34 points, 95% interval 28 to 40"; `joint` where it was picked of several."""
         if self.share:
             width = ci[1] - ci[0] if ci is not None else 1.0
             text = f"{points(difference, width)} points"
@@ -54,7 +54,7 @@ class Headline(NamedTuple):
             unit = "" if self.unit in ("1", "") else f" {self.unit}"
             text = signed(difference) + unit
             ends = [number(end) for end in ci or ()]
-        return f"{text}, 95% interval {ends[0]} to {ends[1]}" if ci is not None else text
+        return f"{text}, {'joint ' * joint}95% interval {ends[0]} to {ends[1]}" if ci is not None else text
 
 
 def headline(scenario: Scenario) -> Headline:
@@ -218,8 +218,7 @@ def _different(summary: Mapping[str, Any], scenario: Scenario, found: Sequence[C
 
 def _size(top: Headline, most: Contrast, found: Sequence[Contrast]) -> str:
     """A difference that was picked out of several, with an interval that holds for all of them together."""
-    said = top.say_difference(most.difference, most.joint)
-    return said if len(found) == 1 else said.replace("95% interval", "joint 95% interval")
+    return top.say_difference(most.difference, most.joint, joint=len(found) > 1)
 
 
 def _told(top: Headline, c: Contrast) -> tuple[str, str]:
@@ -287,10 +286,8 @@ def _but(summary: Mapping[str, Any], scenario: Scenario) -> str:
     title = next(arm.title for arm in scenario.arms if arm.name == most["arm"])
     here, there = (top.say(level(summary, top, arm)) for arm in (most["arm"], base.name))
     several = len(scenario.arms) > 2  # of which it was picked
-    change = top.say_difference(
-        most["mean_difference"], most.get("ci95_joint", most["ci95"]) if several else most["ci95"]
-    )
-    change = change.replace("95% interval", "joint 95% interval") if several else change
+    ci = most.get("ci95_joint", most["ci95"]) if several else most["ci95"]
+    change = top.say_difference(most["mean_difference"], ci, joint=several)
     return f"; but {top.label} is {there} in “{base.title}” and {here} in “{title}” ({change})"
 
 

@@ -70,6 +70,11 @@ class Markets:
             self.said.append((c * y - b * z) / det + (a * z - b * y) / det * x)
         return self.said
 
+    def close_on(self, acts: list[list[float]]) -> None:
+        """Close with what everybody did, a list for each market."""
+        n = self.p.agents
+        self.close([sum(each) / n for each in acts], [sum(a * a for a in each) / n for each in acts])
+
     def close(self, means: list[float], squares: list[float]) -> None:
         p, whole, total = self.p, 0.0, sum(means)
         gauss = self.random.gauss

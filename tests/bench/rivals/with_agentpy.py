@@ -38,9 +38,7 @@ class _Town(agentpy.Model):
     def step(self) -> None:
         self.markets.open()
         self.people.act()
-        acts = [[person.did for person in people] for people in self.groups]
-        n = self.of.agents
-        self.markets.close([sum(each) / n for each in acts], [sum(a * a for a in each) / n for each in acts])
+        self.markets.close_on([[person.did for person in people] for people in self.groups])
 
 
 class Town:

@@ -31,9 +31,7 @@ class Town(mesa.Model):
     def step(self) -> None:
         self.markets.open()
         self.agents.do("step")
-        acts = [[person.did for person in people] for people in self.people]
-        n = self.p.agents
-        self.markets.close([sum(each) / n for each in acts], [sum(a * a for a in each) / n for each in acts])
+        self.markets.close_on([[person.did for person in people] for people in self.people])
 
     def play(self, ticks: int) -> list[float]:
         for _ in range(ticks):
