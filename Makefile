@@ -1,8 +1,8 @@
 # make demo    set up, play the flash crash, print a verdict and the path of the report
 # make test    set up, then lint, format, types, imports and the test suite
 # make bench   speed, as ratios measured side by side in one run; `make bench-full` also installs the rivals and takes an hour
-# make nightly every scenario and study at default size, and the tests that take too long for each commit; resumes
-# make repeat  the randomised tests and those of processes, TIMES times (50): not one may fail now and then
+# make nightly every scenario and study at default size, the tests that take too long for each commit, and `make repeat`; resumes
+# make repeat  the randomised tests and those of processes, 50 times: not one may fail now and then; resumes
 # make mutation  change the statistics and the lab line by line, and see which changes no test notices (hours; resumes; needs the network once)
 # make format  rewrite the sources as `make test` wants them
 # make golden  accept today's results as the expected ones (look at the difference before you commit it)
@@ -37,16 +37,9 @@ bench-full: $(VENV)/.ready-bench
 
 nightly: $(VENV)/.ready-test
 	@$(BIN)/python -m tests.nightly
-	@$(BIN)/pytest -n auto --dist worksteal -m nightly
-	@$(BIN)/pytest -n auto --dist worksteal -m 'hypothesis and not nightly' --hypothesis-profile nightly
-	@$(BIN)/python -m tests.fuzz.reader --seconds 600
-	@$(MAKE) --no-print-directory repeat
 
-# Whatever draws its cases anew, starts processes, or kills them.
-TIMES ?= 50
-RANDOM_TESTS := $(shell grep -rlE 'hypothesis|subprocess|Popen|jobs=2' tests --include='test_*.py' | grep -vE 'test_(readme|notebooks|course|golden|house)')
 repeat: $(VENV)/.ready-test
-	@for i in $$(seq $(TIMES)); do echo "repeat $$i of $(TIMES)"; $(BIN)/pytest -q -n auto -p no:cacheprovider $(RANDOM_TESTS) || exit 1; done
+	@$(BIN)/python -m tests.nightly repeats
 
 mutation: $(VENV)/.ready-test
 	@$(PIP) install mutmut

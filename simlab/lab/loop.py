@@ -299,6 +299,10 @@ class Loop:
         for name, value in {**measures, **self.score.measures(), **self.told(), **self.readings()}.items():
             self.series[name][row] = value
             self._check_finite(name, value)
+        gone = ~np.isnan(self.diverged)
+        if gone.any():  # what a replication shows after it diverged is no result; no band or quantile counts it
+            for series in self.series.values():
+                series[row, gone] = np.nan
 
     def _check_finite(self, name: str, value: Floats) -> None:
         declared = self.declared[name]
