@@ -188,8 +188,9 @@ class LoadBalancer(World[Cluster]):
         server = np.where(here, action.value.swapaxes(1, 2).reshape(r, j), k)  # dealt in turn: slot, then balancer
         work = luck.exponential("work", shape).reshape(r, j)
         if self.fallback_rule == "soonest":
-            server = soonest(comes, server, work, s.backlog, 1 / np.array(self.rates), 1 / rate)
-        leaves, free = fifo(comes, server, work * (1 / rate).take(server), s.backlog)
+            server, leaves, free = soonest(comes, server, work, s.backlog, 1 / np.array(self.rates), 1 / rate)
+        else:
+            leaves, free = fifo(comes, server, work * (1 / rate).take(server), s.backlog)
         late = (spent := leaves - comes) > self.deadline
         bad = (luck.uniform("errors", shape).reshape(r, j) < error.take(server)) | late
 

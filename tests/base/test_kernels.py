@@ -105,6 +105,17 @@ def test_fifo_equals_lindleys_recursion_customer_by_customer(r, j, k):
         np.testing.assert_allclose(served.free[i], busy, rtol=1e-9)
 
 
+def test_rows_in_order_are_not_sorted_and_end_alike():
+    """Servers in turn, where a row out of order puts all through the sort."""
+    comes, server, work, free = queues(6, 40, 3)
+    server.sort(axis=1)
+    served = fifo(comes, server, work, free)
+    wild = server.copy()
+    wild[5, :2] = 3, 0
+    for before, after in zip(served, fifo(comes, wild, work, free), strict=True):
+        np.testing.assert_array_equal(before[:5], after[:5])
+
+
 def test_fifo_leaves_its_input_alone_and_its_bits_to_the_row():
     given = queues(100, 30, 5)
     before = [a.copy() for a in given]
@@ -122,7 +133,7 @@ def test_who_has_no_server_goes_where_it_is_done_soonest():
     rng = np.random.default_rng(4)
     server = np.where(rng.random(server.shape) < 0.5, -1, server)
     mean, each, before = np.array([1.0, 0.5, 2.0]), np.array([1.0, 0.6, 2.0, 1e-9]), server.copy()
-    chosen = soonest(comes, server, work, free, mean, each)
+    chosen, leaves, busy = soonest(comes, server, work, free, mean, each)
     assert (server == before).all()
     for i in range(5):
         until = list(free[i])
@@ -131,6 +142,10 @@ def test_who_has_no_server_goes_where_it_is_done_soonest():
             assert found == (given if given >= 0 else done.index(min(done)))
             if found < 3:
                 until[found] = max(until[found], at) + takes * each[found]
+        assert busy[i].tolist() == until
+    served = fifo(comes, chosen, work * each[chosen], free)
+    np.testing.assert_allclose(leaves[chosen < 3], served.leaves[chosen < 3], rtol=1e-12)
+    np.testing.assert_allclose(busy, served.free, rtol=1e-12)
 
 
 def test_exact_quantiles_and_windows():
