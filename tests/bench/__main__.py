@@ -23,9 +23,9 @@ from typing import Any
 
 from threadpoolctl import threadpool_limits
 
-from tests.bench import engine, growth, learning, queues, reference, start, table, worlds
+from tests.bench import auction, engine, growth, learning, queues, reference, start, table, worlds
 
-LIBRARIES = ("numpy", "simpy", "numba", "mesa", "agentpy", "mesa-frames", "ciw")
+LIBRARIES = ("numpy", "simpy", "numba", "mesa", "agentpy", "mesa-frames", "ciw", "sortedcontainers")
 
 
 def machine() -> str:
@@ -87,10 +87,13 @@ def show_processes(table: dict[str, float]) -> None:
         print(f"{what:38s} {value:8.3f}")
 
 
-def show_auction(times: dict[str, float]) -> None:
-    kernel = next(iter(times.values()))
-    for what, ns in times.items():
-        print(f"{what:28s} {1e3 / ns:10.2f} million orders per second {ns / kernel:9.1f} x the kernel's time")
+def show_auction(table: dict[str, dict[str, float]]) -> None:
+    for name, row in table.items():
+        for what, ns in row.items():
+            told = "messages" if "continuous" in what else "orders"
+            print(
+                f"{name:13s} {what:24s} {1e3 / ns:10,.2f} million {told:8s} a second {ns / row['kernel']:10,.1f} x the kernel's time"
+            )
 
 
 def show_world(name: str, times: dict[str, float]) -> None:
@@ -107,7 +110,7 @@ def show_world(name: str, times: dict[str, float]) -> None:
 PARTS: dict[str, tuple[Callable[[int], Any], Callable[[Any], None], bool]] = {
     "reference": (reference.measure, show_reference, True),
     "queues": (queues.measure, show_queues, True),
-    "auction": (worlds.auction, show_auction, True),
+    "auctions": (auction.measure, show_auction, True),
     "engine": (engine.measure, show_engine, True),
     "learning": (learning.measure, show_learning, True),
     "growth": (growth.measure, show_growth, True),

@@ -71,9 +71,22 @@ def rows(found: dict[str, Any]) -> list[tuple[str, str, str]]:
         for rival, target in (("SimPy", "at least 500"), ("Ciw", "")):
             if rival in row:
                 told.append((f"{name}: {rival} / kernel", ratio(row[rival] / row["kernel"]), target))
-    if part := found.get("auction"):
+    if part := found.get("auction"):  # as it was until results/bench.json is measured anew
         kernel = next(iter(part.values()))
         told += [(f"call auction: {name} / kernel", ratio(part[name] / kernel), "") for name in ("plain book", "twin")]
+    for name, row in found.get("auctions", {}).items():
+        if "C" in row:
+            told.append(
+                (f"call auction, {name}: time of the kernel / C", ratio(row["kernel"] / row["C"]), "at most 1.8")
+            )
+        for rival, said, target in (
+            ("SortedDict", "SortedDict book, called", "at least 2,000"),
+            ("SortedDict, continuous", "message to a continuous SortedDict book", ""),
+            ("two heaps", "book of two heaps", ""),
+            ("SimPy", "process for each order", ""),
+        ):
+            if rival in row:
+                told.append((f"call auction, {name}: {said} / kernel", ratio(row[rival] / row["kernel"]), target))
     if part := found.get("learning"):
         for name, target in (("lstsq", "at least 500"), ("scikit-learn", "at least 500")):
             told.append(
