@@ -74,7 +74,7 @@ def show_growth(table: dict[str, float]) -> None:
 
 def show_learning(table: dict[str, float]) -> None:
     for what, us in table.items():
-        print(f"{what:28s} {us:10.3f} us a model {us / table['kept sums']:10,.0f} x kept sums")
+        print(f"{what:28s} {us:10.3f} us a model {us / table['kept sums']:10,.1f} x kept sums")
 
 
 def show_start(table: dict[str, float]) -> None:

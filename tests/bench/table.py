@@ -88,14 +88,14 @@ def rows(found: dict[str, Any]) -> list[tuple[str, str, str]]:
             if rival in row:
                 told.append((f"call auction, {name}: {said} / kernel", ratio(row[rival] / row["kernel"]), target))
     if part := found.get("learning"):
-        for name, target in (("lstsq", "at least 500"), ("scikit-learn", "at least 500")):
-            told.append(
-                (
-                    f"refits by {name}, model by model / kept sums",
-                    ratio(part[name] / part["kept sums"]),
-                    target,
-                )
-            )
+        for name, said, target in (
+            ("batched refit", "refits of all models at once", ""),
+            ("lstsq", "refits by lstsq, model by model", "at least 500"),
+            ("polyfit", "refits by polyfit, model by model", "at least 500"),
+            ("scikit-learn", "refits by scikit-learn, model by model", "at least 500"),
+        ):
+            if name in part:
+                told.append((f"{said} / kept sums", ratio(part[name] / part["kept sums"]), target))
     for what, exponent in found.get("growth", {}).items():
         told.append((f"cost grows with {what} to the power of", f"{exponent:.2f}", "1 within .05"))
     if part := found.get("worlds"):

@@ -8,7 +8,7 @@ import shutil
 import numpy as np
 import pytest
 
-from tests.bench import auction, engine, queues, reference
+from tests.bench import auction, engine, learning, queues, reference
 
 needs_cc = pytest.mark.skipif(shutil.which("cc") is None, reason="no C compiler")
 
@@ -65,6 +65,15 @@ def test_every_book_trades_what_the_auction_trades(whole):
     assert (
         continuous[0] > 1.1 * volume[0]
     )  # another market: who comes first trades at once, and is in nobody's way later
+
+
+def test_every_refit_learns_what_the_kept_sums_know():
+    x, y = learning.cases(3, 2)
+    weights = learning.kept(x, y)()
+    np.testing.assert_allclose(learning.batched(x, y)(), weights, rtol=1e-6)
+    for i, model in np.ndindex(weights.shape[:2]):
+        for fit in learning.REFITS.values():
+            np.testing.assert_allclose(fit(x[:, i, model, 0], y[:, i, model, 0]), weights[i, model], rtol=1e-6)
 
 
 def test_conducting_changes_no_bit():
