@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from functools import cache
+from functools import cache, lru_cache
 from typing import NamedTuple
 
 import numpy as np
@@ -48,9 +48,34 @@ def poisson_cells(rate: float) -> Floats:
 def poisson(u: Floats, rate: float) -> Ints:
     """Poisson numbers with mean `rate` from uniforms on [0, 1), in their shape.
 
-    Inverse CDF: the smallest n with u < P(N <= n). The same uniforms give, at a higher rate, nowhere smaller a number.
+    Inverse CDF: the smallest n with u < P(N <= n). The same uniforms give, at a higher rate, nowhere smaller a number. Which slot of
+    1,024 a uniform lies in says between which two n it is, and one comparison which (Chen & Asau 1974, AIIE Transactions 6);
+    where a slot holds several steps, as at the ends, it is searched, which mispredicted branches make dear.
     """
-    return np.searchsorted(poisson_cells(rate), u, side="right")
+    least, step = _poisson_slots(rate)
+    slot = (u * _SLOTS).astype(np.int64)
+    found = least.take(slot)
+    found += u >= step.take(slot)
+    rare = np.flatnonzero(found < 0)
+    if len(rare):
+        found.reshape(-1)[rare] = poisson_cells(rate).searchsorted(u.reshape(-1)[rare], side="right")
+    return found
+
+
+_SLOTS = 1024  # a power of two: the slot of a uniform is then exact
+
+
+@lru_cache(64)  # 16 kB each, and rates may change all the time
+def _poisson_slots(rate: float) -> tuple[Ints, Floats]:
+    """For each slot of uniforms the least n there and the chance from which on it is one more, `(1024,)` each; below 0 for none such."""
+    cells = np.append(poisson_cells(rate), np.inf)
+    edges = np.arange(_SLOTS + 1) / _SLOTS
+    least = cells.searchsorted(edges[:-1], side="right")
+    several = cells.searchsorted(edges[1:], side="left") > least + 1
+    step = np.where(several, np.inf, cells[least])
+    least[several] = -1
+    least.flags.writeable = step.flags.writeable = False
+    return least, step
 
 
 def binomial(u: Floats, n: Floats, p: Floats) -> Floats:

@@ -132,7 +132,9 @@ class PricingCollusion(World[Market]):
         last = self._situations(charged)
         nothing, recent = np.zeros(r), np.tile(_tables(self).recent.mean(axis=1)[:, None], r)
         first_two = _tables(self).recent[2:].take(last[:, 0], axis=1)
-        return Market(np.zeros(r, np.int64), last, first_two, recent, nothing, np.full((2, r), np.nan), np.full(r, np.nan))
+        return Market(
+            np.zeros(r, np.int64), last, first_two, recent, nothing, np.full((2, r), np.nan), np.full(r, np.nan)
+        )
 
     def settle(self, state: Market) -> Market:
         """Consumers' losses begin anew; what the first two sellers charged until now is kept to be held against."""

@@ -20,6 +20,7 @@ from simlab.base.kernels import (
     one_factor,
     places,
     poisson,
+    poisson_cells,
     quantiles,
     soonest,
     spread,
@@ -83,6 +84,17 @@ def test_binomial_by_inverse_cdf():
     np.testing.assert_array_equal(edges[:4], [0, 5, 5, 0])
     assert 10 < edges[4] < 40
     assert (binomial(u, n, p) <= binomial(u, n, np.sqrt(p))).all()  # arms stay paired
+
+
+@pytest.mark.parametrize("rate", [1e-9, 0.5, 3.685, 60.0, 900.0])
+def test_poisson_is_the_inverse_of_its_distribution_at_every_edge(rate):
+    """Where a chance is met exactly, just missed, and at the ends of every slot of uniforms."""
+    cells = poisson_cells(rate)
+    u = np.concatenate([np.random.default_rng(1).random(10_000), cells, np.arange(1024) / 1024, [0.0]])
+    u = np.concatenate([u, np.nextafter(u, 0), np.nextafter(u, 1)])
+    u = u[u < 1]
+    expected = [int((cells <= one).sum()) for one in u]
+    assert poisson(u.reshape(1, -1), rate)[0].tolist() == expected
 
 
 def queues(r, j, k, seed=1):

@@ -23,7 +23,7 @@ from typing import Any
 
 from threadpoolctl import threadpool_limits
 
-from tests.bench import auction, engine, growth, learning, queues, reference, start, table, worlds
+from tests.bench import auction, engine, growth, learning, panels, queues, reference, start, table, worlds
 
 LIBRARIES = ("numpy", "simpy", "numba", "mesa", "agentpy", "mesa-frames", "ciw", "sortedcontainers")
 
@@ -96,6 +96,12 @@ def show_auction(table: dict[str, dict[str, float]]) -> None:
             )
 
 
+def show_panels(table: dict[str, dict[str, float]]) -> None:
+    for name, row in table.items():
+        for what, value in row.items():
+            print(f"{name:24s} {value:8.2f} {what}")
+
+
 def show_world(name: str, times: dict[str, float]) -> None:
     times = dict(times)
     kernel, watched = next(iter(times.values())), times.pop(worlds.WATCHED)
@@ -113,6 +119,7 @@ PARTS: dict[str, tuple[Callable[[int], Any], Callable[[Any], None], bool]] = {
     "auctions": (auction.measure, show_auction, True),
     "engine": (engine.measure, show_engine, True),
     "learning": (learning.measure, show_learning, True),
+    "panels": (panels.measure, show_panels, True),
     "growth": (growth.measure, show_growth, True),
     "start": (start.measure, show_start, True),
     "processes": (reference.processes, show_processes, False),

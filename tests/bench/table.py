@@ -96,6 +96,23 @@ def rows(found: dict[str, Any]) -> list[tuple[str, str, str]]:
         ):
             if name in part:
                 told.append((f"{said} / kept sums", ratio(part[name] / part["kept sums"]), target))
+    for name, column, said, target in (
+        (
+            "urns of one department",
+            "seconds",
+            "Ensign's panel, 1,000 replications of 1,000 days: seconds of CPU",
+            "under 1",
+        ),
+        ("urns of ten precincts", "seconds", "the same for each of ten precincts: seconds of CPU", ""),
+        (
+            "price sessions",
+            "millions a second",
+            "1,000 sessions of pricing_collusion: millions of session-periods a second",
+            "at least 4",
+        ),
+    ):
+        if name in found.get("panels", {}):
+            told.append((said, ratio(found["panels"][name][column]), target))
     for what, exponent in found.get("growth", {}).items():
         told.append((f"cost grows with {what} to the power of", f"{exponent:.2f}", "1 within .05"))
     if part := found.get("worlds"):
