@@ -193,7 +193,6 @@ class LoadBalancer(World[Cluster]):
             leaves, free = fifo(comes, server, work * (1 / rate).take(server), s.backlog)
         late = (spent := leaves - comes) > self.deadline
         bad = (luck.uniform("errors", shape).reshape(r, j) < error.take(server)) | late
-
         comes += (known := np.minimum(spent, self.deadline)) + self.lag  # now: when the answer is read
         due, spots, size = s.due.shape[1], m * 2 * wide, s.leaving.shape[1]
         cell = turned(comes, dt, s.tick, due, spots) + (row * (due * spots) + np.tile(np.arange(m) * (2 * wide), n))
