@@ -371,6 +371,24 @@ def planes(r: int, rows: int, *features: int) -> Array:
     return flat.transpose(*range(len(features), flat.ndim), *range(len(features)))
 
 
+def solved(a: Floats, y: Floats) -> Floats:
+    """The solutions `(f, ...)` of positive definite systems `a` `(f, f, ...)`, `y` `(f, ...)`, each number of all systems stored together.
+
+    Gaussian elimination without pivots, which is safe for such matrices (Golub & Van Loan, Matrix Computations, 4.2), a number of
+    all matrices at a time: 4 f calls of NumPy, whatever their number, where LAPACK is called for each. Nothing but the four
+    operations of IEEE 754 in a fixed order, so the bits are the same in any company and on any machine.
+    """
+    a, y, f = a.copy(), y.copy(), len(y)
+    for i in range(f - 1):
+        share = a[i + 1 :, i] / a[i, i]
+        a[i + 1 :, i + 1 :] -= share[:, None] * a[i, i + 1 :]
+        y[i + 1 :] -= share * y[i]
+    for i in range(f - 1, -1, -1):
+        y[i] /= a[i, i]
+        y[:i] -= a[:i, i] * y[i]
+    return y
+
+
 def first_fit(size: Floats, machines: int) -> tuple[Ints, Floats]:
     """Items `size` `(..., n)`, in their order, each put on the first of so many machines of size 1 with room for it.
 

@@ -13,7 +13,7 @@ from typing import Annotated, ClassVar, NamedTuple, final
 import numpy as np
 
 from simlab.base.arrays import Array, Floats, Ints
-from simlab.base.kernels import planes
+from simlab.base.kernels import planes, solved
 from simlab.base.luck import Luck
 from simlab.base.par import Par
 from simlab.base.world import Asks, Feedback, Spec
@@ -130,7 +130,7 @@ class Ridge(Brain[Fit]):
                 known[..., i, j] = known[..., j, i] = lower[..., i, j]
             np.add(lower[..., i, i], self.penalty, out=known[..., i, i])
         with np.errstate(all="ignore"):  # a runaway world leaves evidence that is not finite
-            weights = np.linalg.solve(known, answers[..., None])[..., 0]
+            weights = np.moveaxis(solved(np.moveaxis(known, (-2, -1), (0, 1)), np.moveaxis(answers, -1, 0)), 0, -1)
         if everyone:
             mind.weights[:] = weights
         else:

@@ -22,6 +22,7 @@ from simlab.base.kernels import (
     poisson,
     poisson_cells,
     quantiles,
+    solved,
     soonest,
     spread,
     sum_by_choice,
@@ -95,6 +96,22 @@ def test_poisson_is_the_inverse_of_its_distribution_at_every_edge(rate):
     u = u[u < 1]
     expected = [int((cells <= one).sum()) for one in u]
     assert poisson(u.reshape(1, -1), rate)[0].tolist() == expected
+
+
+@pytest.mark.parametrize("f", [1, 2, 3, 8])
+def test_positive_definite_systems_are_solved_in_any_company(f):
+    """Against LAPACK, which pivots, up to a condition of 1e8; nothing given is written, and no bit depends on who is solved beside."""
+    g = np.random.default_rng(f)
+    x = g.standard_normal((40, 50, f)) * np.geomspace(1, 1e-4, f)
+    a, y = x.swapaxes(1, 2) @ x, g.standard_normal((40, f))
+    given = a.transpose(1, 2, 0).copy(), y.T.copy()
+    found = solved(*given)
+    np.testing.assert_array_equal(given[0], a.transpose(1, 2, 0))
+    np.testing.assert_array_equal(given[1], y.T)
+    np.testing.assert_allclose(found.T, np.linalg.solve(a, y[..., None])[..., 0], rtol=1e-6)
+    np.testing.assert_allclose(np.einsum("ijn,jn->in", given[0], found), given[1], atol=1e-9 * np.abs(found).max())
+    alone = [solved(given[0][..., [i]], given[1][:, [i]])[:, 0] for i in range(40)]
+    np.testing.assert_array_equal(np.stack(alone, axis=1), found)
 
 
 def queues(r, j, k, seed=1):
