@@ -1,4 +1,4 @@
-"""Auctions at one price, for a whole cohort at once: orders in a histogram over price levels, and a ladder that is walked.
+"""Auctions at one price, for a whole cohort at once: orders in a histogram over price levels or one by one, and a ladder that is walked.
 
 Shapes: `r` replications, `k` price levels. Sizes are non-negative floats; nothing loops over orders or replications.
 """
@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from simlab.base.arrays import Floats, Ints
+from simlab.base.arrays import Array, Floats, Ints
 
 
 class Cleared(NamedTuple):
@@ -34,19 +34,65 @@ def clear(buys: Floats, sells: Floats) -> Cleared:
     """
     r, k = buys.shape
     pooled = np.cumsum(buys + sells, axis=1)
-    demand = np.cumsum(buys[:, ::-1], axis=1)[:, ::-1]
-    supply = np.cumsum(sells, axis=1)
+    best = buys[:, ::-1]
+    falling, supply = np.cumsum(best, axis=1), np.cumsum(sells, axis=1)
+    demand = falling[:, ::-1]
     want, row = demand[:, :1], np.arange(r)
     low = np.minimum((pooled < want).sum(axis=1), k - 1)
     high = np.maximum(np.minimum((pooled <= want).sum(axis=1), k - 1), low)
     volume = np.minimum(demand[row, low], supply[row, low])
-    bought = filled(buys[:, ::-1], volume)[:, ::-1]
-    return Cleared(low, high, volume, bought, filled(sells, volume))
+    bought = _filled(best, falling.copy(), volume)[:, ::-1]
+    return Cleared(low, high, volume, bought, _filled(sells, supply, volume))
+
+
+class Crossed(NamedTuple):
+    """The lowest level that clears an auction, `(r,)`, and how many pieces are traded, `(r,)`."""
+
+    level: Ints
+    volume: Ints
+
+
+def cross(buys: Array, sells: Array, levels: int) -> Crossed:
+    """Clear call auctions of orders for one piece each: `buys` `(r, b)` and `sells` `(r, s)` are their limits, from 0 to `levels` - 1.
+
+    The price is that of `clear`, the b-th lowest of all limits. No histogram is needed: where it lies is halved again and again, by
+    counting the limits at or below the middle, of either side. The last counts are those of the price: what is sold at it
+    or lower, and what is bought lower, which leaves the demand. A count is a comparison, for which limits had better be of few
+    bytes (int8 up to 128 levels), and its truths, bytes of 0 or 1, are added up eight at a time. Orders that should be sorted or
+    told apart by size or time need `clear`.
+    """
+    (r, b), s = buys.shape, sells.shape[1]
+    low, high = np.zeros(r, np.int64), np.full(r, levels - 1)
+    cheaper, supply = np.zeros(r, np.int64), np.full(r, s)
+    sides = [(side, np.zeros((r, -(-side.shape[1] // 8) * 8), dtype=bool)) for side in (buys, sells)]
+    for _ in range((levels - 1).bit_length()):
+        middle = (low + high) >> 1
+        bought, sold = (_at_most(side, middle, scratch) for side, scratch in sides)
+        above = bought + sold < b
+        above &= low < high
+        np.copyto(low, middle + 1, where=above)
+        np.copyto(cheaper, bought, where=above)
+        np.logical_not(above, out=above)
+        np.copyto(high, middle, where=above)
+        np.copyto(supply, sold, where=above)
+    return Crossed(low, np.minimum(b - cheaper, supply))
+
+
+def _at_most(limits: Array, level: Ints, scratch: Array) -> Ints:
+    """How many of each row of `limits` `(r, n)` are at most its `level` `(r,)`; `scratch` `(r, 8 n')` is 0 from n on."""
+    np.less_equal(limits, level.astype(limits.dtype)[:, None], out=scratch[:, : limits.shape[1]])
+    words = scratch.view(np.uint64)
+    some = np.arange(0, words.shape[1], 255)  # words at a time, so that no byte overflows
+    return np.asarray(np.add.reduceat(words, some, axis=1).view(np.uint8).sum(axis=1, dtype=np.int64))
 
 
 def filled(ladder: Floats, amount: Floats) -> Floats:
     """How much of each rung of a `ladder` `(r, k)`, best price first, an `amount` `(r,)` takes, `(r, k)`."""
-    taken = np.cumsum(ladder, axis=1)
+    return _filled(ladder, np.cumsum(ladder, axis=1), amount)
+
+
+def _filled(ladder: Floats, taken: Floats, amount: Floats) -> Floats:
+    """The same, from the cumulative sum of the ladder, which is written over."""
     taken -= ladder
     np.subtract(amount[:, None], taken, out=taken)
     np.maximum(taken, 0, out=taken)

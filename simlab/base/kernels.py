@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from functools import cache
+from functools import cache, lru_cache
 from typing import NamedTuple
 
 import numpy as np
@@ -13,6 +13,7 @@ from simlab.base.arrays import Array, Floats, Ints
 
 CELLS = 65_536
 _ROWS = 32  # replications at a time where several arrays must fit the cache; the bits do not depend on it
+_BLOCK = 1 << 14  # numbers at a time, where rows may be long
 
 
 @cache
@@ -47,9 +48,34 @@ def poisson_cells(rate: float) -> Floats:
 def poisson(u: Floats, rate: float) -> Ints:
     """Poisson numbers with mean `rate` from uniforms on [0, 1), in their shape.
 
-    Inverse CDF: the smallest n with u < P(N <= n). The same uniforms give, at a higher rate, nowhere smaller a number.
+    Inverse CDF: the smallest n with u < P(N <= n). The same uniforms give, at a higher rate, nowhere smaller a number. Which slot of
+    1,024 a uniform lies in says between which two n it is, and one comparison which (Chen & Asau 1974, AIIE Transactions 6);
+    where a slot holds several steps, as at the ends, it is searched, which mispredicted branches make dear.
     """
-    return np.searchsorted(poisson_cells(rate), u, side="right")
+    least, step = _poisson_slots(rate)
+    slot = (u * _SLOTS).astype(np.int64)
+    found = least.take(slot)
+    found += u >= step.take(slot)
+    rare = np.flatnonzero(found < 0)
+    if len(rare):
+        found.reshape(-1)[rare] = poisson_cells(rate).searchsorted(u.reshape(-1)[rare], side="right")
+    return found
+
+
+_SLOTS = 1024  # a power of two: the slot of a uniform is then exact
+
+
+@lru_cache(64)  # 16 kB each, and rates may change all the time
+def _poisson_slots(rate: float) -> tuple[Ints, Floats]:
+    """For each slot of uniforms the least n there and the chance from which on it is one more, `(1024,)` each; below 0 for none such."""
+    cells = np.append(poisson_cells(rate), np.inf)
+    edges = np.arange(_SLOTS + 1) / _SLOTS
+    least = cells.searchsorted(edges[:-1], side="right")
+    several = cells.searchsorted(edges[1:], side="left") > least + 1
+    step = np.where(several, np.inf, cells[least])
+    least[several] = -1
+    least.flags.writeable = step.flags.writeable = False
+    return least, step
 
 
 def binomial(u: Floats, n: Floats, p: Floats) -> Floats:
@@ -92,65 +118,86 @@ def fifo(comes: Floats, server: Ints, work: Floats, free: Floats) -> Served:
     server is busy with earlier customers.
 
     Customer i of a server leaves at d_i = max(d_{i-1}, a_i) + s_i (Lindley 1952, Proc. Camb. Phil. Soc. 48). With C_i the
-    sum of s up to i this unrolls to d_i = C_i + max_{h<=i} (max(a_h, F) - C_{h-1}), where F = d_0: one cumulative sum and one
+    sum of s up to i this unrolls to d_i = C_i + max_{h<=i} (a_h - C_{h-1}), where a_1 is at least F = d_0: one cumulative sum and one
     running maximum. All servers of a row share both: sorted by server, then by arrival, C may run on from server to server
     since only differences count, and the running maximum is kept from looking back by lifting server q by q times a
-    bound on the spread of what is maximised. Keys `server * 2^p + customer` are distinct, so any sort gives the one right order.
-    Costs rounding: about k times the span of a row, in units of 1e-16.
+    bound on the spread of what is maximised. A stable sort of bytes is a counting sort; rows that are in order (one server, say)
+    need none. Costs rounding: about k times the span of a row, in units of 1e-16.
     """
     r, j = comes.shape
     k = free.shape[1]
-    bits = max(j - 1, 1).bit_length()
-    small = np.uint16 if (k + 1) << bits <= 1 << 16 else np.int64
     out, then = np.empty((r, j)), np.empty((r, k + 1))
     then[:, :k], then[:, k] = free, 0.0
-    for first in range(0, r, _ROWS):
-        rows = slice(first, min(first + _ROWS, r))
-        _serve(comes[rows], server[rows].astype(small), work[rows], then[rows], out[rows], bits)
+    key = server.astype(np.min_scalar_type(k))
+    ordered = bool((key[:, 1:] >= key[:, :-1]).all())
+    block = max((4 if ordered else 1) * _BLOCK // max(j, 1), 1)  # a sort needs three times as many arrays
+    for first in range(0, r, block):
+        rows = slice(first, first + block)
+        a, q, s, d = comes[rows], key[rows], work[rows], out[rows]
+        if ordered:
+            np.copyto(d, a)
+            _scan(d, q, s, then[rows])
+        else:
+            order = q.argsort(axis=1, kind="stable")
+            order += np.arange(len(q))[:, None] * j
+            line = a.take(order)
+            _scan(line, q.take(order), s.take(order), then[rows])
+            d.reshape(-1)[order] = line  # rows of a C-ordered array
     return Served(out, then[:, :k])
 
 
-def _serve(comes: Floats, key: Array, work: Floats, free: Floats, out: Floats, bits: int) -> None:
-    """Rows of `fifo` that fit the cache; `free` and `out` are written."""
-    r, j = comes.shape
-    key <<= bits
-    key += np.arange(j, dtype=key.dtype)
-    key.sort(axis=1)
-    at = (key & ((1 << bits) - 1)).astype(np.int64)
-    key >>= bits
-    row = np.arange(r)[:, None]
-    at += row * j
-    seat = key + row * free.shape[1]
-    work = work.take(at)
+def _scan(a: Floats, key: Array, work: Floats, free: Floats) -> None:
+    """Rows of `fifo`, in order, that fit the cache: `a` is when customers come, and then when they leave; `free` is written too."""
+    j, line = a.shape[1], a.reshape(-1)
+    new = np.ones(a.shape, dtype=bool)
+    np.not_equal(key[:, 1:], key[:, :-1], out=new[:, 1:])
+    first = np.flatnonzero(new)  # customers of a server, a server after the other
+    seat = first // j * free.shape[1] + key.reshape(-1).take(first)
+    line[first] = np.maximum(line.take(first), free.take(seat))
     done = np.cumsum(work, axis=1)  # C
-    reach = np.maximum(comes.take(at), free.take(seat))
-    done -= key * (done[:, -1:] + reach.max(axis=1, keepdims=True))  # less the lift
-    reach -= done
-    reach += work
-    np.maximum.accumulate(reach, axis=1, out=reach)
-    reach += done
-    out.reshape(-1)[at] = reach  # rows of a C-ordered array
-    last = np.ones((r, j), dtype=bool)
-    np.not_equal(key[:, 1:], key[:, :-1], out=last[:, :-1])
-    free.reshape(-1)[seat[last]] = reach[last]
+    if key.any():
+        done -= key * (done[:, -1:] + a.max(axis=1, keepdims=True))  # less the lift
+    a -= done
+    a += work
+    np.maximum.accumulate(a, axis=1, out=a)
+    a += done
+    free.reshape(-1)[seat] = line.take(np.append(first[1:], a.size) - 1)
 
 
-def soonest(comes: Floats, server: Ints, work: Floats, free: Floats, mean: Floats, each: Floats) -> Ints:
-    """The `server` `(r, j)` of each customer; one who has none yet (-1) goes where an average one is done first, known on arrival.
+class Chosen(NamedTuple):
+    """The `server` of each customer and when it leaves, `(r, j)`, and until when each server is then busy, `(r, k)`."""
+
+    server: Ints
+    leaves: Floats
+    free: Floats
+
+
+def soonest(comes: Floats, server: Ints, work: Floats, free: Floats, mean: Floats, each: Floats) -> Chosen:
+    """First come, first served, where one who has no `server` `(r, j)` yet (-1) goes where an average one is done first on arrival.
 
     Customers come, and each of `k` servers is busy until `free` `(r, k)`, as in `fifo`. An average one takes `mean` `(k,)`; this one
     takes its `work` `(r, j)` times `each` `(k+1,)`, which nobody knows beforehand. With equal servers that is where the backlog is
     least, and so the one queue of M/G/k (Kiefer & Wolfowitz 1955, Trans. AMS 78). Each choice waits for the one before, so the
-    loop is over customers, for all rows at once.
+    loop is over customers, for all rows at once. Nobody goes to server `k`, where nobody is ever done.
     """
     r, k = free.shape
-    until, row, chosen = np.concatenate([free, np.zeros((r, 1))], axis=1), np.arange(r), server.T.copy()
-    for at, one, takes in zip(comes.T.copy(), chosen, work.T.copy(), strict=True):
-        begins = np.maximum(until, at[:, None])
-        best = (begins[:, :k] + mean).argmin(axis=1)
-        np.copyto(one, best, where=one < 0)
-        until[row, one] = begins[row, one] + takes * each[one]
-    return np.ascontiguousarray(chosen.T)
+    until = np.concatenate([free, np.zeros((r, 1))], axis=1)
+    usual = np.tile(np.append(mean, np.inf), (r, 1))
+    begins, done, first = np.empty_like(until), np.empty_like(until), np.arange(r) * (k + 1)
+    best, start = np.empty(r, np.int64), np.empty(r)
+    chosen, leaves = server.T.copy(), np.empty(comes.shape[::-1])
+    lines = comes.T.copy()[..., None], chosen, chosen < 0, work.T.copy(), leaves
+    for at, one, open_, takes, leave in zip(*lines, strict=True):
+        np.maximum(until, at, out=begins)
+        np.add(begins, usual, out=done)
+        done.argmin(axis=1, out=best)
+        np.copyto(one, best, where=open_)
+        np.add(one, first, out=best)
+        each.take(one, out=leave, mode="clip")
+        leave *= takes
+        leave += begins.take(best, out=start, mode="clip")
+        until.reshape(-1)[best] = leave
+    return Chosen(np.ascontiguousarray(chosen.T), np.ascontiguousarray(leaves.T), until[:, :k])
 
 
 def one_factor(common: Floats, own: Floats, share: float) -> Floats:
@@ -322,6 +369,24 @@ def planes(r: int, rows: int, *features: int) -> Array:
     """Zeros `(r, rows, *features)`, stored so that one feature of all rows lies together: learning goes plane by plane."""
     flat = np.zeros((*features, r, rows))
     return flat.transpose(*range(len(features), flat.ndim), *range(len(features)))
+
+
+def solved(a: Floats, y: Floats) -> Floats:
+    """The solutions `(f, ...)` of positive definite systems `a` `(f, f, ...)`, `y` `(f, ...)`, each number of all systems stored together.
+
+    Gaussian elimination without pivots, which is safe for such matrices (Golub & Van Loan, Matrix Computations, 4.2), a number of
+    all matrices at a time: 4 f calls of NumPy, whatever their number, where LAPACK is called for each. Nothing but the four
+    operations of IEEE 754 in a fixed order, so the bits are the same in any company and on any machine.
+    """
+    a, y, f = a.copy(), y.copy(), len(y)
+    for i in range(f - 1):
+        share = a[i + 1 :, i] / a[i, i]
+        a[i + 1 :, i + 1 :] -= share[:, None] * a[i, i + 1 :]
+        y[i + 1 :] -= share * y[i]
+    for i in range(f - 1, -1, -1):
+        y[i] /= a[i, i]
+        y[:i] -= a[:i, i] * y[i]
+    return y
 
 
 def first_fit(size: Floats, machines: int) -> tuple[Ints, Floats]:

@@ -54,10 +54,11 @@ class Counts(Brain[Urn]):
 
     def predict(self, mind: Urn, x: Array, luck: Luck) -> Array:
         """The shares of the brain for each of its seats and cases, `(r, b, g, *c, k)`."""
-        shares = mind.shares
-        for axis in range(2, x.ndim):
-            shares = np.expand_dims(shares, axis)
-        return np.broadcast_to(shares, (*x.shape, mind.shares.shape[-1]))
+        shares = mind.shares.reshape(*mind.shares.shape[:2], *(1,) * (x.ndim - 2), -1)
+        if shares.shape[:-1] != x.shape:
+            return np.broadcast_to(shares, (*x.shape, shares.shape[-1]))
+        shares.flags.writeable = False
+        return shares
 
     def witness(self, mind: Urn, x: Array, action: Array, feedback: Feedback, then: Array) -> None:
         """Add what was counted, `(r, p, g, ..., k)`, by its weight; then lose a share of everything."""
@@ -75,4 +76,7 @@ class Counts(Brain[Urn]):
         (_, b, k), p = mind.shares.shape, mind.balls.shape[1]
         shares, balls = (leaf.transpose(2, 0, 1).reshape(k, -1) for leaf in mind)  # a choice a row, as they are stored
         urns = balls.take(row * p + taught_by[brain], axis=1)
-        shares[:, row * b + brain] = urns / urns.sum(axis=0)
+        urns /= urns.sum(axis=0)
+        to = row * b + brain
+        for share, urn in zip(shares, urns, strict=True):
+            share[to] = urn

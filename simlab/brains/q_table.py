@@ -138,13 +138,15 @@ class QTable(Brain[Table]):
         new += old
         if seen is not None:
             new = np.where(seen, new, old)
+        turned, choices = [], []
         tried = (action != was).nonzero()[0]  # early in a run nearly all, later nearly none
         if len(tried):
             here, value, favourite = row.take(tried), new.take(tried), was.take(tried)
             high = q.take(here + favourite)
             rest[here] = np.minimum(np.maximum(others.take(tried), value), high)
-            rose = (value > high) | ((value == high) & (action.take(tried) < favourite))
-            self._turn(mind, state.take(tried[rose]), action.take(tried[rose]))
+            rose = tried[(value > high) | ((value == high) & (action.take(tried) < favourite))]
+            turned.append(state.take(rose))
+            choices.append(action.take(rose))
             others[tried] = -np.inf
         q[at] = new
         unsure = (new <= others).nonzero()[0]
@@ -157,7 +159,10 @@ class QTable(Brain[Table]):
             flat[first + edge] = -np.inf
             rest[row.take(unsure)] = flat.take(values.argmax(axis=1) + edge)
             moved = first != was.take(unsure)
-            self._turn(mind, here[moved], first[moved])
+            turned.append(here[moved])
+            choices.append(first[moved])
+        if turned:
+            self._turn(mind, np.concatenate(turned), np.concatenate(choices))
 
     def _turn(self, mind: Table, state: Ints, choice: Ints) -> None:
         """The greedy choice in these states is another one now; who had stood still long enough before had settled."""

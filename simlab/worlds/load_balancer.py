@@ -188,11 +188,11 @@ class LoadBalancer(World[Cluster]):
         server = np.where(here, action.value.swapaxes(1, 2).reshape(r, j), k)  # dealt in turn: slot, then balancer
         work = luck.exponential("work", shape).reshape(r, j)
         if self.fallback_rule == "soonest":
-            server = soonest(comes, server, work, s.backlog, 1 / np.array(self.rates), 1 / rate)
-        leaves, free = fifo(comes, server, work * (1 / rate).take(server), s.backlog)
+            server, leaves, free = soonest(comes, server, work, s.backlog, 1 / np.array(self.rates), 1 / rate)
+        else:
+            leaves, free = fifo(comes, server, work * (1 / rate).take(server), s.backlog)
         late = (spent := leaves - comes) > self.deadline
         bad = (luck.uniform("errors", shape).reshape(r, j) < error.take(server)) | late
-
         comes += (known := np.minimum(spent, self.deadline)) + self.lag  # now: when the answer is read
         due, spots, size = s.due.shape[1], m * 2 * wide, s.leaving.shape[1]
         cell = turned(comes, dt, s.tick, due, spots) + (row * (due * spots) + np.tile(np.arange(m) * (2 * wide), n))

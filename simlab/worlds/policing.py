@@ -15,6 +15,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Annotated, Any, ClassVar, NamedTuple, final
 
 import numpy as np
@@ -115,18 +116,20 @@ class Policing(World[City]):
     def act(self, state: City, said: Array, luck: Luck) -> Action:
         """Send each patrol to a region drawn with the shares `said` `(r, m, regions)`; the last gets what the others leave."""
         u, plan = luck.uniform("patrol", said.shape[:2]), state.plan
-        region, up_to = np.zeros(u.shape, dtype=np.int8), np.zeros(u.shape)
-        chance: Array | None = None
-        for i in range(self.regions):
+        region = np.zeros(u.shape, dtype=np.int8)
+        chance = up_to = np.minimum(np.maximum(said[..., 0], 0.0), 1.0)
+        plan[..., 0] = chance
+        for i in range(1, self.regions):
             share = 1 - up_to  # what is left for the last
             if i < self.regions - 1:
                 share = np.minimum(np.maximum(said[..., i], 0.0), share)
             plan[..., i] = share
             beyond = u >= up_to
             region += beyond
-            chance = share if chance is None else np.where(beyond, share, chance)
-            up_to = up_to + share
-        return Action(region - np.int8(1), chance)
+            chance = np.where(beyond, share, chance)
+            if i < self.regions - 1:
+                up_to = up_to + share
+        return Action(region, chance)
 
     def fallback(self, state: City, luck: Luck) -> Array:
         """Without a model a patrol draws lots, `(r, m)`."""
@@ -145,7 +148,7 @@ class Policing(World[City]):
         self._gaps(seen[0], crime, *gaps)
         for i, rate in enumerate(self._rates):
             here = at == i
-            came = self._incidents(luck.uniform(f"incidents {i}", at.shape), rate, here)
+            came = self._incidents(luck.uniform(f"incidents {i}", at.shape), rate, here).astype(np.float64)
             happened += came
             weight[0, i] = here
             np.multiply(came, here, out=outcome[0, i])
@@ -220,14 +223,25 @@ class Policing(World[City]):
 
     @property
     def _rates(self) -> tuple[float, ...]:
-        """Incidents a day in each region: Zipf's law from the busiest to the quietest, turned round where the crime has moved."""
-        k, ends = self.regions, (self.busy_rate, self.quiet_rate)
-        s = math.log(max(ends) / min(ends)) / math.log(k)
-        falling = (max(ends), *(max(ends) / i**s for i in range(2, k)), min(ends))
-        return falling if self.busy_rate >= self.quiet_rate else falling[::-1]
+        """Incidents a day in each region."""
+        return _zipf(self.regions, self.busy_rate, self.quiet_rate)
 
     @property
     def _fair(self) -> tuple[float, ...]:
         """Each region's share of the incidents where nobody patrols."""
-        rates = self._rates
-        return tuple(rate / math.fsum(rates) for rate in rates)
+        return _shares(self._rates)
+
+
+@lru_cache(64)  # parameters may change all the time
+def _zipf(k: int, busy: float, quiet: float) -> tuple[float, ...]:
+    """Rates by Zipf's law from the busiest to the quietest, turned round where the crime has moved."""
+    high, low = max(busy, quiet), min(busy, quiet)
+    s = math.log(high / low) / math.log(k)
+    falling = (high, *(high / i**s for i in range(2, k)), low)
+    return falling if busy >= quiet else falling[::-1]
+
+
+@lru_cache(64)
+def _shares(rates: tuple[float, ...]) -> tuple[float, ...]:
+    """Each rate's part of their sum."""
+    return tuple(rate / math.fsum(rates) for rate in rates)

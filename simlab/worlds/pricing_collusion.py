@@ -44,6 +44,7 @@ class Market(NamedTuple):
 
     tick: Ints  # (r,) the same everywhere
     last: Ints  # (r, m) the situation of the last period, as each seller sees it
+    charged: Floats  # (2, r) the first and the second seller's price of the last period
     recent: Floats  # (4, r) gain, mean price, and the first and second seller's, fading averages
     lost: Floats  # (r,) what consumers lost so far
     usual: (
@@ -130,13 +131,16 @@ class PricingCollusion(World[Market]):
         charged = (luck.uniform("first prices", (r, self.sellers)) * self.prices).astype(np.int64)
         last = self._situations(charged)
         nothing, recent = np.zeros(r), np.tile(_tables(self).recent.mean(axis=1)[:, None], r)
-        return Market(np.zeros(r, np.int64), last, recent, nothing, np.full((2, r), np.nan), np.full(r, np.nan))
+        first_two = _tables(self).recent[2:].take(last[:, 0], axis=1)
+        return Market(
+            np.zeros(r, np.int64), last, first_two, recent, nothing, np.full((2, r), np.nan), np.full(r, np.nan)
+        )
 
     def settle(self, state: Market) -> Market:
         """Consumers' losses begin anew; what the first two sellers charged until now is kept to be held against."""
         s, nothing = state, np.zeros_like(state.lost)
         usual = s.recent[2:] if s.tick[0] else s.usual
-        return s._replace(tick=np.zeros_like(s.tick), lost=nothing, usual=usual, lowest=self._charged(s.last)[1])
+        return s._replace(tick=np.zeros_like(s.tick), lost=nothing, usual=usual, lowest=s.charged[1])
 
     def observe(self, state: Market) -> Ints:
         """`(r, m)`: each seller's situation, or 0 without memory."""
@@ -160,15 +164,16 @@ class PricingCollusion(World[Market]):
         last = self._situations(charged)
         of_all = last[:, 0]
         now = table.recent.take(of_all, axis=1)
-        lowest, lost = np.fmin(s.lowest, now[3]), s.lost + table.loss.take(of_all)
+        first_two, lost = now[2:].copy(), s.lost + table.loss.take(of_all)
         now -= s.recent
         now *= 1 / self.window
         now += s.recent
-        return Market(s.tick + 1, last, now, lost, s.usual, lowest), Feedback(table.profit.take(last))
+        then = Market(s.tick + 1, last, first_two, now, lost, s.usual, np.fmin(s.lowest, first_two[1]))
+        return then, Feedback(table.profit.take(last))
 
     def measure(self, state: Market) -> dict[str, Floats]:
         """The measures now."""
-        s, (first, second) = state, self._charged(state.last)
+        s, (first, second) = state, state.charged
         return {
             "gain": s.recent[0],
             "price": s.recent[1],
@@ -180,15 +185,12 @@ class PricingCollusion(World[Market]):
             "dip": s.lowest - s.usual[1],
         }
 
-    def _charged(self, last: Ints) -> Floats:
-        """The first and the second seller's price, `(2, r)`."""
-        return np.asarray(_tables(self).recent[2:].take(last[:, 0], axis=1))
-
     def _situations(self, charged: Ints) -> Ints:
         """The number of each seller's situation `(r, m)`, from the listed prices `(r, m)`: its own first, then those after it in turn."""
         n, found = self.sellers, charged * self.prices
         for j in range(1, n):
-            found += charged[:, ::-1] if n == 2 else np.roll(charged, -j, axis=1)  # of two, the one after is the other
+            for i in range(n):  # a seller at a time: a short last axis is slow
+                found[:, i] += charged[:, (i + j) % n]
             if j < n - 1:
                 found *= self.prices
         return found

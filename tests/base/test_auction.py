@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from simlab.base.auction import clear, filled, growing, hot_potato, meet, walk
+from simlab.base.auction import clear, cross, filled, growing, hot_potato, meet, walk
 from tests.bench.book import Book
 
 
@@ -50,6 +50,24 @@ def test_equals_a_plain_book_of_single_orders():
         if volume:  # the last pair that traded encloses the price
             assert ask <= found.high[i]
             assert bid >= found.low[i]
+
+
+@pytest.mark.parametrize(("b", "s", "levels"), [(1, 1, 1), (7, 3, 5), (40, 40, 128), (2100, 5000, 100), (2, 1, 30_000)])
+@pytest.mark.parametrize("dtype", [np.int8, np.int16])
+def test_orders_for_a_piece_each_clear_as_their_histogram(b, s, levels, dtype):
+    """Many of them, so that no byte of a count may overflow; few, so that nothing may cross."""
+    if levels > np.iinfo(dtype).max + 1:
+        dtype = np.uint16
+    rng = np.random.default_rng(b + levels)
+    sides = [
+        np.clip(rng.normal(at, levels / 6, (30, n)), 0, levels - 1).astype(dtype)
+        for at, n in ((0.45 * levels, b), (0.55 * levels, s))
+    ]
+    sides[0][:2], sides[1][0], sides[1][1] = 0, levels - 1, 0  # the furthest apart, and all at one level
+    found = cross(*sides, levels)
+    expected = clear(*(np.stack([np.bincount(row, minlength=levels) for row in side]).astype(float) for side in sides))
+    np.testing.assert_array_equal(found.level, expected.low)
+    np.testing.assert_array_equal(found.volume, expected.volume)
 
 
 def test_the_price_is_the_order_statistic_of_all_limits():

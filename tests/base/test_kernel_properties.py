@@ -72,8 +72,7 @@ def test_soonest_with_equal_servers_is_one_queue_for_all(given_queue):
     """M/G/k in order of arrival: each customer begins when the first server is free (Kiefer & Wolfowitz 1955)."""
     comes, _, work, free = given_queue
     k = free.shape[1]
-    server = soonest(comes, np.full(comes.shape, -1), work, free, np.ones(k), np.ones(k + 1))
-    leaves = fifo(comes, server, work, free).leaves
+    leaves = soonest(comes, np.full(comes.shape, -1), work, free, np.ones(k), np.ones(k + 1)).leaves
     for i, row in enumerate(comes):
         busy = sorted(free[i])
         for c, comes_at in enumerate(row):

@@ -20,7 +20,9 @@ from simlab.base.kernels import (
     one_factor,
     places,
     poisson,
+    poisson_cells,
     quantiles,
+    solved,
     soonest,
     spread,
     sum_by_choice,
@@ -85,6 +87,33 @@ def test_binomial_by_inverse_cdf():
     assert (binomial(u, n, p) <= binomial(u, n, np.sqrt(p))).all()  # arms stay paired
 
 
+@pytest.mark.parametrize("rate", [1e-9, 0.5, 3.685, 60.0, 900.0])
+def test_poisson_is_the_inverse_of_its_distribution_at_every_edge(rate):
+    """Where a chance is met exactly, just missed, and at the ends of every slot of uniforms."""
+    cells = poisson_cells(rate)
+    u = np.concatenate([np.random.default_rng(1).random(10_000), cells, np.arange(1024) / 1024, [0.0]])
+    u = np.concatenate([u, np.nextafter(u, 0), np.nextafter(u, 1)])
+    u = u[u < 1]
+    expected = [int((cells <= one).sum()) for one in u]
+    assert poisson(u.reshape(1, -1), rate)[0].tolist() == expected
+
+
+@pytest.mark.parametrize("f", [1, 2, 3, 8])
+def test_positive_definite_systems_are_solved_in_any_company(f):
+    """Against LAPACK, which pivots, up to a condition of 1e8; nothing given is written, and no bit depends on who is solved beside."""
+    g = np.random.default_rng(f)
+    x = g.standard_normal((40, 50, f)) * np.geomspace(1, 1e-4, f)
+    a, y = x.swapaxes(1, 2) @ x, g.standard_normal((40, f))
+    given = a.transpose(1, 2, 0).copy(), y.T.copy()
+    found = solved(*given)
+    np.testing.assert_array_equal(given[0], a.transpose(1, 2, 0))
+    np.testing.assert_array_equal(given[1], y.T)
+    np.testing.assert_allclose(found.T, np.linalg.solve(a, y[..., None])[..., 0], rtol=1e-6)
+    np.testing.assert_allclose(np.einsum("ijn,jn->in", given[0], found), given[1], atol=1e-9 * np.abs(found).max())
+    alone = [solved(given[0][..., [i]], given[1][:, [i]])[:, 0] for i in range(40)]
+    np.testing.assert_array_equal(np.stack(alone, axis=1), found)
+
+
 def queues(r, j, k, seed=1):
     g = np.random.default_rng(seed)
     comes = g.exponential(size=(r, j)).cumsum(axis=1)
@@ -105,6 +134,17 @@ def test_fifo_equals_lindleys_recursion_customer_by_customer(r, j, k):
         np.testing.assert_allclose(served.free[i], busy, rtol=1e-9)
 
 
+def test_rows_in_order_are_not_sorted_and_end_alike():
+    """Servers in turn, where a row out of order puts all through the sort."""
+    comes, server, work, free = queues(6, 40, 3)
+    server.sort(axis=1)
+    served = fifo(comes, server, work, free)
+    wild = server.copy()
+    wild[5, :2] = 3, 0
+    for before, after in zip(served, fifo(comes, wild, work, free), strict=True):
+        np.testing.assert_array_equal(before[:5], after[:5])
+
+
 def test_fifo_leaves_its_input_alone_and_its_bits_to_the_row():
     given = queues(100, 30, 5)
     before = [a.copy() for a in given]
@@ -122,7 +162,7 @@ def test_who_has_no_server_goes_where_it_is_done_soonest():
     rng = np.random.default_rng(4)
     server = np.where(rng.random(server.shape) < 0.5, -1, server)
     mean, each, before = np.array([1.0, 0.5, 2.0]), np.array([1.0, 0.6, 2.0, 1e-9]), server.copy()
-    chosen = soonest(comes, server, work, free, mean, each)
+    chosen, leaves, busy = soonest(comes, server, work, free, mean, each)
     assert (server == before).all()
     for i in range(5):
         until = list(free[i])
@@ -131,6 +171,10 @@ def test_who_has_no_server_goes_where_it_is_done_soonest():
             assert found == (given if given >= 0 else done.index(min(done)))
             if found < 3:
                 until[found] = max(until[found], at) + takes * each[found]
+        assert busy[i].tolist() == until
+    served = fifo(comes, chosen, work * each[chosen], free)
+    np.testing.assert_allclose(leaves[chosen < 3], served.leaves[chosen < 3], rtol=1e-12)
+    np.testing.assert_allclose(busy, served.free, rtol=1e-12)
 
 
 def test_exact_quantiles_and_windows():

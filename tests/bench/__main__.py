@@ -23,9 +23,9 @@ from typing import Any
 
 from threadpoolctl import threadpool_limits
 
-from tests.bench import engine, growth, learning, queues, reference, start, table, worlds
+from tests.bench import auction, engine, growth, learning, panels, queues, reference, start, table, worlds
 
-LIBRARIES = ("numpy", "simpy", "numba", "mesa", "agentpy", "mesa-frames", "ciw")
+LIBRARIES = ("numpy", "simpy", "numba", "mesa", "agentpy", "mesa-frames", "ciw", "sortedcontainers")
 
 
 def machine() -> str:
@@ -74,7 +74,7 @@ def show_growth(table: dict[str, float]) -> None:
 
 def show_learning(table: dict[str, float]) -> None:
     for what, us in table.items():
-        print(f"{what:28s} {us:10.3f} us a model {us / table['kept sums']:10,.0f} x kept sums")
+        print(f"{what:28s} {us:10.3f} us a model {us / table['kept sums']:10,.1f} x kept sums")
 
 
 def show_start(table: dict[str, float]) -> None:
@@ -87,10 +87,19 @@ def show_processes(table: dict[str, float]) -> None:
         print(f"{what:38s} {value:8.3f}")
 
 
-def show_auction(times: dict[str, float]) -> None:
-    kernel = next(iter(times.values()))
-    for what, ns in times.items():
-        print(f"{what:28s} {1e3 / ns:10.2f} million orders per second {ns / kernel:9.1f} x the kernel's time")
+def show_auction(table: dict[str, dict[str, float]]) -> None:
+    for name, row in table.items():
+        for what, ns in row.items():
+            told = "messages" if "continuous" in what else "orders"
+            print(
+                f"{name:13s} {what:24s} {1e3 / ns:10,.2f} million {told:8s} a second {ns / row['kernel']:10,.1f} x the kernel's time"
+            )
+
+
+def show_panels(table: dict[str, dict[str, float]]) -> None:
+    for name, row in table.items():
+        for what, value in row.items():
+            print(f"{name:24s} {value:8.2f} {what}")
 
 
 def show_world(name: str, times: dict[str, float]) -> None:
@@ -107,9 +116,10 @@ def show_world(name: str, times: dict[str, float]) -> None:
 PARTS: dict[str, tuple[Callable[[int], Any], Callable[[Any], None], bool]] = {
     "reference": (reference.measure, show_reference, True),
     "queues": (queues.measure, show_queues, True),
-    "auction": (worlds.auction, show_auction, True),
+    "auctions": (auction.measure, show_auction, True),
     "engine": (engine.measure, show_engine, True),
     "learning": (learning.measure, show_learning, True),
+    "panels": (panels.measure, show_panels, True),
     "growth": (growth.measure, show_growth, True),
     "start": (start.measure, show_start, True),
     "processes": (reference.processes, show_processes, False),

@@ -1,68 +1,113 @@
-"""Retraining from sums that are kept, for all models at once, and by fitting each model anew to its window of cases."""
+"""Retraining from sums that are kept, for all models at once, and by fitting each model anew to its window of cases.
+
+A line through the latest `WINDOW` cases, for 16 models in each of a cohort's replications, retrained with every new case. What programs
+usually do is a `fit` for each model, by scikit-learn or, closer to NumPy, by `polyfit` or `lstsq`. The batched refit is
+the best that keeps a window: the normal equations of all models from their cases, and one stacked solve.
+"""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Callable
 from statistics import median
+from typing import Any
 
 import numpy as np
 
-from simlab.base.world import Feedback
+from simlab.base.world import Feedback, Spec
 from simlab.brains.ridge import Fit, Ridge
 from simlab.lab.streams import Streams
-from tests.bench import reference
+from simlab.studies.runner import COHORT
 
-REPLICATIONS, WINDOW = 32, 50
-MODELS = reference.MODELS
+REPLICATIONS, MODELS, WINDOW = COHORT, 16, 50
+PENALTY = 1e-9  # as good as none, which `polyfit` has
+
+
+def cases(replications: int = REPLICATIONS, models: int = MODELS) -> tuple[np.ndarray, np.ndarray]:
+    """Questions `(window, r, m, 1, 2)`, a constant and a number, and their answers."""
+    rng = np.random.Generator(np.random.SFC64(1))
+    x = np.ones((WINDOW, replications, models, 1, 2))
+    x[..., 1] = rng.standard_normal(x.shape[:-1])
+    return x, x.sum(axis=-1) + rng.standard_normal(x.shape[:-1])
+
+
+def kept(x: np.ndarray, y: np.ndarray) -> Callable[[], np.ndarray]:
+    """Takes in a case after the other, retrains all after each, and returns their weights `(r, m, 2)`."""
+    r, m = x.shape[1:3]
+    brain, spec = Ridge(penalty=PENALTY, memory=1e12), Spec(models=m, features=2)
+    everyone = tuple(each.ravel() for each in np.indices((r, m)))
+    own = np.arange(m)
+
+    def play() -> np.ndarray:
+        mind: Fit = brain.start(r, m, m, spec, Streams(1, range(r)))
+        for asked, answer in zip(x, y, strict=True):
+            brain.fade(mind)
+            brain.witness(mind, asked, answer, Feedback(answer), asked)
+            brain.retrain(mind, everyone, own)
+        return mind.weights
+
+    return play
+
+
+def batched(x: np.ndarray, y: np.ndarray) -> Callable[[], np.ndarray]:
+    """Refits all models at once; their windows are kept a feature at a time, `(window, r * m)`, as suits the sums."""
+    one, z = (np.ascontiguousarray(x[..., 0, i].reshape(WINDOW, -1)) for i in range(2))
+    answer = y.reshape(WINDOW, -1)
+
+    def play() -> np.ndarray:
+        whole, known = np.empty((one.shape[1], 2, 2)), np.empty((one.shape[1], 2, 1))
+        for i, a in enumerate((one, z)):
+            known[:, i, 0] = np.einsum("wn,wn->n", a, answer)
+            for j, b in enumerate((one, z)[: i + 1]):
+                whole[:, i, j] = whole[:, j, i] = np.einsum("wn,wn->n", a, b)
+        whole += PENALTY * np.eye(2)
+        return np.linalg.solve(whole, known).reshape(*x.shape[1:3], 2)
+
+    return play
+
+
+def polyfit(x: np.ndarray, y: np.ndarray) -> np.ndarray:
+    return np.polyfit(x[:, 1], y, 1)[::-1]
+
+
+def lstsq(x: np.ndarray, y: np.ndarray) -> np.ndarray:
+    return np.linalg.lstsq(x, y, rcond=None)[0]
+
+
+def sklearn(x: np.ndarray, y: np.ndarray) -> Any:
+    from sklearn.linear_model import Ridge as Theirs
+
+    return Theirs(alpha=PENALTY, fit_intercept=False).fit(x, y).coef_
+
+
+REFITS: dict[str, Callable[[np.ndarray, np.ndarray], Any]] = {
+    "lstsq": lstsq,
+    "polyfit": polyfit,
+    "scikit-learn": sklearn,
+}
 
 
 def measure(rounds: int) -> dict[str, float]:
-    """Microseconds to take in a new case and retrain one model, medians of `rounds`.
+    """Microseconds of CPU to retrain one model once, medians of `rounds`; kept sums take in the new case within it.
 
-    A refit is least squares with the same penalty on the latest `WINDOW` cases, as `numpy.linalg.lstsq` or a ridge of
-    scikit-learn do it. On the same cases all give the same weights, which is checked before anything is timed.
+    After the same cases all have the same weights, which is checked before anything is timed.
     """
-    rng = np.random.Generator(np.random.SFC64(1))
-    x = rng.standard_normal((WINDOW, REPLICATIONS, MODELS, 1, 2))
-    y = x.sum(axis=-1) + rng.standard_normal(x.shape[:-1])
-    brain, spec = Ridge(penalty=1.0, memory=1e12), reference.trial(1).world.spec
-    everyone = tuple(each.ravel() for each in np.indices((REPLICATIONS, MODELS)))
-    own = np.arange(MODELS)
-
-    def fresh() -> Fit:
-        return brain.start(REPLICATIONS, MODELS, MODELS, spec, Streams(1, range(REPLICATIONS)))
-
-    def kept(mind: Fit, tick: int) -> None:
-        brain.fade(mind)
-        brain.witness(mind, x[tick], y[tick], Feedback(y[tick]), x[tick])
-        brain.retrain(mind, everyone, own)
-
-    def plain(cases: np.ndarray, answers: np.ndarray) -> np.ndarray:
-        widened = np.concatenate([cases, np.eye(2)])  # the penalty, as cases that answer 0
-        return np.linalg.lstsq(widened, np.concatenate([answers, np.zeros(2)]), rcond=None)[0]
-
-    def sklearn(cases: np.ndarray, answers: np.ndarray) -> np.ndarray:
-        from sklearn.linear_model import Ridge as Theirs
-
-        return Theirs(alpha=1.0, fit_intercept=False).fit(cases, answers).coef_
-
-    refits: dict[str, Callable[[np.ndarray, np.ndarray], np.ndarray]] = {"lstsq": plain, "scikit-learn": sklearn}
-    mind = fresh()
-    for tick in range(WINDOW):
-        kept(mind, tick)
-    for fit in refits.values():
-        np.testing.assert_allclose(fit(x[:, 0, 0, 0], y[:, 0, 0, 0]), mind.weights[0, 0], rtol=1e-9)
-    found: dict[str, list[float]] = {what: [] for what in ("kept sums", *refits)}
+    x, y = cases()
+    by_sums, at_once = kept(x, y), batched(x, y)
+    weights, count = by_sums(), REPLICATIONS * MODELS
+    np.testing.assert_allclose(at_once(), weights, rtol=1e-6)
+    mine = [(x[:, 0, model, 0].copy(), y[:, 0, model, 0].copy()) for model in range(MODELS)]
+    for fit in REFITS.values():
+        np.testing.assert_allclose([fit(*one) for one in mine], weights[0], rtol=1e-6)
+    works: dict[str, tuple[Callable[[], Any], int]] = {
+        "kept sums": (by_sums, WINDOW * count),
+        "batched refit": (at_once, count),
+        **{what: (lambda fit=fit: [fit(*one) for one in mine], MODELS) for what, fit in REFITS.items()},
+    }
+    found: dict[str, list[float]] = {what: [] for what in works}
     for _ in range(rounds):
-        mind = fresh()
-        began = time.perf_counter()
-        for tick in range(WINDOW):
-            kept(mind, tick)
-        found["kept sums"].append((time.perf_counter() - began) / (WINDOW * REPLICATIONS * MODELS) * 1e6)
-        for what, fit in refits.items():
-            began = time.perf_counter()
-            for model in range(MODELS):
-                fit(x[:, 0, model, 0], y[:, 0, model, 0])
-            found[what].append((time.perf_counter() - began) / MODELS * 1e6)
+        for what, (work, fits) in works.items():
+            began = time.process_time()
+            work()
+            found[what].append((time.process_time() - began) / fits * 1e6)
     return {what: median(each) for what, each in found.items()}

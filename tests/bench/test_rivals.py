@@ -8,7 +8,7 @@ import shutil
 import numpy as np
 import pytest
 
-from tests.bench import engine, queues, reference
+from tests.bench import auction, engine, learning, queues, reference
 
 needs_cc = pytest.mark.skipif(shutil.which("cc") is None, reason="no C compiler")
 
@@ -48,6 +48,32 @@ def test_customers_leave_when_they_leave_in_simpy(monkeypatch, one_queue):
     np.testing.assert_allclose(queues.in_simpy(day), leaves[0], rtol=1e-9)
     if shutil.which("cc"):
         np.testing.assert_allclose(queues.in_c(day), leaves, rtol=1e-9)
+
+
+@pytest.mark.parametrize("whole", [False, True])
+def test_every_book_trades_what_the_auction_trades(whole):
+    pytest.importorskip("sortedcontainers")
+    o = auction.orders(3, 150)
+    volume = (auction.pieces if whole else auction.sized)(o)
+    if shutil.which("cc"):
+        np.testing.assert_allclose(auction.in_c(o, whole=whole), volume, rtol=1e-12)
+    told = auction.messages(o, whole=whole)
+    called = [work(told) for work in (auction.in_heaps, auction.in_sorted_dicts, auction.in_simpy)]
+    np.testing.assert_allclose(called, volume[0], rtol=1e-9)
+    continuous = [work(told, continuous=True) for work in (auction.in_heaps, auction.in_sorted_dicts)]
+    assert continuous[0] == pytest.approx(continuous[1], rel=1e-9)
+    assert (
+        continuous[0] > 1.1 * volume[0]
+    )  # another market: who comes first trades at once, and is in nobody's way later
+
+
+def test_every_refit_learns_what_the_kept_sums_know():
+    x, y = learning.cases(3, 2)
+    weights = learning.kept(x, y)()
+    np.testing.assert_allclose(learning.batched(x, y)(), weights, rtol=1e-6)
+    for i, model in np.ndindex(weights.shape[:2]):
+        for fit in learning.REFITS.values():
+            np.testing.assert_allclose(fit(x[:, i, model, 0], y[:, i, model, 0]), weights[i, model], rtol=1e-6)
 
 
 def test_conducting_changes_no_bit():

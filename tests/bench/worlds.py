@@ -1,10 +1,10 @@
-"""Each world's kernel, one replication at a time, its twin, and bare SimPy processes; and the call auction.
+"""Each world's kernel, one replication at a time, its twin, and bare SimPy processes.
 
 Nanoseconds per agent-step (or per request) of one process, each the median of `ROUNDS` rounds played in turn, and the ratios to
 quote. The kernel is bare of detectors and hands; what four detectors and a kill switch that is never pulled add to it is the
 median over pairs of CPU time watched, over that of two bare runs just before and after. Noise is drawn inside the kernels'
 time and before the twin's. Bare SimPy is what the twin cannot go below: one process per agent that only waits, or one per
-request that only queues. `auction` holds the call auction of `base/auction.py` against a plain book and one process per order.
+request that only queues.
 """
 
 from __future__ import annotations
@@ -16,17 +16,13 @@ from statistics import median
 from types import ModuleType
 from typing import NamedTuple
 
-import numpy as np
 import simpy
 
-from simlab.base.auction import clear
-from simlab.base.kernels import add_at
 from simlab.interventions.kill_switch import KillSwitch
 from simlab.lab.cohort import play
 from simlab.lab.trial import Hand, Trial, Trigger
 from simlab.scenario.load import load
 from simlab.studies.runner import COHORT
-from tests.bench.book import Book
 from tests.twins.policing import City
 from tests.worlds import (
     test_ab_test,
@@ -212,47 +208,3 @@ def measure(name: str, rounds: int = ROUNDS) -> dict[str, float]:
             found.setdefault(what, []).append(nanoseconds(work, units * replications))
     pairs = [2 * cpu(watched) / (before + cpu(bare)) for before in (cpu(bare) for _ in range(2 * rounds - 1))]
     return {what: median(times) for what, times in found.items()} | {WATCHED: median(pairs)}
-
-
-def auction(rounds: int = 5 * ROUNDS) -> dict[str, float]:
-    """Nanoseconds per order of call auctions: `markets` of 256 single orders each, with limits on 128 levels around one price.
-
-    The kernel pools the orders into its histogram within its time, and clears; the book matches them one by one; in the twin
-    each order is a process that comes at an instant of its own.
-    """
-    markets, count, levels = 256, 256, 128
-    rng = np.random.default_rng(1)
-    limit = np.clip(rng.normal(levels / 2, levels / 8, (markets, count)), 0, levels - 1).astype(np.int64)
-    size, side = rng.exponential(size=(markets, count)), rng.random((markets, count)) < 0.5
-    cell = limit + (2 * np.arange(markets)[:, None] + side) * levels
-
-    def kernel():
-        pooled = np.zeros((markets, 2, levels))
-        add_at(pooled, cell, size)
-        return clear(pooled[:, 1], pooled[:, 0]).volume
-
-    def plain():
-        book = Book()
-        for level, amount, buys in zip(limit[0].tolist(), size[0].tolist(), side[0].tolist(), strict=True):
-            (book.buy if buys else book.sell)(level, amount)
-        return book.cross()[0]
-
-    def twin():
-        env, book = simpy.Environment(), Book()
-
-        def order(i, level, amount, buys):
-            yield env.timeout(i / count)
-            (book.buy if buys else book.sell)(level, amount)
-
-        for i, it in enumerate(zip(limit[0].tolist(), size[0].tolist(), side[0].tolist(), strict=True)):
-            env.process(order(i, *it))
-        env.run(until=1)
-        return book.cross()[0]
-
-    np.testing.assert_allclose([plain(), twin()], kernel()[0])
-    works = {f"kernel, {markets} markets": (kernel, markets), "plain book": (plain, 1), "twin": (twin, 1)}
-    found: dict[str, list[float]] = {what: [] for what in works}
-    for _ in range(rounds):
-        for what, (work, times) in works.items():
-            found[what].append(nanoseconds(work, times * count))
-    return {what: median(times) for what, times in found.items()}
