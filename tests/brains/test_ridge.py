@@ -91,6 +91,29 @@ def test_only_those_asked_retrain():
     assert (mind.weights == 0).all()
 
 
+@pytest.mark.parametrize("taught_by", [[0, 1, 2], [2, 0, 1], [1, 1, 1]])
+def test_all_together_learn_what_each_would_alone(taught_by):
+    """To the bit, in whatever order they are named; one who is named twice is not mistaken for two."""
+    x, y = cases(p=3, g=1)
+    brain, taught_by, (rows, brains) = Ridge(), np.array(taught_by), everyone(2, 3)
+    mind = brain.start(2, 3, 3, SPEC, LUCK)
+    for t in range(len(x)):
+        brain.witness(mind, x[t], y[t], Feedback(y[t]), x[t])
+    for pair in zip(rows, brains, strict=True):
+        brain.retrain(mind, tuple(np.array([i]) for i in pair), taught_by)
+    alone = [leaf.copy() for leaf in (mind.weights, mind.known)]
+    assert (alone[0] != 0).all()
+    for order in (slice(None), slice(None, None, -1)):
+        mind.weights[:] = mind.known[:] = 0
+        brain.retrain(mind, (rows[order], brains[order]), taught_by)
+        for found, expected in zip((mind.weights, mind.known), alone, strict=True):
+            np.testing.assert_array_equal(found, expected)
+    mind.weights[:] = 0
+    brain.retrain(mind, (rows, np.array([0, 1, 1, 0, 1, 2])), taught_by)
+    assert (mind.weights[0, 2] == 0).all()
+    np.testing.assert_array_equal(mind.weights[1], alone[0][1])
+
+
 def test_predicts_the_weighted_sum_for_every_seat():
     brain = Ridge()
     mind = brain.start(2, 2, 1, SPEC, LUCK)
