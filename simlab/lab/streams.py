@@ -167,7 +167,12 @@ class _Source:
             else:
                 self._parts.append((streams, np.empty((self._ticks, width), self._kind.dtype), here))
         self._out = np.empty((shape[0], n * rest) if self._kind.read else 0)
-        self._seen: Array = np.empty(0)
+        rows = [self._out] * self._ticks if self._kind.read else self._drawn.swapaxes(0, 1)
+        self._rows: list[Array] = [each.reshape(shape) for each in rows]  # what is seen at each tick of a block
+        for each in self._rows:
+            each.flags.writeable = False
+        self._read = self._kind.read or (lambda _drawn, _out: None)
+        self._seen = self._rows[0]
         self._block = self._used = -1
 
     def row(self, row: int, shape: tuple[int, ...], again: bool) -> Array:
@@ -180,12 +185,8 @@ class _Source:
             self._used = row
             while self._block < row // self._ticks:
                 self._next_block()
-            here = self._drawn[:, row % self._ticks]
-            if self._kind.read is not None:
-                self._kind.read(here, self._out)
-                here = self._out
-            self._seen = here.reshape(shape)
-            self._seen.flags.writeable = False
+            self._read(self._drawn[:, row % self._ticks], self._out)
+            self._seen = self._rows[row % self._ticks]
         elif not again:
             raise ValueError(f"luck for `{self.key}` is drawn twice in one tick; give the second draw its own purpose")
         return self._seen
