@@ -49,9 +49,9 @@ _KINDS = {
     "normal": _Kind(lambda g, out: g.standard_normal(out=out), "normal"),
     "exponential": _Kind(lambda g, out: g.standard_exponential(out=out), "exponential"),
     "noise": _Kind(
-        _words, "noise", lambda drawn, out: normal_cells().take(drawn, out=out, mode="wrap"), np.uint16, True, 40_000
+        _words, "noise", lambda drawn, out: normal_cells().take(drawn, out=out, mode="wrap"), np.uint16, True, 20_000
     ),
-    "cells": _Kind(_words, "noise", None, np.uint16, True, 40_000),
+    "cells": _Kind(_words, "noise", None, np.uint16, True, 20_000),
 }
 
 
