@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 
-from simlab.base.arrays import Floats
+from simlab.base.arrays import Array, Floats
 
 
 class Luck(ABC):
@@ -16,7 +16,7 @@ class Luck(ABC):
 
     `shape` is `(r, ...)`, the same at every call for one purpose; a purpose is drawn at most once a
     tick. Extending the second axis leaves what the first agents are dealt unchanged. The
-    returned array is float64, read-only, and overwritten by the next draw for its purpose: copy it to keep it.
+    returned array is float64 (unless said), read-only, and overwritten by the next draw for its purpose: copy it to keep it.
     """
 
     replications: int
@@ -39,4 +39,11 @@ class Luck(ABC):
 
         Mean 0, variance 1, tails cut at 4.3 standard deviations; say so in the world's docstring. Use `normal` for
         what is small, shared by all, or decided in the tails.
+        """
+
+    @abstractmethod
+    def cells(self, purpose: str, shape: tuple[int, ...]) -> Array:
+        """The same luck as `noise`, as uint16: the cell of the normal each is dealt, of which `kernels.normals` makes numbers.
+
+        A quarter of the memory, and the numbers can be made a few replications at a time, just before they are used.
         """

@@ -77,7 +77,11 @@ class SeatLuck(Luck):
         """Normal from a table."""
         return self._deal(self._streams.noise, purpose, shape)
 
-    def _deal(self, draw: Callable[[str, tuple[int, ...]], Floats], purpose: str, shape: tuple[int, ...]) -> Floats:
+    def cells(self, purpose: str, shape: tuple[int, ...]) -> Array:
+        """Cells of that table."""
+        return self._deal(self._streams.cells, purpose, shape)
+
+    def _deal(self, draw: Callable[[str, tuple[int, ...]], Array], purpose: str, shape: tuple[int, ...]) -> Array:
         seated = self._streams.clock.row >= 0 and shape[1:3] == self._seats.shape
         rest = shape[3:] if seated else shape[2:]
         dealt = draw(purpose, (shape[0], self._models, *rest))

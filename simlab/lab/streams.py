@@ -25,26 +25,33 @@ _EDGES, _WIDE = (4, 16, 64), 64
 class _Kind(NamedTuple):
     """How one kind of number is drawn in blocks `(ticks, n)` and read by the tick.
 
-    `block` is how many are drawn at a time per stream: enough to hide the cost of a call, few enough for the cache.
+    The streams of a kind are `named` after it, or after the kind whose luck it shares. Without `read` numbers are handed out as
+    they were drawn. `anywhere` says that `fill` writes an array in pieces, too. `block` is how many are drawn at a time
+    per stream: enough to hide the cost of a call, few enough for the cache.
     """
 
     fill: Callable[[np.random.Generator, Array], object]
-    read: Callable[[Array, Floats], object] = lambda drawn, out: np.copyto(out, drawn)
+    named: str
+    read: Callable[[Array, Floats], object] | None = lambda drawn, out: np.copyto(out, drawn)
     dtype: type = np.float64
+    anywhere: bool = False
     block: int = 1024
 
 
 def _words(g: np.random.Generator, out: Array) -> None:
     """Fill with 16-bit words; the widths of streams are multiples of 4 or start a stream, so none is split."""
-    flat = out.reshape(-1)
-    flat[:] = g.bit_generator.random_raw(-(-flat.size // 4)).astype("<u8", copy=False).view("<u2")[: flat.size]
+    words = g.bit_generator.random_raw(-(-out.size // 4)).astype("<u8", copy=False).view("<u2")
+    out[...] = words[: out.size].reshape(out.shape)
 
 
 _KINDS = {
-    "uniform": _Kind(lambda g, out: g.random(out=out)),
-    "normal": _Kind(lambda g, out: g.standard_normal(out=out)),
-    "exponential": _Kind(lambda g, out: g.standard_exponential(out=out)),
-    "noise": _Kind(_words, lambda drawn, out: normal_cells().take(drawn, out=out, mode="wrap"), np.uint16, 8192),
+    "uniform": _Kind(lambda g, out: g.random(out=out), "uniform"),
+    "normal": _Kind(lambda g, out: g.standard_normal(out=out), "normal"),
+    "exponential": _Kind(lambda g, out: g.standard_exponential(out=out), "exponential"),
+    "noise": _Kind(
+        _words, "noise", lambda drawn, out: normal_cells().take(drawn, out=out, mode="wrap"), np.uint16, True, 20_000
+    ),
+    "cells": _Kind(_words, "noise", None, np.uint16, True, 20_000),
 }
 
 
@@ -113,11 +120,15 @@ class Streams(Luck):
         """Normal from a table of 65,536 cells."""
         return self._draw("noise", purpose, shape)
 
-    def _draw(self, kind: str, purpose: str, shape: tuple[int, ...]) -> Floats:
+    def cells(self, purpose: str, shape: tuple[int, ...]) -> Array:
+        """Cells of that table, as drawn."""
+        return self._draw("cells", purpose, shape)
+
+    def _draw(self, kind: str, purpose: str, shape: tuple[int, ...]) -> Array:
         started = self.clock.row >= 0
         source = self._sources.get((purpose, kind, started))
         if source is None:
-            key = f"{self.prefix}{purpose}/{kind}" + ("" if started else "/start")
+            key = f"{self.prefix}{purpose}/{_KINDS[kind].named}" + ("" if started else "/start")
             if shape[0] != self.replications:
                 raise ValueError(
                     f"luck for `{purpose}`: the first axis is the replication; expected {self.replications}, not {shape[0]}"
@@ -151,16 +162,20 @@ class _Source:
         for part, (first, last) in enumerate(edges):
             streams = [generator(seed, i, key, part) for i in numbers]
             here, width = slice(first * rest, min(last, n) * rest), (last - first) * rest
-            if here.stop - here.start == width and (self._ticks == 1 or width == n * rest):
+            if here.stop - here.start == width and (self._ticks == 1 or width == n * rest or self._kind.anywhere):
                 self._streams += zip(streams, self._drawn[:, :, here], strict=True)
             else:
                 self._parts.append((streams, np.empty((self._ticks, width), self._kind.dtype), here))
-        self._out = np.empty((shape[0], n * rest))
-        self._seen = self._out.reshape(shape)
-        self._seen.flags.writeable = False
+        self._out = np.empty((shape[0], n * rest) if self._kind.read else 0)
+        rows = [self._out] * self._ticks if self._kind.read else self._drawn.swapaxes(0, 1)
+        self._rows: list[Array] = [each.reshape(shape) for each in rows]  # what is seen at each tick of a block
+        for each in self._rows:
+            each.flags.writeable = False
+        self._read = self._kind.read or (lambda _drawn, _out: None)
+        self._seen = self._rows[0]
         self._block = self._used = -1
 
-    def row(self, row: int, shape: tuple[int, ...], again: bool) -> Floats:
+    def row(self, row: int, shape: tuple[int, ...], again: bool) -> Array:
         """The draw for tick `row`; ticks that nobody asked for are drawn and dropped."""
         if shape != self.shape:
             raise ValueError(
@@ -170,7 +185,8 @@ class _Source:
             self._used = row
             while self._block < row // self._ticks:
                 self._next_block()
-            self._kind.read(self._drawn[:, row % self._ticks], self._out)
+            self._read(self._drawn[:, row % self._ticks], self._out)
+            self._seen = self._rows[row % self._ticks]
         elif not again:
             raise ValueError(f"luck for `{self.key}` is drawn twice in one tick; give the second draw its own purpose")
         return self._seen

@@ -12,7 +12,8 @@ Everything is counted from what is usual, so m = base is 0 until something happe
 learn, and err independently at every tick. Users pay for the distance between their acts and the fundamental, which is welfare
 in Morris & Shin (2002), "Social value of public information", American Economic Review 92. A view reads the conditions of its
 model's market with an error of its own, of the same law in every view. Beliefs are bulk noise (none beyond 4.4 standard
-deviations), everything else is exactly normal. A tick is one round of publishing, acting and seeing what came of it; nothing is fitted.
+deviations), and they and acts are in single precision; everything else is exactly normal, and in double. A tick is one round of
+publishing, acting and seeing what came of it; nothing is fitted.
 """
 
 from __future__ import annotations
@@ -24,12 +25,13 @@ from typing import Annotated, ClassVar, NamedTuple, final
 import numpy as np
 
 from simlab.base.arrays import Array, Floats
-from simlab.base.kernels import one_factor
+from simlab.base.kernels import normals, one_factor, sum_and_square, uncopied
 from simlab.base.luck import Luck
 from simlab.base.par import Par
 from simlab.base.world import Action, Feedback, Measure, Spec, World
 
-CACHED = 262_144  # agents worked on at a time: their acts and beliefs fit the cache; the bits do not depend on it
+CACHED = 80_000  # agents worked on at a time: their acts and beliefs fit the cache; the bits do not depend on it
+SINGLE = np.dtype(np.float32)  # precision of beliefs and acts: half the memory, of which there is most
 REACH = 4.5  # no number of bulk noise is larger
 
 
@@ -47,8 +49,8 @@ class Markets(NamedTuple):
 
     conditions: Floats  # what the fundamental depends on, beside the base: standard normal
     error: Floats  # of each view, standard normal
-    belief: Floats  # (r, m, n) of each agent, standard normal
-    acts: Floats  # (r, m, n) written by `act`
+    belief: Array  # (r, m, n) of each agent, standard normal: in which of its cells
+    acts: Array  # (r, m, n) single precision, written by `act`
     said: Floats  # what agents were told at this tick, NaN before anybody was
     moved: Floats  # (r,) what the acts added to the outcome, average of the markets
     act: Floats  # (r,) mean act
@@ -118,7 +120,7 @@ class Performative(World[Markets]):
     def start(self, luck: Luck) -> Markets:
         """Business as usual; nobody has been told anything."""
         shape = luck.replications, self.models
-        news, acts, nobody = self._news(luck), np.zeros((*shape, self.agents)), np.full(shape, np.nan)
+        news, acts, nobody = self._news(luck), np.zeros((*shape, self.agents), SINGLE), np.full(shape, np.nan)
         nothing, unknown = np.zeros(shape[0]), np.full(shape[0], np.nan)
         theta = self.base + self.context * news[0].mean(axis=1)
         return Markets(*news, acts, nobody, nothing, nothing, theta, unknown, _none(shape[0]))
@@ -136,30 +138,30 @@ class Performative(World[Markets]):
 
     def act(self, state: Markets, said: Array, luck: Luck) -> Action:
         """What each agent does, `(r, m, n)`, given what the models `said` `(r, m)`."""
-        pull, listeners = self.trust * said[..., None], slice(self._listeners)
-        weight = np.full(self.agents, self.spread)
+        pull, listeners = (self.trust * said[..., None]).astype(SINGLE), slice(self._listeners)
+        weight = np.full(self.agents, self.spread, SINGLE)
         weight[listeners] *= 1 - self.trust
-        furthest = np.abs(pull).max(axis=(1, 2)) + REACH * self.spread
-        for rows in self._blocks(len(said)):
-            acts = np.multiply(state.belief[rows], weight, out=state.acts[rows])
-            acts[..., listeners] += pull[rows]
-            if not (furthest[rows] <= self.bound).all():  # else no act can be out of bounds
-                self._bounded(acts)
+        with uncopied():
+            for rows in self._blocks(len(said)):
+                acts = normals(state.belief[rows], out=state.acts[rows])
+                acts *= weight
+                listening = acts[..., listeners]
+                np.add(listening, pull[rows], out=listening)
+        if not np.abs(pull).max() + REACH * self.spread <= self.bound:  # else no act can be out of bounds
+            self._bounded(state.acts)
         state.said[:] = said
         return Action(state.acts)
 
-    def fallback(self, state: Markets, luck: Luck) -> Floats:
+    def fallback(self, state: Markets, luck: Luck) -> Array:
         """Without a model everybody acts on their belief, `(r, m, n)`."""
-        return self._bounded(state.belief * self.spread)
+        acts = normals(state.belief, out=np.empty(state.belief.shape, SINGLE))
+        acts *= self.spread
+        return self._bounded(acts)
 
     def step(self, state: Markets, action: Action, luck: Luck) -> tuple[Markets, Feedback]:
         """Outcomes follow the fundamental and the mean acts; what they are `(r, m)` is seen at once."""
-        s, total, acts = state, state.total, action.value
-        mean, square = np.empty((2, *s.said.shape))
-        for rows in self._blocks(len(acts)):
-            block = acts[rows]
-            np.einsum("rmn->rm", block, out=mean[rows])
-            np.einsum("rmn,rmn->rm", block, block, out=square[rows])
+        s, total = state, state.total
+        mean, square = sum_and_square(action.value)
         mean /= self.agents
         square /= self.agents
         others = (mean.sum(axis=1, keepdims=True) - mean) / max(self.models - 1, 1)
@@ -167,11 +169,10 @@ class Performative(World[Markets]):
         moved = self.response * mean + self.cross * others
         theta = fundamental + moved
         outcome = theta + self.noise * luck.normal("noise", theta.shape)
-        loss = (square - 2 * fundamental * mean + fundamental**2).mean(axis=1)
-        made, whole = moved.mean(axis=1), theta.mean(axis=1)
-        gap = np.sqrt(((theta - s.said) ** 2).mean(axis=1))
+        loss = square - 2 * fundamental * mean + fundamental**2
+        made, act, whole, gap, loss = np.mean([moved, mean, theta, (theta - s.said) ** 2, loss], axis=2)
         sums = Tally(total.ticks + 1, total.loss + loss, total.both + made * whole, total.square + whole**2)
-        then = Markets(*self._news(luck), s.acts, s.said, made, mean.mean(axis=1), whole, gap, sums)
+        then = Markets(*self._news(luck), s.acts, s.said, made, act, whole, np.sqrt(gap), sums)
         return then, Feedback(outcome)
 
     def measure(self, state: Markets) -> dict[str, Floats]:
@@ -186,14 +187,14 @@ class Performative(World[Markets]):
         """Listeners in a market: its first agents."""
         return round(self.listening * self.agents)
 
-    def _news(self, luck: Luck) -> tuple[Floats, Floats, Floats]:
+    def _news(self, luck: Luck) -> tuple[Floats, Floats, Array]:
         """Conditions, errors of the views and beliefs of the next tick. Beliefs are left where they were drawn, until the next draw."""
         shape = luck.replications, self.models
         common, own = luck.normal("weather", shape[:1])[:, None], luck.normal("conditions", shape)
         conditions = one_factor(common, own, self.alike)
-        return conditions, luck.normal("view error", shape).copy(), luck.noise("belief", (*shape, self.agents))
+        return conditions, luck.normal("view error", shape).copy(), luck.cells("belief", (*shape, self.agents))
 
-    def _bounded(self, acts: Floats) -> Floats:
+    def _bounded(self, acts: Array) -> Array:
         """Acts within bounds, in place."""
         np.maximum(acts, -self.bound, out=acts)
         return np.minimum(acts, self.bound, out=acts)

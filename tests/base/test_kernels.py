@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 import pytest
 from scipy.stats import beta, kstest
@@ -16,6 +18,7 @@ from simlab.base.kernels import (
     log_bin,
     log_quantiles,
     normal_cells,
+    normals,
     once,
     one_factor,
     places,
@@ -25,8 +28,10 @@ from simlab.base.kernels import (
     solved,
     soonest,
     spread,
+    sum_and_square,
     sum_by_choice,
     turned,
+    uncopied,
     window_quantiles,
 )
 from simlab.lab.streams import Streams
@@ -282,3 +287,41 @@ def test_a_share_of_agents_is_spread_evenly(m, share, count):
 def test_places_count_those_of_its_kind_that_came_before():
     assert places(np.array([7, 0, 7, 7, 0, 3])).tolist() == [0, 0, 1, 2, 1, 0]
     assert places(np.zeros(0, dtype=np.int64)).tolist() == []
+
+
+def test_normals_of_cells_are_the_table_in_either_precision():
+    cells = np.arange(65_536, dtype=np.uint16).reshape(4, 2, -1)
+    double, single = (normals(cells, np.empty(cells.shape, dtype)) for dtype in (np.float64, np.float32))
+    np.testing.assert_array_equal(double.ravel(), normal_cells())
+    np.testing.assert_array_equal(single, double.astype(np.float32))
+    assert np.diff(normal_cells()).min() > 3.8e-5  # between neighbours: a float32 tells them apart
+    assert len(np.unique(single)) == 65_536
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("n", [1, 625, 20_001])
+def test_sums_and_squares_are_exact_to_rounding_and_the_same_in_any_company(n, dtype):
+    a = (np.random.default_rng(1).standard_normal((5, 3, n)) + 0.5).astype(dtype)
+    total, square = sum_and_square(a)
+    assert total.dtype == square.dtype == np.float64
+    few = 4 * float(np.finfo(dtype).eps)
+    for row in np.ndindex(5, 3):
+        line = a[row].astype(float)
+        assert total[row] == pytest.approx(math.fsum(line), abs=few * math.fsum(np.abs(line)))
+        assert square[row] == pytest.approx(math.fsum(line * line), rel=few)
+    for rows in (slice(2, 3), slice(1, 5)):
+        np.testing.assert_array_equal(sum_and_square(a[rows]), (total[rows], square[rows]))
+    np.testing.assert_array_equal(sum_and_square(a[:, 1:2].copy()), (total[:, 1:2], square[:, 1:2]))
+
+
+def test_rows_that_are_not_copied_come_out_the_same():
+    a, b = np.random.default_rng(1).standard_normal((2, 6, 7, 300))
+    before, expected = np.getbufsize(), a.copy()
+    expected[..., :290] += b[..., :1]
+    with uncopied():
+        assert np.getbufsize() < 290
+        np.add(a[..., :290], b[..., :1], out=a[..., :290])
+    np.testing.assert_array_equal(a, expected)
+    with pytest.raises(ZeroDivisionError), uncopied():
+        raise ZeroDivisionError
+    assert np.getbufsize() == before

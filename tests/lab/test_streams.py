@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from simlab.base.kernels import normal_cells
 from simlab.lab.streams import Streams, parts
 
 
@@ -68,3 +69,19 @@ def test_parts_do_not_depend_on_how_many_agents_there_are():
     assert parts(10) == [(0, 4), (4, 16)]
     assert parts(130) == [(0, 4), (4, 16), (16, 64), (64, 128), (128, 192)]
     assert parts(64) == parts(130)[:3]
+
+
+@pytest.mark.parametrize("n", [3, 20, 700])
+def test_cells_are_the_same_luck_as_noise(n):
+    """Ticks in one block and in several, agents in one part and in several; while worlds start, too."""
+    shape = (3, n, 25)
+    noise, cells = (
+        ticks(Streams(1, range(3)), 90, lambda luck, kind=kind: getattr(luck, kind)("x", shape))
+        for kind in ("noise", "cells")
+    )
+    assert cells.dtype == np.uint16
+    np.testing.assert_array_equal(normal_cells()[cells], noise)
+    started = Streams(1, range(3))
+    np.testing.assert_array_equal(normal_cells()[started.cells("x", shape)], Streams(1, range(3)).noise("x", shape))
+    with pytest.raises(ValueError, match="read-only"):
+        started.cells("y", shape)[0, 0] = 1

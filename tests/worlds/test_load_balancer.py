@@ -153,7 +153,7 @@ class Dyadic(Luck):
         self.dealt[purpose].append(np.ceil(self.rng.exponential(size=shape) * 4096) / 4096)
         return self.dealt[purpose][-1]
 
-    normal = noise = uniform
+    normal = noise = cells = uniform
 
 
 @pytest.mark.parametrize("rule", ["round_robin", "soonest"])

@@ -8,6 +8,7 @@ from dataclasses import asdict, replace
 import numpy as np
 import pytest
 
+import simlab
 from simlab.brains.mean import Mean
 from simlab.brains.ridge import Ridge
 from simlab.brains.topology import Schedule, schedule, wire
@@ -16,11 +17,18 @@ from simlab.lab.shocks import Shock
 from simlab.lab.streams import Streams
 from simlab.lab.trial import Trial
 from simlab.scenario.load import load
+from simlab.worlds import performative
 from simlab.worlds.performative import Performative
 from tests.twins.performative import Town
 
 EXACT = {"spread": 0.0, "context": 0.0, "noise": 0.0, "bound": 1e12}  # no luck in it
 Q = 0.5 * 0.8  # weight of a prediction in the mean act of a market: trust times listening
+
+
+@pytest.fixture
+def double(monkeypatch):
+    """Beliefs and acts in double precision, for what the algebra says to the last digits."""
+    monkeypatch.setattr(performative, "SINGLE", np.dtype(np.float64))
 
 
 def trial(
@@ -88,11 +96,13 @@ HARSH = {"spread": 3.0, "bound": 2.0}  # most acts hit a bound
         ("half", "synchronised", {"alike": 0.3, **HARSH}),
     ],
 )
-def test_kernel_equals_its_twin(wiring, learner, how, parameters):
-    """On equal noise, instant by instant, to rounding."""
+def test_kernel_equals_its_twin(wiring, learner, how, parameters, monkeypatch):
+    """On equal noise, instant by instant, to rounding: in double precision, and then in single, as shipped."""
     given = {"alike": 0.6, "models": 4, "agents": 15} | parameters
     set_up = trial(wiring, LEARNERS[learner], ticks=120, cycle=12, how=how, shift=(30, 2.0), **given)
     seed, number = 6, 3
+    shipped = play(set_up, seed, [number])
+    monkeypatch.setattr(performative, "SINGLE", np.dtype(np.float64))
     outcome = play(set_up, seed, [number])
     twin = twin_of(set_up, seed, number, 120)
     path = []
@@ -104,6 +114,7 @@ def test_kernel_equals_its_twin(wiring, learner, how, parameters):
             outcome.series[name][1:, 0], [row[i] for row in path], rtol=2e-6, atol=1e-6, err_msg=name
         )
         assert outcome.measures[name][0] == pytest.approx(path[-1][i], rel=1e-9, abs=1e-12), name
+        assert shipped.measures[name][0] == pytest.approx(path[-1][i], rel=3e-7, abs=3e-7), name
     assert outcome.measures["self_made"][0] == pytest.approx(twin.crossed / twin.squared, rel=1e-9)
 
 
@@ -201,6 +212,7 @@ def test_one_after_the_other_helps_where_models_crowd_each_other_out(eps, how, s
         assert found.measures["said"][0] == pytest.approx(2 / (1 - eps), rel=1e-6)
 
 
+@pytest.mark.usefixtures("double")
 def test_models_that_differ_come_together_at_a_rate_of_their_own():
     """Gains g of one's own prediction and H of all others': together the error changes by g + H, apart by g - H / (M-1).
 
@@ -220,6 +232,7 @@ def test_models_that_differ_come_together_at_a_rate_of_their_own():
     np.testing.assert_allclose(said[:, 0] - said[:, 1], 8.0 * (0.5 + 0.2) ** np.arange(9), rtol=1e-9)
 
 
+@pytest.mark.usefixtures("double")
 @pytest.mark.parametrize("together", [True, False])
 def test_what_a_nudge_brings_back_is_the_gain_made_of_trust_listeners_and_response(together):
     """The same luck with and without a shift of served predictions: outcomes move by eps for all together, by g for one alone."""
@@ -313,6 +326,44 @@ def test_the_bits_do_not_depend_on_what_fits_the_cache():
         whole, alone = play(set_up, 1, range(3)), play(set_up, 1, [1])
         for name in set_up.world.measures:
             np.testing.assert_array_equal(whole.series[name][:, 1:2], alone.series[name], err_msg=name)
+
+
+def assert_near(single, double, size):
+    """No measure `(r,)` differs by a thousandth of its standard error, or by half a millionth of its size."""
+    error = np.nanstd(double) / math.sqrt(len(double))
+    np.testing.assert_allclose(single, double, rtol=0, atol=1e-3 * error + 5e-7 * size)
+
+
+def test_single_precision_moves_no_measure(monkeypatch):
+    """540 ticks and 27 trainings of the shipped markets, and of some in which most acts hit a bound."""
+    given = load("performative").arms[0].trial
+    for set_up in (given, replace(given, world=replace(given.world, agents=40, bound=1.5))):
+        monkeypatch.setattr(performative, "SINGLE", np.dtype(np.float32))
+        single = play(set_up, 1, range(16))
+        monkeypatch.setattr(performative, "SINGLE", np.dtype(np.float64))
+        double = play(set_up, 1, range(16))
+        for name in (*Performative.measures, "prediction_error"):
+            size = np.nanmax(np.abs(double.series[name]))
+            assert_near(single.measures[name], double.measures[name], size)
+        assert (single.measures["theta"] != double.measures["theta"]).all()  # they were two precisions indeed
+
+
+@pytest.mark.nightly
+@pytest.mark.parametrize("name", ["performative", "performative_sweep", "performative_ready", "performative_gain"])
+def test_single_precision_moves_no_verdict(name, tmp_path, monkeypatch):
+    """Whole shipped runs in both precisions, with all arms, detectors, controls and claims."""
+
+    def played(where):
+        return simlab.run(simlab.load(name), replications=32, jobs=1, out=tmp_path / where, progress=lambda _: None)
+
+    single = played("single")
+    monkeypatch.setattr(performative, "SINGLE", np.dtype(np.float64))
+    double = played("double")
+    assert list(single.claims["verdict"]) == list(double.claims["verdict"])
+    for measure in Performative.measures:
+        for a, b in zip(single.measures[measure].values, double.measures[measure].values, strict=True):
+            assert_near(a, b, np.nanmax(np.abs(b)) if np.isfinite(b).any() else 0.0)
+    assert not single.measures["theta"].equals(double.measures["theta"])
 
 
 def test_nobody_listens():
