@@ -76,23 +76,26 @@ class Plan(NamedTuple):
         )
 
 
-def plan(scenario: Scenario, jobs: int, *, timed: bool = False) -> Plan:
-    """The plan of a whole run, as if nothing of it had been played. With `timed` time is measured as well, for about two seconds."""
+def plan(scenario: Scenario, jobs: int, *, timed: bool = False, merged: bool = True, also: int = 0) -> Plan:
+    """The plan of a whole run, as if nothing of it had been played. With `timed` time is measured as well, for about two seconds.
+
+    `jobs` is 0 where all is played on other machines; not `merged` is a shard, which keeps no record; `also` are bytes kept besides.
+    """
     cells = trials(scenario)
     n = scenario.most
-    cohort = cohort_of(len(cells) * n, jobs, scenario.arms[0].trial.topology.models)
+    cohort = cohort_of(len(cells) * n, max(jobs, 1), scenario.arms[0].trial.topology.models)
     distinct: dict[str, Trial] = {}
     for name, trial in cells.items():
         if all(trial != other for other in distinct.values()):
             distinct[name] = trial
     stored = [_stored(trial, n, scenario.series == "all") for trial in cells.values()]
-    kept = sum(stored) + max(stored)  # while a cell is merged, its parts are there as well
-    each = [_each(trial, scenario.seed) for trial in _widest(distinct.values())]
+    kept = also + (sum(stored) + max(stored) if merged else 0)  # while a cell is merged, its parts are there as well
+    each = [_each(trial, scenario.seed) for trial in _widest(distinct.values())] if jobs else []
     together = min(cohort, n)
-    played = jobs * int(max(bare + more * together for bare, more in each))
+    played = jobs * int(max((bare + more * together for bare, more in each), default=0))
     if scenario.series == "quantiles":
         played += jobs * max(_tallied(trial, min(FOLDED * cohort, n)) for trial in distinct.values())
-        kept += 3 * max(_tallied(trial, n) for trial in cells.values())
+        kept += 3 * max(_tallied(trial, n) for trial in cells.values()) if merged else 0
     processes = resident() * (1 + (jobs if jobs > 1 else 0)) + DRAWING
     seconds = None
     if timed:
@@ -118,15 +121,23 @@ def plan(scenario: Scenario, jobs: int, *, timed: bool = False) -> Plan:
     )
 
 
-def checked(scenario: Scenario, jobs: int) -> None:
-    """Raise InputError for a run that takes too much memory; what is obviously small is not measured."""
+def checked(scenario: Scenario, jobs: int, *, merged: bool = True, also: int = 0) -> None:
+    """Raise InputError for what takes too much memory, as in `plan`; what is obviously small is not measured."""
     free = available()
-    largest = max((arm.trial for arm in scenario.arms), key=lambda t: t.topology.models)
-    cells = trials(scenario)
-    roughly = sum(_stored(trial, scenario.most, scenario.series == "all") for trial in cells.values())
-    roughly += jobs * 2 * 256 * largest.topology.models * 1_000  # a model seldom takes a kilobyte
-    if free is not None and roughly > free / 10:
-        plan(scenario, jobs).check(scenario)
+    if free is not None and roughly(scenario, jobs, merged=merged) + also > free / 10:
+        plan(scenario, jobs, merged=merged, also=also).check(scenario)
+
+
+def roughly(scenario: Scenario, jobs: int, *, merged: bool = True) -> int:
+    """Bytes that a run takes, without measuring anything."""
+    largest = max(arm.trial.topology.models for arm in scenario.arms)
+    stored = recorded(scenario, scenario.most) if merged else 0
+    return stored + jobs * 2 * 256 * largest * 1_000  # a model seldom takes a kilobyte
+
+
+def recorded(scenario: Scenario, replications: int) -> int:
+    """Bytes of the record of so many replications of every cell."""
+    return sum(_stored(trial, replications, scenario.series == "all") for trial in trials(scenario).values())
 
 
 def _widest(distinct: Iterable[Trial]) -> list[Trial]:
@@ -188,10 +199,10 @@ def _timed(trial: Trial, seed: int, cohort: int, budget: float) -> float:
 
 def _took(trial: Trial, seed: int, cohort: int, horizon: float, warmup: float = 0.0) -> float:
     short = replace(trial, horizon=max(horizon, trial.world.tick), stride=min(trial.stride, horizon), warmup=warmup)
-    began = time.perf_counter()
+    began = time.process_time()  # whatever else this machine is doing
     with threadpool_limits(1):
         play(short, seed, range(cohort))
-    return time.perf_counter() - began
+    return time.process_time() - began
 
 
 def size(count: float) -> str:

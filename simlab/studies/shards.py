@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -27,6 +27,7 @@ from simlab.scenario.build import rebuild
 from simlab.scenario.registry import HOUSE, Registry
 from simlab.scenario.scenario import Scenario
 from simlab.studies.executors import Who, workers
+from simlab.studies.plan import checked
 from simlab.studies.runner import Filler, Play, Progress, open_store, run_of
 from simlab.studies.summary import summarise
 
@@ -88,7 +89,8 @@ def play_shard(
     """Play one shard's share of a run, as far as it is not there yet; nothing is summarised.
 
     `command` is what plays the whole run, with its directory if it was named: whoever misses a shard is told it. Raises InputError for a
-    scenario that waits for an interval, which only those who know all replications can see, and StorageError as for a run.
+    scenario that waits for an interval, which only those who know all replications can see, or for more memory than is free, and
+    StorageError as for a run.
     """
     if scenario.until:
         raise InputError(
@@ -96,12 +98,12 @@ def play_shard(
         )
     run = run or run_of(scenario)
     share = shard.share(run.replications)
-    with (
-        workers(executor, jobs) as crew,
-        Store(shard.within(run_directory(run.scenario, run.hash, out)), run) as store,
-    ):
+    with ExitStack() as stack:
+        crew = stack.enter_context(workers(executor, jobs))
+        checked(scenario, crew.here, merged=False)
+        store = stack.enter_context(Store(shard.within(run_directory(run.scenario, run.hash, out)), run))
         about = {"shard": shard, "scenario": scenario.name, "command": command, "document": scenario.resolved}
-        disk.write(store.path / MARK, disk.text(disk.seal(about)))
+        store.note(MARK, about)
         gaps = [_clipped(gap, share) for gap in store.missing()]
         lost = Filler(scenario, store, crew, progress, play=play).play([gap for gap in gaps if gap], len(share))
         return Played(store.path, share, sum(gap.stop - gap.first for gap in lost))
@@ -130,7 +132,7 @@ def merge(folders: Sequence[Path], out: Path | None = None, registry: Registry =
 
     Shards may come in any order and overlap, where they are equal. Those within the run directory go when all is done. Raises
     StorageError for shards of different runs or versions, for two that differ where they overlap, and where replications are missing,
-    with the commands that play them; whatever is there is kept for the next time.
+    with the commands that play them; whatever is there is kept for the next time. Raises InputError for more memory than is free.
     """
     shards = found(folders)
     first, *others = shards
@@ -139,6 +141,7 @@ def merge(folders: Sequence[Path], out: Path | None = None, registry: Registry =
         _same(first, about, other, shards[other])
     scenario = rebuild(about["document"], about["scenario"], registry)
     run = run_of(scenario)
+    checked(scenario, 0)
     place = out or (first.parent.parent if first.parent.name == SHARDS else run_directory(run.scenario, run.hash))
     with open_store(scenario, place) as store:
         if not store.done:

@@ -24,6 +24,7 @@ from simlab.lab.trial import Harm, Instrument
 from simlab.studies.run import prepared
 from simlab.studies.run import run as play_into
 from tests.lab.toy import Dice, Mean, Toy, trial
+from tests.promises.family import cluster, needs_dask, posix
 from tests.studies.fakes import contents
 
 ROOT = Path(__file__).parents[2]
@@ -51,21 +52,42 @@ def test_cohorts_of_any_size(plainly: dict, tmp_path: Path) -> None:
 def test_elsewhere(plainly: dict, tmp_path: Path) -> None:
     """Two processes, in another time zone, locale and hash seed, with more threads, and from another folder."""
     there = {
-        "PYTHONHASHSEED": "12345", "TZ": "Pacific/Kiritimati", "LC_ALL": "C", "LANG": "tr_TR.UTF-8", "PYTHONPATH": str(ROOT),
+        "PYTHONHASHSEED": "12345", "TZ": "Pacific/Kiritimati", "LC_ALL": "C", "LANG": "tr_TR.UTF-8",
         "OPENBLAS_NUM_THREADS": "3", "OMP_NUM_THREADS": "3",
     }  # fmt: skip
-    command = ["-m", "simlab", "run", NAME, "--replications", str(SIZE), "--set", f"run.horizon={HORIZON}"]
-    done = subprocess.run(
-        [sys.executable, *command, "--jobs", "2", "--out", "run", "--quiet"],
-        cwd=tmp_path,
-        env=os.environ | there,
+    done = command(tmp_path, "--jobs", "2", **there)
+    assert done.returncode in (0, 1), done.stderr  # so few days hold no claim
+    assert contents(tmp_path / "run", FILES) == plainly
+
+
+@needs_dask
+def test_dask_on_this_machine(plainly: dict, tmp_path: Path) -> None:
+    play_into(scenario(), executor="dask", jobs=2, out=tmp_path / "run")
+    assert contents(tmp_path / "run", FILES) == plainly
+
+
+@needs_dask
+@posix
+def test_a_scheduler_that_is_there_already(plainly: dict, tmp_path: Path) -> None:
+    """A scheduler and two workers as anybody starts them, by their commands, and simlab by its own."""
+    with cluster(2, tmp_path) as (address, _):
+        done = command(tmp_path, "--executor", f"dask:{address}")
+        assert done.returncode in (0, 1), done.stderr
+        assert contents(tmp_path / "run", FILES) == plainly
+
+
+def command(folder: Path, *more: str, **env: str) -> subprocess.CompletedProcess[str]:
+    """The same run by the command, into the folder's `run`."""
+    what = ["run", NAME, "--replications", str(SIZE), "--set", f"run.horizon={HORIZON}", "--out", "run", "--quiet"]
+    return subprocess.run(
+        [sys.executable, "-m", "simlab", *what, *more],
+        cwd=folder,
+        env=os.environ | {"PYTHONPATH": str(ROOT)} | env,
         capture_output=True,
         text=True,
         timeout=120,
         check=False,
     )
-    assert done.returncode in (0, 1), done.stderr  # so few days hold no claim
-    assert contents(tmp_path / "run", FILES) == plainly
 
 
 def test_threads_and_any_order() -> None:

@@ -48,7 +48,18 @@ def test_error_in_the_parent_leaves_no_worker(tmp_path):
 @pytest.mark.parametrize("jobs", [1, 2])
 def test_refused_trial_is_an_error_of_the_run(tmp_path, jobs):
     with pytest.raises(InputError, match="cannot be played"):
-        run(tmp_path / "run", "refuse", jobs=jobs)
+        run(tmp_path / "results" / "run", "refuse", jobs=jobs, cohort=40)
+    kept = sorted(path.suffix for path in tmp_path.rglob("*.*"))
+    assert kept == ["", ".json", ".npz"]  # a lock, the run's name and the arm before it
+
+
+def test_refused_trial_leaves_nothing_where_nothing_was_played(tmp_path):
+    fake = scenario("refuse")
+    (tmp_path / "mine").mkdir()
+    for path in (tmp_path / "results" / "fake" / "run", tmp_path / "mine"):
+        with pytest.raises(InputError), open_store(replace(fake, arms=fake.arms[1:]), path) as store:
+            play_all(replace(fake, arms=fake.arms[1:]), store, jobs=1, play=play)
+    assert [path.name for path in tmp_path.rglob("*")] == ["mine"]
 
 
 @pytest.mark.parametrize("jobs", [1, 2])
