@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+if __name__ == "__main__":  # before what takes time is imported
+    from simlab._door import entry
+
+    entry.main()  # which exits
+
 import errno
 import io
 import os
@@ -365,9 +370,9 @@ def main() -> None:
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="replace")
-    stopping.watch()
     stdout = sys.stdout
     try:
+        stopping.watch()
         code = cli.main(prog_name="simlab", standalone_mode=False) or 0
         if sys.stdout is not None:
             sys.stdout.flush()
@@ -378,7 +383,7 @@ def main() -> None:
         error.show()
         code = 2
     except (click.Abort, KeyboardInterrupt):
-        tell("interrupted; the same command goes on from here")
+        tell(stopping.SAYS)
         code = stopping.CODE
     except BrokenPipeError:  # `| head`: nobody reads any more
         _let_go_of_stdout()
@@ -403,7 +408,3 @@ def _let_go_of_stdout() -> None:
     """So that the interpreter does not try to write at its end what nobody takes."""
     with open(os.devnull, "wb") as nowhere:  # noqa: PTH123
         os.dup2(nowhere.fileno(), sys.stdout.fileno())
-
-
-if __name__ == "__main__":
-    main()

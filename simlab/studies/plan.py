@@ -26,6 +26,7 @@ from simlab.studies.runner import FOLDED, cohort_of, trials
 MOST = 0.8  # the share of the free memory that a run may take
 IN_PROBE = (2, 6)  # replications of the two small cohorts
 SECONDS = 2.0  # how long may be measured, over all arms together
+SEVERAL = 4  # times as long, where it takes that to see a retraining
 TICKS = 8  # of the shortest cohort that is timed
 EVENTS = 3  # that a replication leaves behind, as a rule
 EVENT = 300  # bytes of one in memory, and about half of it on disk
@@ -182,17 +183,22 @@ def _each(trial: Trial, seed: int) -> tuple[float, float]:
 
 
 def _timed(trial: Trial, seed: int, cohort: int, budget: float) -> float:
-    """Seconds that one cohort takes, from the difference between so many ticks and twice as many."""
+    """Seconds that one cohort takes, from the difference between so many ticks and twice as many.
+
+    What happens now and then, as a retraining does, is to be among them, if that can be had for a few times the budget.
+    """
     total, tick = trial.ticks(trial.horizon) + trial.ticks(trial.warmup), trial.world.tick
+    period = max(trial.ticks(trial.schedule.every), trial.ticks(trial.stride))
     ticks = min(TICKS, total)
-    began = time.perf_counter()
+    began = time.process_time()
     once = _took(trial, seed, cohort, ticks * tick)
     while True:
         if 2 * ticks >= total:
             return _took(trial, seed, cohort, trial.horizon, trial.warmup)
         twice = _took(trial, seed, cohort, 2 * ticks * tick)
         rate = max(twice - once, 0.0) / ticks
-        if time.perf_counter() - began > budget / 2:
+        spent = time.process_time() - began
+        if spent > (budget / 2 if ticks >= period else SEVERAL * budget):
             return max(once - rate * ticks, 0.0) + rate * total
         ticks, once = 2 * ticks, twice
 

@@ -52,14 +52,15 @@ def cluster(workers: int, folder: Path) -> Iterator[tuple[str, list[subprocess.P
     """A Dask scheduler on this machine and its workers, one thread each: its address, and their processes, itself first."""
     place, dask = folder / "scheduler.json", [sys.executable, "-m", "dask"]
     commands = [["scheduler", "--host", "127.0.0.1", "--port", "0", "--no-dashboard", "--scheduler-file", str(place)]]
-    commands += [["worker", "--scheduler-file", str(place), "--nthreads", "1", "--no-nanny", "--no-dashboard"]] * workers
+    commands += [
+        ["worker", "--scheduler-file", str(place), "--nthreads", "1", "--no-nanny", "--no-dashboard"]
+    ] * workers
     begun = []
     with (folder / "dask.said").open("wb") as said:
         try:
             for command in commands:
-                begun.append(
-                    subprocess.Popen([*dask, *command], cwd=folder, env=environment(), stdout=said, stderr=said)
-                )
+                one = subprocess.Popen([*dask, *command], cwd=folder, env=environment(), stdout=said, stderr=said)
+                begun.append(one)  # one by one, so that whoever was begun is ended
             assert wait_until(place.exists, 60), (folder / "dask.said").read_text()
             yield json.loads(place.read_text())["address"], begun
         finally:

@@ -21,7 +21,6 @@ from tests.promises.family import needs_dask, posix
 from tests.studies.fakes import contents, open_store, play, scenario
 
 
-
 def run(path: Path, who: object, fault: str = "", mark: object = "", **options: object) -> Record:
     fake = scenario(fault, mark)
     with open_store(fake, path) as store:
