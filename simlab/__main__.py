@@ -333,9 +333,8 @@ def _play_shard(
 
     from simlab.studies.shards import play_shard
 
-    whole = command + (f" --out {shlex.quote(str(out))}" if out is not None else "")
     with progress_of(f"{scenario.name} {shard.number}/{shard.of}", quiet) as progress:
-        played = play_shard(scenario, shard, command=whole, executor=crew, out=out, progress=progress)
+        played = play_shard(scenario, shard, command=command, executor=crew, out=out, progress=progress)
     if not quiet:
         run = shlex.quote(str(played.path.parent.parent))
         lost = f", of which {played.lost} failed" if played.lost else ""

@@ -112,7 +112,8 @@ class Hired:
                         yield index, answer
         except (BrokenExecutor, CancelledError) as error:
             raise ExecutorError(
-                f"the executor broke ({type(error).__name__}: {error}); the same command goes on from here"
+                f"the executor broke ({': '.join(filter(None, (type(error).__name__, str(error))))}); "
+                "the same command goes on from here"
             ) from error
         finally:
             for future in doing:
@@ -177,7 +178,10 @@ def _dask(address: str, jobs: int | None) -> Iterator[Place]:
 
     from simlab.studies.workers import without_interrupts, without_main
 
+    log = logging.getLogger("distributed.client")  # what it says of a scheduler that is gone, we say in a line
     with ExitStack() as ends:
+        ends.callback(log.setLevel, log.level)
+        log.setLevel(logging.CRITICAL)
         if not address:
             jobs = jobs or available_cpus()
             with without_interrupts():  # its threads and workers inherit that: the parent decides when to stop

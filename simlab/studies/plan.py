@@ -97,7 +97,7 @@ def plan(scenario: Scenario, jobs: int, *, timed: bool = False, merged: bool = T
     if scenario.series == "quantiles":
         played += jobs * max(_tallied(trial, min(FOLDED * cohort, n)) for trial in distinct.values())
         kept += 3 * max(_tallied(trial, n) for trial in cells.values()) if merged else 0
-    processes = resident() * (1 + (jobs if jobs > 1 else 0)) + DRAWING
+    processes = resident() * (1 + (jobs if jobs > 1 else 0)) + (DRAWING if merged else 0)
     seconds = None
     if timed:
         seconds = (

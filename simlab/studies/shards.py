@@ -7,6 +7,7 @@ shards share nothing and may run anywhere at the same time. The merged run has t
 from __future__ import annotations
 
 import re
+import shlex
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import ExitStack, suppress
@@ -88,7 +89,7 @@ def play_shard(
 ) -> Played:
     """Play one shard's share of a run, as far as it is not there yet; nothing is summarised.
 
-    `command` is what plays the whole run, with its directory if it was named: whoever misses a shard is told it. Raises InputError for a
+    `command` is what plays the whole run, without its directory: whoever misses a shard is told it. Raises InputError for a
     scenario that waits for an interval, which only those who know all replications can see, or for more memory than is free, and
     StorageError as for a run.
     """
@@ -102,8 +103,8 @@ def play_shard(
         crew = stack.enter_context(workers(executor, jobs))
         checked(scenario, crew.here, merged=False)
         store = stack.enter_context(Store(shard.within(run_directory(run.scenario, run.hash, out)), run))
-        about = {"shard": shard, "scenario": scenario.name, "command": command, "document": scenario.resolved}
-        store.note(MARK, about)
+        told = {"command": command, "out": None if out is None else str(out)}
+        store.note(MARK, {"shard": shard, "scenario": scenario.name, "document": scenario.resolved, **told})
         gaps = [_clipped(gap, share) for gap in store.missing()]
         lost = Filler(scenario, store, crew, progress, play=play).play([gap for gap in gaps if gap], len(share))
         return Played(store.path, share, sum(gap.stop - gap.first for gap in lost))
@@ -229,7 +230,9 @@ def _equal(one: Outcome, other: Outcome) -> bool:
 def _told(missing: Sequence[Stretch], shards: dict[Path, dict[str, Any]], replications: int) -> str:
     """Which shards are missing, of as many as most say there are, and the commands that play them."""
     of = Counter(about["shard"][1] for about in shards.values()).most_common(1)[0][0]
-    command = next(iter(shards.values()))["command"]
+    first = next(iter(shards.values()))
+    command = shlex.join(["--out", first["out"]]) if first["out"] is not None else ""
+    command = f"{first['command']} {command}".rstrip()
     wanted = [
         shard
         for shard in (Shard(i + 1, of) for i in range(of))

@@ -92,8 +92,8 @@ class Family:
     def is_gone(self) -> bool:
         return not members(self.mark)
 
-    def end(self) -> tuple[int, str]:
-        _, said = self.process.communicate(timeout=20)
+    def end(self, seconds: float = 20) -> tuple[int, str]:
+        _, said = self.process.communicate(timeout=seconds)
         return self.process.returncode, said
 
 

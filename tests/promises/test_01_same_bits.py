@@ -24,7 +24,7 @@ from simlab.lab.trial import Harm, Instrument
 from simlab.studies.run import prepared
 from simlab.studies.run import run as play_into
 from tests.lab.toy import Dice, Mean, Toy, trial
-from tests.promises.family import cluster, needs_dask, posix
+from tests.promises.family import Family, cluster, linux, needs_dask, posix, wait_until
 from tests.studies.fakes import contents
 
 ROOT = Path(__file__).parents[2]
@@ -74,6 +74,28 @@ def test_a_scheduler_that_is_there_already(plainly: dict, tmp_path: Path) -> Non
         done = command(tmp_path, "--executor", f"dask:{address}")
         assert done.returncode in (0, 1), done.stderr
         assert contents(tmp_path / "run", FILES) == plainly
+
+
+@pytest.mark.nightly
+@needs_dask
+@linux
+@pytest.mark.parametrize(
+    ("who", "code"), [("scheduler", 3), ("worker", 0)], ids=["its scheduler dies", "one of its workers dies"]
+)
+def test_a_cluster_that_breaks_in_mid_run_costs_no_bit(tmp_path: Path, who: str, code: int) -> None:
+    small = ("--replications", "8", "--set", "run.horizon=200 s", "--out")
+    assert Family("simlab", "run", NAME, *small, "whole", "--jobs", "1", "--quiet", cwd=tmp_path).end(600)[0] == 0
+    with cluster(2, tmp_path) as (address, begun):
+        family = Family("simlab", "run", NAME, *small, "run", "--executor", f"dask:{address}", cwd=tmp_path)
+        assert wait_until(lambda: list(tmp_path.glob("run/parts/0*.npz")), 120)
+        begun[0 if who == "scheduler" else 1].kill()
+        returned, said = family.end(600)
+    assert returned == code, said
+    assert "Traceback" not in said
+    if who == "scheduler":
+        assert said.splitlines()[-1] == "the executor broke (CancelledError); the same command goes on from here"
+        assert Family("simlab", "run", NAME, *small, "run", "--jobs", "1", "--quiet", cwd=tmp_path).end(600)[0] == 0
+    assert contents(tmp_path / "run", FILES) == contents(tmp_path / "whole", FILES)
 
 
 def command(folder: Path, *more: str, **env: str) -> subprocess.CompletedProcess[str]:
