@@ -2,7 +2,8 @@
 
 Memory is what the arrays of the finished record take, whose shapes are known, and what a cohort takes while it is played, which is
 measured on two small ones over a few ticks (NumPy tells `tracemalloc` of every array). Time is measured on one cohort, over a few
-ticks and twice as many.
+ticks and twice as many, and is that of the CPU, so it is what a machine with nothing else to do takes to play; to import and to draw
+the report takes a few seconds more.
 """
 
 from __future__ import annotations
@@ -36,7 +37,7 @@ MB = 1_000_000
 
 
 class Plan(NamedTuple):
-    """What a run will take. Bytes, and seconds of wall clock with `jobs` processes; `seconds` None where it was not measured.
+    """What a run will take. Bytes, and seconds with `jobs` processes that have a CPU each; `seconds` None where it was not measured.
 
     `memory` is the most that all processes take together, of which `kept` are for the finished record, and `played` for the cohorts under
     way in all of them; `free` is what there is, None where the system does not tell.
@@ -221,13 +222,15 @@ def size(count: float) -> str:
 
 def lines(planned: Plan) -> list[tuple[str, str]]:
     """A plan as names and values."""
+    seconds = planned.seconds or 0.0
+    told = f"{seconds:.0f}" if seconds >= 10 else f"{seconds:.2g}"
     free = "unknown" if planned.free is None else f"{size(planned.free)} free, of which a run may take {MOST:.0%}"
     more = f"{size(planned.kept)} for the record, {size(planned.played)} for cohorts under way; {free}"
     return [
         ("replications", f"{planned.replications:,} of each of {planned.cells} cells (arms, and arms under controls)"),
         ("cohorts", f"{planned.cohorts:,} of at most {planned.cohort} replications, {planned.jobs} at a time"),
         ("agent steps", f"{planned.steps:.3g}"),
-        *([] if planned.seconds is None else [("time", f"about {planned.seconds:.0f} s, from a measured rate")]),
+        *([] if planned.seconds is None else [("time", f"about {told} s if nothing else runs, from a measured rate")]),
         ("memory", f"about {size(planned.memory)}: {more}"),
         ("disk", f"about {size(planned.disk)} while it is played, half of it afterwards"),
     ]

@@ -91,7 +91,8 @@ def test_dask_changes_no_bit(tmp_path: Path, whole: dict[str, bytes], dask: Work
 @needs_dask
 @posix
 def test_a_cohort_that_kills_its_dask_worker_is_failed_and_the_rest_go_on(tmp_path: Path, dask: Workers) -> None:
-    failed = run(tmp_path / "run", dask, "die").cells["shared"].failed
+    failed = run(tmp_path / "run", dask, "die", tmp_path / "mark").cells["shared"].failed
+    assert (tmp_path / "mark").read_text() == "died\n" * 2  # one retry
     assert [n for n in failed if n not in (5, 21, 37)] == list(range(8, 16))
     assert "KilledWorker" in failed[9]
 

@@ -48,9 +48,7 @@ def test_error_in_the_parent_leaves_no_worker(tmp_path):
 @pytest.mark.parametrize("jobs", [1, 2])
 def test_refused_trial_is_an_error_of_the_run(tmp_path, jobs):
     with pytest.raises(InputError, match="cannot be played"):
-        run(tmp_path / "results" / "run", "refuse", jobs=jobs, cohort=40)
-    kept = sorted(path.suffix for path in tmp_path.rglob("*.*"))
-    assert kept == ["", ".json", ".npz"]  # a lock, the run's name and the arm before it
+        run(tmp_path / "run", "refuse", jobs=jobs)
 
 
 def test_refused_trial_leaves_nothing_where_nothing_was_played(tmp_path):
@@ -62,9 +60,24 @@ def test_refused_trial_leaves_nothing_where_nothing_was_played(tmp_path):
     assert [path.name for path in tmp_path.rglob("*")] == ["mine"]
 
 
+def test_refused_trial_costs_nothing_that_was_played(tmp_path):
+    with pytest.raises(InputError):
+        run(tmp_path / "run", "refuse", jobs=1, cohort=40)
+    assert sorted(path.suffix for path in tmp_path.rglob("*.*")) == ["", ".json", ".npz"]  # a lock, its name, an arm
+
+
 @pytest.mark.parametrize("jobs", [1, 2])
 def test_blas_has_one_thread(tmp_path, jobs):
     assert run(tmp_path / "run", "count threads", jobs=jobs).cells["shared"].failed.keys() == {5, 21, 37}
+
+
+@posix
+def test_a_worker_begins_without_interrupts():
+    """Also the first of all, for which Python starts another process, and then lets interrupts through again."""
+    code = "import signal; from multiprocessing import resource_tracker; from simlab.studies.workers import without_interrupts\n"
+    code += "with without_interrupts(): resource_tracker.getfd(); print(signal.pthread_sigmask(signal.SIG_BLOCK, []))"
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert "SIGINT" in done.stdout
 
 
 @posix
