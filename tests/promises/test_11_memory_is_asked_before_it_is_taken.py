@@ -12,7 +12,7 @@ import pytest
 
 import simlab
 from simlab.base.errors import InputError
-from simlab.studies import memory, plan, points, shards, sweep
+from simlab.studies import memory, plan, points, runner, shards, sweep
 from simlab.studies.run import run
 from tests.bad_input.door import refused, tree
 from tests.promises.family import environment
@@ -103,7 +103,12 @@ studies:
     ],
 )
 def test_there_is_no_way_around(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, command: str, advice: str) -> None:
+    def played(*_: object) -> None:
+        raise AssertionError("it is played")
+
     monkeypatch.setattr(plan, "available", lambda: 100 * MB)
+    monkeypatch.setattr(runner.Filler, "play", played)
+    monkeypatch.setattr(sweep.Player, "play", played)
     (tmp_path / "mine.yaml").write_text(market.YAML.replace("traders: 4", "traders: 64") + STUDIES)
     said = refused(tmp_path, *command.split(), "--replications", "20000", "--out", "out", most=5.0)
     assert "mine: needs about" in said

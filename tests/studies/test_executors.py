@@ -70,6 +70,28 @@ def test_an_executor_gets_so_many_tasks_at_a_time_and_the_next_when_one_is_done(
     assert max(under_way) <= 3
 
 
+@pytest.mark.parametrize(
+    ("who", "here"),
+    [
+        (None, 2),
+        ("local", 2),
+        pytest.param("dask", 2, marks=needs_dask),
+        pytest.param("dask:tcp://127.0.0.1:9", 0, marks=needs_dask),
+    ],
+)
+def test_whose_memory_they_take_is_known_before_anybody_is_started(who: str | None, here: int) -> None:
+    with workers(who, 2) as crew:
+        assert crew.here == here
+    with ThreadPoolExecutor(1) as pool, workers(pool, 3) as crew:
+        assert crew.here == 3
+    with workers(Unknown()) as crew:
+        assert crew.here == 0
+
+
+class Unknown(Executor):
+    """Somebody's executor: it may be anywhere."""
+
+
 @posix
 def test_a_pool_that_breaks_ends_the_run_which_goes_on_elsewhere(tmp_path: Path, whole: dict[str, bytes]) -> None:
     """`ProcessPoolExecutor` does not say whose worker died, so nobody is blamed, and nothing that was finished is lost."""
