@@ -189,9 +189,9 @@ def _dask(address: str, jobs: int | None) -> Iterator[Place]:
                     n_workers=0,
                     threads_per_worker=1,
                     memory_limit=0,  # no spilling: tasks answer once, and a plan is held against the memory beforehand
-                    dashboard_address=None,
+                    dashboard_address="127.0.0.1:0",  # no port that another cluster has taken, and none that others reach
                     silence_logs=logging.CRITICAL,
-                    scheduler_kwargs={"allowed_failures": 1},  # one retry, as with our own
+                    scheduler_kwargs={"allowed_failures": 1, "dashboard": False},  # one retry, as with our own
                 )
                 ends.push(partial(_end, cluster))
         try:

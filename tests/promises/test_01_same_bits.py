@@ -62,7 +62,7 @@ def test_elsewhere(plainly: dict, tmp_path: Path) -> None:
 
 @needs_dask
 def test_dask_on_this_machine(plainly: dict, tmp_path: Path) -> None:
-    play_into(scenario(), executor="dask", jobs=2, out=tmp_path / "run")
+    play_into(scenario(), executor="dask", jobs=1, out=tmp_path / "run")
     assert contents(tmp_path / "run", FILES) == plainly
 
 

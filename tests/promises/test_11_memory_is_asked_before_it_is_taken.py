@@ -45,7 +45,7 @@ SHIPPED = ("hiring", "cascade", "retraining", "recommender", "ddos", "policing",
 @linux
 @pytest.mark.parametrize(
     ("name", "replications"),
-    [("hiring", 16), *(pytest.param(name, 32, marks=pytest.mark.nightly) for name in (*SHIPPED, "performative"))],
+    [("hiring", 8), *(pytest.param(name, 32, marks=pytest.mark.nightly) for name in (*SHIPPED, "performative"))],
 )
 def test_time_and_memory_of_a_shipped_scenario_are_planned_within_a_factor_of_two(
     tmp_path: Path, name: str, replications: int

@@ -105,6 +105,16 @@ def test_a_pool_that_breaks_ends_the_run_which_goes_on_elsewhere(tmp_path: Path,
 
 
 @needs_dask
+def test_a_cluster_of_our_own_is_reached_from_this_machine_alone(dask: Workers) -> None:
+    """And by a port that nobody else has: another may be there."""
+    scheduler = dask.place.executor._client.cluster.scheduler
+    (place,) = {socket.getsockname() for socket in scheduler.http_server._sockets.values()}
+    assert place[0] == "127.0.0.1"
+    assert place[1] != 8787
+    assert scheduler.address.startswith("tcp://127.0.0.1:")
+
+
+@needs_dask
 def test_dask_changes_no_bit(tmp_path: Path, whole: dict[str, bytes], dask: Workers) -> None:
     run(tmp_path / "run", dask)
     assert contents(tmp_path / "run") == whole
