@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+if __name__ == "__main__":  # before what takes time is imported
+    from simlab._door import entry
+
+    entry.main()  # which exits
+
 import errno
 import io
 import os
@@ -328,9 +333,8 @@ def _play_shard(
 
     from simlab.studies.shards import play_shard
 
-    whole = command + (f" --out {shlex.quote(str(out))}" if out is not None else "")
     with progress_of(f"{scenario.name} {shard.number}/{shard.of}", quiet) as progress:
-        played = play_shard(scenario, shard, command=whole, executor=crew, out=out, progress=progress)
+        played = play_shard(scenario, shard, command=command, executor=crew, out=out, progress=progress)
     if not quiet:
         run = shlex.quote(str(played.path.parent.parent))
         lost = f", of which {played.lost} failed" if played.lost else ""
@@ -365,9 +369,9 @@ def main() -> None:
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="replace")
-    stopping.watch()
     stdout = sys.stdout
     try:
+        stopping.watch()
         code = cli.main(prog_name="simlab", standalone_mode=False) or 0
         if sys.stdout is not None:
             sys.stdout.flush()
@@ -378,7 +382,7 @@ def main() -> None:
         error.show()
         code = 2
     except (click.Abort, KeyboardInterrupt):
-        tell("interrupted; the same command goes on from here")
+        tell(stopping.SAYS)
         code = stopping.CODE
     except BrokenPipeError:  # `| head`: nobody reads any more
         _let_go_of_stdout()
@@ -403,7 +407,3 @@ def _let_go_of_stdout() -> None:
     """So that the interpreter does not try to write at its end what nobody takes."""
     with open(os.devnull, "wb") as nowhere:  # noqa: PTH123
         os.dup2(nowhere.fileno(), sys.stdout.fileno())
-
-
-if __name__ == "__main__":
-    main()

@@ -10,6 +10,7 @@ from types import FrameType
 from typing import final
 
 CODE = 128 + signal.SIGINT  # what a shell shows for a program that Ctrl-C ended
+SAYS = "interrupted; the same command goes on from here"
 _SHOW_CURSOR = "\x1b[?25h"
 
 
@@ -18,13 +19,25 @@ class Interrupted(KeyboardInterrupt):
     """Ctrl-C. A plain KeyboardInterrupt that passes through an `exec` makes Python end by the signal and not with our exit code."""
 
 
-def watch() -> None:
-    """From here on Ctrl-C raises Interrupted; the next one ends the process, whatever it is cleaning up. For the door, in the main thread.
+def at_once() -> None:
+    """From here on Ctrl-C says so and ends the process: nothing is begun yet, or nothing is left to do.
 
-    Where Ctrl-C is ignored, as in a shell's background job, it stays ignored.
+    This and `watch` are for the door, in the main thread. Where Ctrl-C is ignored, as in a shell's background job, it stays ignored.
     """
-    if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
+    if signal.getsignal(signal.SIGINT) in (signal.default_int_handler, _first):
+        signal.signal(signal.SIGINT, _idle)
+
+
+def watch() -> None:
+    """From here on Ctrl-C raises Interrupted; the next one ends the process, whatever it is cleaning up."""
+    if signal.getsignal(signal.SIGINT) in (signal.default_int_handler, _idle):
         signal.signal(signal.SIGINT, _first)
+
+
+def _idle(number: int, frame: FrameType | None) -> None:  # noqa: ARG001
+    with suppress(OSError, ValueError, AttributeError):  # nobody reads
+        os.write(sys.stderr.fileno(), f"\n{SAYS}\n".encode())
+    os._exit(CODE)
 
 
 def _first(number: int, frame: FrameType | None) -> None:  # noqa: ARG001

@@ -65,6 +65,18 @@ def directory(path: str | Path) -> Path:
     return Path(path)
 
 
+def unmade(path: Path) -> list[Path]:
+    """The directories that are not there yet on the way to `path`, itself first."""
+    return [folder for folder in (path, *path.parents) if not folder.exists()]
+
+
+def unmake(folders: Iterable[Path]) -> None:
+    """Remove directories, innermost first, as far as nobody has put anything into them."""
+    for folder in folders:
+        with suppress(OSError):
+            folder.rmdir()
+
+
 def place(folder: str | Path, *inside: str) -> Path:
     """Make a directory, with one `inside` if that is asked for, or find it there; returns it.
 

@@ -19,7 +19,7 @@ from typing import Any, NamedTuple, final
 
 import numpy as np
 
-from simlab.base.errors import StorageError
+from simlab.base.errors import InputError, StorageError
 from simlab.base.world import Measure
 from simlab.lab.outcome import Outcome
 from simlab.lab.tallies import gathered, quantiles
@@ -95,7 +95,8 @@ class Store:
             record = store.finish(summary)
 
     Entering raises StorageError when the directory is busy, holds another run or foreign files, or cannot be
-    written. `at` is told of every instant at which a crash would leave something else on the disk.
+    written. An InputError in the block leaves nothing behind of a run that was begun in it and of which nothing was kept.
+    `at` is told of every instant at which a crash would leave something else on the disk.
     """
 
     def __init__(self, path: str | Path, run: Run, at: disk.Hook = disk.unwatched) -> None:
@@ -107,6 +108,8 @@ class Store:
         self._parts = self.path / "parts"
         self._at = at
         self._record: Record | None = None
+        self._made: list[Path] | None = None  # here, with the files beside the parts, where this run is new
+        self._beside: list[Path] = []
         with disk.storage(self.path):
             self._lock = FileLock(self.path / ".lock", timeout=BUSY_AFTER)
 
@@ -115,19 +118,23 @@ class Store:
 
         self._look_around()
         with disk.storage(self.path):
+            made = disk.unmade(self.path)
             self.path.mkdir(parents=True, exist_ok=True)
             try:
                 self._lock.acquire()
             except Timeout:
                 raise StorageError(f"{self.path}: busy, another simlab is writing there; wait for it") from None
         try:
-            self._recognise()
+            new = self._recognise()
         except BaseException:
             self._lock.release()
             raise
+        self._made = made if new else None
         return self
 
-    def __exit__(self, *exception: object) -> None:
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        if kind is not None and issubclass(kind, InputError) and self._made is not None and not self.done:
+            self._withdraw(self._made)
         self._lock.release()
 
     def missing(self, replications: int | None = None) -> list[Stretch]:
@@ -234,6 +241,11 @@ class Store:
             record = self._record = replace(record, manifest=manifest, summary=summary)
         return record
 
+    def note(self, name: str, facts: Mapping[str, Any]) -> None:
+        """Store facts that lie beside the run, and are no part of it."""
+        self._beside.append(self.path / name)
+        disk.write(self.path / name, disk.text(disk.seal(facts)))
+
     def write_timings(self, facts: Mapping[str, Any]) -> None:
         """Store facts about the wall clock, which are no part of the result."""
         self._write("timings.json", disk.text(disk.dumps(disk.plain(facts))))
@@ -264,8 +276,8 @@ class Store:
                 f"{self.path}: holds files that are not simlab's ({', '.join(names[:3])}{more}); choose an empty directory"
             )
 
-    def _recognise(self) -> None:
-        """Find out whether this run is new, begun or done here. Raises StorageError when it is another."""
+    def _recognise(self) -> bool:
+        """Find out whether this run is new, begun or done here, and whether it is new. Raises StorageError when it is another."""
         self._look_around()
         here = self._identity()
         with disk.storage(self.path):
@@ -278,15 +290,25 @@ class Store:
             wrong = damaged(self.path, there) if self.done else {}
             if self.done and not wrong:
                 self._clear_parts()
-                return
+                return False
             if wrong:
                 self._reopen(there, here, wrong)
         if (self._parts / "run.json").exists():
             there = disk.unseal(self._parts / "run.json")
             self._compare(there, here)
             self._same_versions(there, here, "this run was begun with")
-        else:
-            self._begin(here)
+            return False
+        self._begin(here)
+        return not (self.path / "manifest.json").exists()
+
+    def _withdraw(self, made: list[Path]) -> None:
+        """Leave no trace of a run of which nothing was kept."""
+        if any(NAME.fullmatch(path.name) for path in self._parts.iterdir()) or (self.path / "manifest.json").exists():
+            return
+        self._clear_parts()
+        for path in [*self._beside, self.path / ".lock"]:  # whoever waits for the lock looks for it again
+            path.unlink(missing_ok=True)
+        disk.unmake(made)
 
     def _begin(self, here: Mapping[str, Any]) -> None:
         with disk.storage(self._parts):

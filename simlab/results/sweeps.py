@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from simlab.base.errors import StorageError
+from simlab.base.errors import InputError, StorageError
 from simlab.results import disk
 from simlab.results.differences import differences
 from simlab.results.export import table_csv
@@ -31,7 +31,8 @@ NUMBERS = ("n", "diverged", "failed", "value", "low", "high", "difference", "dif
 def held(folder: str | Path, design: Mapping[str, Any], replace: bool = False) -> Iterator[Path]:
     """A sweep's directory, ours alone to write within the block, with its `design.json`.
 
-    With `replace` another design that is there gives way, and its points stay. Raises StorageError where the directory is busy, holds
+    With `replace` another design that is there gives way, and its points stay. An InputError in the block leaves nothing behind of a
+    sweep that was begun in it and has no point. Raises StorageError where the directory is busy, holds
     another sweep or foreign files, or cannot be written.
     """
     from filelock import FileLock, Timeout
@@ -39,6 +40,7 @@ def held(folder: str | Path, design: Mapping[str, Any], replace: bool = False) -
     path = disk.directory(folder)
     there = _look_around(path)
     with disk.storage(path):
+        made = disk.unmade(path)
         path.mkdir(parents=True, exist_ok=True)
         lock = FileLock(path / ".lock", timeout=BUSY_AFTER)
         try:
@@ -62,7 +64,14 @@ def held(folder: str | Path, design: Mapping[str, Any], replace: bool = False) -
                 for name in (DATA, TABLE):
                     (path / name).unlink(missing_ok=True)
             disk.write(path / DESIGN, disk.text(disk.seal(here)))
-        yield path
+        try:
+            yield path
+        except InputError:
+            if there is None and {each.name for each in path.iterdir()} <= {DESIGN, ".lock"}:
+                (path / DESIGN).unlink(missing_ok=True)
+                (path / ".lock").unlink(missing_ok=True)
+                disk.unmake(made)
+            raise
     finally:
         lock.release()
 

@@ -5,12 +5,26 @@ Whoever it is does tasks one by one and hands back an Answer for each; who plays
 
 from __future__ import annotations
 
+import os
+import signal
+import sys
+import time
 from collections.abc import Callable, Generator, Iterable, Iterator
-from concurrent.futures import FIRST_COMPLETED, BrokenExecutor, CancelledError, Executor, Future, wait
-from contextlib import ExitStack, contextmanager
+from concurrent.futures import (
+    FIRST_COMPLETED,
+    BrokenExecutor,
+    CancelledError,
+    Executor,
+    Future,
+    ProcessPoolExecutor,
+    ThreadPoolExecutor,
+    wait,
+)
+from contextlib import ExitStack, contextmanager, suppress
+from functools import partial
 from importlib.util import find_spec
 from itertools import islice
-from typing import Any, NamedTuple, Protocol, TypeAlias, final
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, TypeAlias, final
 
 from threadpoolctl import threadpool_limits
 
@@ -19,9 +33,13 @@ from simlab.results.differences import differences
 from simlab.results.provenance import code_version, versions
 from simlab.studies.workers import Answer, Crew, Task, available_cpus, perform
 
+if TYPE_CHECKING:
+    from distributed import LocalCluster
+
 LOCAL, DASK = "local", "dask"
 NAMES = (LOCAL, DASK, f"{DASK}:ADDRESS")
 PATIENCE = 10  # seconds in which a scheduler must answer, and a first worker be there
+STARTING = 120  # seconds in which workers of our own must be there, however busy the machine is
 
 
 class Workers(Protocol):
@@ -30,6 +48,10 @@ class Workers(Protocol):
     @property
     def size(self) -> int:
         """How many tasks are under way at a time."""
+
+    @property
+    def here(self) -> int:
+        """How many of them take the memory of this machine; nobody is started for that."""
 
     def do(self, tasks: Iterable[Task]) -> Generator[tuple[int, Answer], None, None]:
         """Do the tasks, each asked for when there is room for it; yields (index, answer) in the order they are done."""
@@ -49,8 +71,8 @@ class Place(NamedTuple):
 class Hired:
     """An executor that does tasks for us; it is asked for when the first of them comes."""
 
-    def __init__(self, ask: Callable[[], Place]) -> None:
-        self._ask = ask
+    def __init__(self, ask: Callable[[], Place], here: int = 0) -> None:
+        self._ask, self.here = ask, here
         self._place: Place | None = None
 
     @property
@@ -90,7 +112,8 @@ class Hired:
                         yield index, answer
         except (BrokenExecutor, CancelledError) as error:
             raise ExecutorError(
-                f"the executor broke ({type(error).__name__}: {error}); the same command goes on from here"
+                f"the executor broke ({': '.join(filter(None, (type(error).__name__, str(error))))}); "
+                "the same command goes on from here"
             ) from error
         finally:
             for future in doing:
@@ -129,7 +152,8 @@ def workers(who: Who = None, jobs: int | None = None) -> Iterator[Workers]:
         raise InputError(f"jobs must be at least 1, not {jobs}")
     if isinstance(who, Executor):
         place = Place(who, jobs or available_cpus())
-        yield Hired(lambda: place)
+        here = isinstance(who, ThreadPoolExecutor | ProcessPoolExecutor)  # elsewhere there may be more memory, or less
+        yield Hired(lambda: place, place.size if here else 0)
     elif who is None or who == LOCAL:
         with Crew(jobs or available_cpus()) as crew:
             yield crew
@@ -140,7 +164,7 @@ def workers(who: Who = None, jobs: int | None = None) -> Iterator[Workers]:
         if find_spec("distributed") is None:
             raise InputError(f"executor `{who}` needs the package distributed: pip install 'simlab[cluster]'")
         with ExitStack() as ends:
-            yield Hired(lambda: ends.enter_context(_dask(address, jobs)))
+            yield Hired(lambda: ends.enter_context(_dask(address, jobs)), 0 if address else jobs or available_cpus())
     else:
         yield who
 
@@ -152,29 +176,54 @@ def _dask(address: str, jobs: int | None) -> Iterator[Place]:
 
     from distributed import Client, LocalCluster
 
-    from simlab.studies.workers import without_main
+    from simlab.studies.workers import without_interrupts, without_main
 
+    log = logging.getLogger("distributed.client")  # what it says of a scheduler that is gone, we say in a line
     with ExitStack() as ends:
+        ends.callback(log.setLevel, log.level)
+        log.setLevel(logging.CRITICAL)
         if not address:
             jobs = jobs or available_cpus()
-            with without_main():
+            with without_interrupts():  # its threads and workers inherit that: the parent decides when to stop
                 cluster = LocalCluster(
-                    n_workers=jobs,
+                    n_workers=0,
                     threads_per_worker=1,
                     memory_limit=0,  # no spilling: tasks answer once, and a plan is held against the memory beforehand
-                    dashboard_address=None,
+                    dashboard_address="127.0.0.1:0",  # no port that another cluster has taken, and none that others reach
                     silence_logs=logging.CRITICAL,
-                    scheduler_kwargs={"allowed_failures": 1},  # one retry, as with our own
+                    scheduler_kwargs={"allowed_failures": 1, "dashboard": False},  # one retry, as with our own
                 )
-            ends.enter_context(cluster)
+                ends.push(partial(_end, cluster))
         try:
             client = ends.enter_context(Client(address or cluster, timeout=PATIENCE))
         except (OSError, ValueError, TimeoutError) as error:
-            raise InputError(f"executor `{DASK}:{address}`: no scheduler answers there ({error})") from None
-        try:
-            client.wait_for_workers(1, timeout=PATIENCE)
-        except TimeoutError:
             raise InputError(
-                f"executor `{DASK}:{address}`: no worker has joined in {PATIENCE} s; start some with `dask worker {address}`"
+                f"executor `{DASK}:{address}`: no scheduler answers there ({error}); start one with `dask scheduler`, "
+                f"which says its address, and workers with `dask worker {address}`, or leave `--executor` out"
             ) from None
+        if not address:
+            with without_main():
+                cluster.scale(jobs)
+                client.wait_for_workers(jobs, timeout=STARTING)
+        else:
+            try:
+                client.wait_for_workers(1, timeout=PATIENCE)
+            except TimeoutError:
+                raise InputError(
+                    f"executor `{DASK}:{address}`: no worker has joined in {PATIENCE} s; start some with `dask worker {address}`"
+                ) from None
         yield Place(client.get_executor(), jobs or max(sum(client.nthreads().values()), 1))
+
+
+def _end(cluster: LocalCluster, kind: type[BaseException] | None, *_: object) -> None:
+    """End a cluster of our own; after an error or an interrupt at once, where its workers would finish what they do first."""
+    nannies = list(cluster._created) if kind else []  # those that are still starting, too
+    for nanny in nannies:
+        nanny.close_gracefully()  # which only means that nobody takes its place
+    deadline = time.monotonic() + 1
+    while any(nanny.pid is None for nanny in nannies) and time.monotonic() < deadline:
+        time.sleep(0.01)
+    for nanny in nannies:
+        with suppress(ProcessLookupError, TypeError):  # it has died already
+            os.kill(nanny.pid, signal.SIGTERM if sys.platform == "win32" else signal.SIGKILL)
+    cluster.close()

@@ -2,7 +2,8 @@
 
 Memory is what the arrays of the finished record take, whose shapes are known, and what a cohort takes while it is played, which is
 measured on two small ones over a few ticks (NumPy tells `tracemalloc` of every array). Time is measured on one cohort, over a few
-ticks and twice as many.
+ticks and twice as many, and is that of the CPU, so it is what a machine with nothing else to do takes to play; to import and to draw
+the report takes a few seconds more.
 """
 
 from __future__ import annotations
@@ -26,6 +27,7 @@ from simlab.studies.runner import FOLDED, cohort_of, trials
 MOST = 0.8  # the share of the free memory that a run may take
 IN_PROBE = (2, 6)  # replications of the two small cohorts
 SECONDS = 2.0  # how long may be measured, over all arms together
+SEVERAL = 4  # times as long, where it takes that to see a retraining
 TICKS = 8  # of the shortest cohort that is timed
 EVENTS = 3  # that a replication leaves behind, as a rule
 EVENT = 300  # bytes of one in memory, and about half of it on disk
@@ -35,7 +37,7 @@ MB = 1_000_000
 
 
 class Plan(NamedTuple):
-    """What a run will take. Bytes, and seconds of wall clock with `jobs` processes; `seconds` None where it was not measured.
+    """What a run will take. Bytes, and seconds with `jobs` processes that have a CPU each; `seconds` None where it was not measured.
 
     `memory` is the most that all processes take together, of which `kept` are for the finished record, and `played` for the cohorts under
     way in all of them; `free` is what there is, None where the system does not tell.
@@ -76,24 +78,27 @@ class Plan(NamedTuple):
         )
 
 
-def plan(scenario: Scenario, jobs: int, *, timed: bool = False) -> Plan:
-    """The plan of a whole run, as if nothing of it had been played. With `timed` time is measured as well, for about two seconds."""
+def plan(scenario: Scenario, jobs: int, *, timed: bool = False, merged: bool = True, also: int = 0) -> Plan:
+    """The plan of a whole run, as if nothing of it had been played. With `timed` time is measured as well, for about two seconds.
+
+    `jobs` is 0 where all is played on other machines; not `merged` is a shard, which keeps no record; `also` are bytes kept besides.
+    """
     cells = trials(scenario)
     n = scenario.most
-    cohort = cohort_of(len(cells) * n, jobs, scenario.arms[0].trial.topology.models)
+    cohort = cohort_of(len(cells) * n, max(jobs, 1), scenario.arms[0].trial.topology.models)
     distinct: dict[str, Trial] = {}
     for name, trial in cells.items():
         if all(trial != other for other in distinct.values()):
             distinct[name] = trial
     stored = [_stored(trial, n, scenario.series == "all") for trial in cells.values()]
-    kept = sum(stored) + max(stored)  # while a cell is merged, its parts are there as well
-    each = [_each(trial, scenario.seed) for trial in _widest(distinct.values())]
+    kept = also + (sum(stored) + max(stored) if merged else 0)  # while a cell is merged, its parts are there as well
+    each = [_each(trial, scenario.seed) for trial in _widest(distinct.values())] if jobs else []
     together = min(cohort, n)
-    played = jobs * int(max(bare + more * together for bare, more in each))
+    played = jobs * int(max((bare + more * together for bare, more in each), default=0))
     if scenario.series == "quantiles":
         played += jobs * max(_tallied(trial, min(FOLDED * cohort, n)) for trial in distinct.values())
-        kept += 3 * max(_tallied(trial, n) for trial in cells.values())
-    processes = resident() * (1 + (jobs if jobs > 1 else 0)) + DRAWING
+        kept += 3 * max(_tallied(trial, n) for trial in cells.values()) if merged else 0
+    processes = resident() * (1 + (jobs if jobs > 1 else 0)) + (DRAWING if merged else 0)
     seconds = None
     if timed:
         seconds = (
@@ -118,15 +123,23 @@ def plan(scenario: Scenario, jobs: int, *, timed: bool = False) -> Plan:
     )
 
 
-def checked(scenario: Scenario, jobs: int) -> None:
-    """Raise InputError for a run that takes too much memory; what is obviously small is not measured."""
+def checked(scenario: Scenario, jobs: int, *, merged: bool = True, also: int = 0) -> None:
+    """Raise InputError for what takes too much memory, as in `plan`; what is obviously small is not measured."""
     free = available()
-    largest = max((arm.trial for arm in scenario.arms), key=lambda t: t.topology.models)
-    cells = trials(scenario)
-    roughly = sum(_stored(trial, scenario.most, scenario.series == "all") for trial in cells.values())
-    roughly += jobs * 2 * 256 * largest.topology.models * 1_000  # a model seldom takes a kilobyte
-    if free is not None and roughly > free / 10:
-        plan(scenario, jobs).check(scenario)
+    if free is not None and roughly(scenario, jobs, merged=merged) + also > free / 10:
+        plan(scenario, jobs, merged=merged, also=also).check(scenario)
+
+
+def roughly(scenario: Scenario, jobs: int, *, merged: bool = True) -> int:
+    """Bytes that a run takes, without measuring anything."""
+    largest = max(arm.trial.topology.models for arm in scenario.arms)
+    stored = recorded(scenario, scenario.most) if merged else 0
+    return stored + jobs * 2 * 256 * largest * 1_000  # a model seldom takes a kilobyte
+
+
+def recorded(scenario: Scenario, replications: int) -> int:
+    """Bytes of the record of so many replications of every cell."""
+    return sum(_stored(trial, replications, scenario.series == "all") for trial in trials(scenario).values())
 
 
 def _widest(distinct: Iterable[Trial]) -> list[Trial]:
@@ -171,27 +184,32 @@ def _each(trial: Trial, seed: int) -> tuple[float, float]:
 
 
 def _timed(trial: Trial, seed: int, cohort: int, budget: float) -> float:
-    """Seconds that one cohort takes, from the difference between so many ticks and twice as many."""
+    """Seconds that one cohort takes, from the difference between so many ticks and twice as many.
+
+    What happens now and then, as a retraining does, is to be among them, if that can be had for a few times the budget.
+    """
     total, tick = trial.ticks(trial.horizon) + trial.ticks(trial.warmup), trial.world.tick
+    period = max(trial.ticks(trial.schedule.every), trial.ticks(trial.stride))
     ticks = min(TICKS, total)
-    began = time.perf_counter()
+    began = time.process_time()
     once = _took(trial, seed, cohort, ticks * tick)
     while True:
         if 2 * ticks >= total:
             return _took(trial, seed, cohort, trial.horizon, trial.warmup)
         twice = _took(trial, seed, cohort, 2 * ticks * tick)
         rate = max(twice - once, 0.0) / ticks
-        if time.perf_counter() - began > budget / 2:
+        spent = time.process_time() - began
+        if spent > (budget / 2 if ticks >= period else SEVERAL * budget):
             return max(once - rate * ticks, 0.0) + rate * total
         ticks, once = 2 * ticks, twice
 
 
 def _took(trial: Trial, seed: int, cohort: int, horizon: float, warmup: float = 0.0) -> float:
     short = replace(trial, horizon=max(horizon, trial.world.tick), stride=min(trial.stride, horizon), warmup=warmup)
-    began = time.perf_counter()
+    began = time.process_time()  # whatever else this machine is doing
     with threadpool_limits(1):
         play(short, seed, range(cohort))
-    return time.perf_counter() - began
+    return time.process_time() - began
 
 
 def size(count: float) -> str:
@@ -204,13 +222,15 @@ def size(count: float) -> str:
 
 def lines(planned: Plan) -> list[tuple[str, str]]:
     """A plan as names and values."""
+    seconds = planned.seconds or 0.0
+    told = f"{seconds:.0f}" if seconds >= 10 else f"{seconds:.2g}"
     free = "unknown" if planned.free is None else f"{size(planned.free)} free, of which a run may take {MOST:.0%}"
     more = f"{size(planned.kept)} for the record, {size(planned.played)} for cohorts under way; {free}"
     return [
         ("replications", f"{planned.replications:,} of each of {planned.cells} cells (arms, and arms under controls)"),
         ("cohorts", f"{planned.cohorts:,} of at most {planned.cohort} replications, {planned.jobs} at a time"),
         ("agent steps", f"{planned.steps:.3g}"),
-        *([] if planned.seconds is None else [("time", f"about {planned.seconds:.0f} s, from a measured rate")]),
+        *([] if planned.seconds is None else [("time", f"about {told} s if nothing else runs, from a measured rate")]),
         ("memory", f"about {size(planned.memory)}: {more}"),
         ("disk", f"about {size(planned.disk)} while it is played, half of it afterwards"),
     ]

@@ -15,7 +15,6 @@ from simlab.studies.executors import Who, workers
 from simlab.studies.plan import checked
 from simlab.studies.runner import Progress, open_store, play_all
 from simlab.studies.summary import summarise
-from simlab.studies.workers import Crew
 
 
 def prepared(scenario: Scenario, replications: int | None = None, seed: int | None = None) -> Scenario:
@@ -48,8 +47,7 @@ def run(
     InputError for an impossible number, or for more memory than is free.
     """
     with workers(executor, jobs) as crew:
-        if isinstance(crew, Crew):  # elsewhere there may be more memory, or less
-            checked(scenario, crew.size)
+        checked(scenario, crew.here)
         with open_store(scenario, out) as store:
             record = play_all(scenario, store, executor=crew, progress=progress, cohort=cohort)
             with threadpool_limits(1):

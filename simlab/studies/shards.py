@@ -7,9 +7,10 @@ shards share nothing and may run anywhere at the same time. The merged run has t
 from __future__ import annotations
 
 import re
+import shlex
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -27,6 +28,7 @@ from simlab.scenario.build import rebuild
 from simlab.scenario.registry import HOUSE, Registry
 from simlab.scenario.scenario import Scenario
 from simlab.studies.executors import Who, workers
+from simlab.studies.plan import checked
 from simlab.studies.runner import Filler, Play, Progress, open_store, run_of
 from simlab.studies.summary import summarise
 
@@ -87,8 +89,9 @@ def play_shard(
 ) -> Played:
     """Play one shard's share of a run, as far as it is not there yet; nothing is summarised.
 
-    `command` is what plays the whole run, with its directory if it was named: whoever misses a shard is told it. Raises InputError for a
-    scenario that waits for an interval, which only those who know all replications can see, and StorageError as for a run.
+    `command` is what plays the whole run, without its directory: whoever misses a shard is told it. Raises InputError for a
+    scenario that waits for an interval, which only those who know all replications can see, or for more memory than is free, and
+    StorageError as for a run.
     """
     if scenario.until:
         raise InputError(
@@ -96,12 +99,12 @@ def play_shard(
         )
     run = run or run_of(scenario)
     share = shard.share(run.replications)
-    with (
-        workers(executor, jobs) as crew,
-        Store(shard.within(run_directory(run.scenario, run.hash, out)), run) as store,
-    ):
-        about = {"shard": shard, "scenario": scenario.name, "command": command, "document": scenario.resolved}
-        disk.write(store.path / MARK, disk.text(disk.seal(about)))
+    with ExitStack() as stack:
+        crew = stack.enter_context(workers(executor, jobs))
+        checked(scenario, crew.here, merged=False)
+        store = stack.enter_context(Store(shard.within(run_directory(run.scenario, run.hash, out)), run))
+        told = {"command": command, "out": None if out is None else str(out)}
+        store.note(MARK, {"shard": shard, "scenario": scenario.name, "document": scenario.resolved, **told})
         gaps = [_clipped(gap, share) for gap in store.missing()]
         lost = Filler(scenario, store, crew, progress, play=play).play([gap for gap in gaps if gap], len(share))
         return Played(store.path, share, sum(gap.stop - gap.first for gap in lost))
@@ -130,7 +133,7 @@ def merge(folders: Sequence[Path], out: Path | None = None, registry: Registry =
 
     Shards may come in any order and overlap, where they are equal. Those within the run directory go when all is done. Raises
     StorageError for shards of different runs or versions, for two that differ where they overlap, and where replications are missing,
-    with the commands that play them; whatever is there is kept for the next time.
+    with the commands that play them; whatever is there is kept for the next time. Raises InputError for more memory than is free.
     """
     shards = found(folders)
     first, *others = shards
@@ -139,6 +142,7 @@ def merge(folders: Sequence[Path], out: Path | None = None, registry: Registry =
         _same(first, about, other, shards[other])
     scenario = rebuild(about["document"], about["scenario"], registry)
     run = run_of(scenario)
+    checked(scenario, 0)
     place = out or (first.parent.parent if first.parent.name == SHARDS else run_directory(run.scenario, run.hash))
     with open_store(scenario, place) as store:
         if not store.done:
@@ -226,7 +230,9 @@ def _equal(one: Outcome, other: Outcome) -> bool:
 def _told(missing: Sequence[Stretch], shards: dict[Path, dict[str, Any]], replications: int) -> str:
     """Which shards are missing, of as many as most say there are, and the commands that play them."""
     of = Counter(about["shard"][1] for about in shards.values()).most_common(1)[0][0]
-    command = next(iter(shards.values()))["command"]
+    first = next(iter(shards.values()))
+    command = shlex.join(["--out", first["out"]]) if first["out"] is not None else ""
+    command = f"{first['command']} {command}".rstrip()
     wanted = [
         shard
         for shard in (Shard(i + 1, of) for i in range(of))

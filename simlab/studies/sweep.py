@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
@@ -25,9 +26,11 @@ from simlab.scenario.registry import Registry
 from simlab.scenario.scenario import Scenario, Study
 from simlab.studies.design import indices
 from simlab.studies.executors import Who, Workers, workers
+from simlab.studies.plan import checked, recorded, roughly
 from simlab.studies.points import Point, base_of, facts, points
 from simlab.studies.question import Question, question, told
 from simlab.studies.runner import (
+    COHORT,
     Begun,
     Play,
     Progress,
@@ -76,13 +79,23 @@ def sweep(
     design = _design(base, study)
     name = run_hash(design, base.seed, base.replications, design["version"])
     path = Path(out) if out is not None else run_directory(base.name, f"sweep-{name}")
-    with workers(executor, jobs) as crew, sweeps.held(path, design, replace) as folder:
+    with ExitStack() as stack:
+        crew = stack.enter_context(workers(executor, jobs))
+        _checked([point.scenario for point in made], crew.here)
+        folder = stack.enter_context(sweeps.held(path, design, replace))
         player = Player(made, folder, asked, look=Split.of(base, study).refuse if study.brains else None)
         player.play(crew, progress)
         with threadpool_limits(1):
             document = _document(base, study, asked, made, player)
         sweeps.finish(folder, document)
         return sweeps.read(folder), folder
+
+
+def _checked(scenarios: list[Scenario], jobs: int) -> None:
+    """Raise InputError where a point takes too much memory; it is played alone, but for the cohorts that others may need too."""
+    largest = max(scenarios, key=lambda scenario: roughly(scenario, jobs))
+    remembered = recorded(largest, min(REMEMBERED * COHORT // len(largest.arms), largest.replications))
+    checked(largest, jobs, also=remembered if len(scenarios) > 1 else 0)
 
 
 def samples(folder: str | Path, arm: str, asked: Question | None = None) -> list[Floats]:
@@ -181,7 +194,7 @@ class Player:
                     self._take(self._asking[index], answer)
         finally:
             for one in self._open.values():
-                one.close.close()
+                one.close.__exit__(*sys.exc_info())
 
     def _tasks(self, size: Callable[[], int]) -> Iterator[Task]:
         """What is to be played, point by point; what another point plays anyway is waited for."""

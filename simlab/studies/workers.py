@@ -91,6 +91,11 @@ class Crew:
             self._bury(pipe)
 
     @property
+    def here(self) -> int:
+        """How many of them take the memory of this machine: all."""
+        return self.size
+
+    @property
     def pids(self) -> list[int]:
         """The process ids of the workers alive now."""
         return [worker.pid for worker in self._workers.values() if worker.pid]
@@ -139,7 +144,7 @@ class Crew:
         context = get_context("spawn")
         here, there = context.Pipe()
         worker = context.Process(target=_work, args=(there, os.getpid()), daemon=True)
-        with without_main(), _without_interrupts():
+        with without_main(), without_interrupts():
             worker.start()
             self._workers[here] = worker
         there.close()
@@ -190,11 +195,14 @@ def without_main() -> Iterator[None]:
 
 
 @contextmanager
-def _without_interrupts() -> Iterator[None]:
+def without_interrupts() -> Iterator[None]:
     """A Ctrl-C that reaches a worker while it starts would print a traceback; ours is delivered a moment later."""
     if sys.platform == "win32":
         yield
         return
+    from multiprocessing import resource_tracker
+
+    resource_tracker.ensure_running()  # the first process of all starts it, and that lets interrupts through again
     before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
     try:
         yield

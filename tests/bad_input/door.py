@@ -60,12 +60,15 @@ def knock(folder: Path, *arguments: str, stdin: str = "") -> Answer:
     return Answer(int(str(code or 0)), out.getvalue(), err.getvalue(), time.process_time() - began)
 
 
-def refused(folder: Path, *arguments: str, code: int = 2, stdin: str = "") -> str:
-    """What a refusal says; it comes with its exit code, quickly, in a few lines that a terminal shows as they are, and leaves nothing."""
+def refused(folder: Path, *arguments: str, code: int = 2, stdin: str = "", most: float = QUICK) -> str:
+    """What a refusal says: a few lines that a terminal shows as they are.
+
+    It comes with its exit code within `most` seconds of CPU, and leaves nothing.
+    """
     before = tree(folder)
     answer = knock(folder, *arguments, stdin=stdin)
     assert answer.code == code, answer.out + answer.err
-    assert answer.seconds < QUICK
+    assert answer.seconds < most
     assert tree(folder) == before
     assert "Traceback" not in answer.err
     assert len(answer.err) < 4000

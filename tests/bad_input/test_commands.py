@@ -8,7 +8,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from simlab.studies import executors
 from tests.bad_input.door import GOOD, knock, refused, tree
+from tests.promises.family import needs_dask
 
 WATCH = ("--time", "t", "--predictions", "p", "--reality", "y")
 HEAD, ROWS = "t,p,y\n", "".join(f"{i},{i % 7},{i % 5}\n" for i in range(40))
@@ -247,6 +249,21 @@ def test_plugins_that_are_none(folder, monkeypatch, name, text, says):
 )
 def test_plans_that_are_none(folder, option, given, says):
     told(refused(folder, "run", "f.yaml", option, given, "--out", "out"), says)
+
+
+@needs_dask
+@pytest.mark.parametrize(
+    "command", ["run f.yaml", "run f.yaml --shard 1/2", "sweep f.yaml world.flash_crash.limit=70,80", "study shop.yaml"]
+)
+def test_a_scheduler_that_is_not_there(folder, monkeypatch, command):
+    """What starts one is said, and nothing stays of the directories that were made."""
+    monkeypatch.setattr(executors, "PATIENCE", 0.2)
+    wrote(
+        folder, "shop.yaml", GOOD + "studies: {a: {title: a, because: a, sweep: {world.flash_crash.limit: [70, 80]}}}\n"
+    )
+    said = refused(folder, *command.split(), "--executor", "dask:tcp://127.0.0.1:9", "--out", "new/one", most=5.0)
+    told(said, "executor `dask:tcp://127.0.0.1:9`: no scheduler answers there (|start one with `dask scheduler`")
+    told(said, "workers with `dask worker tcp://127.0.0.1:9`, or leave `--executor` out\n")
 
 
 LONG = "a" * 300

@@ -2,7 +2,7 @@
 
 import signal
 
-from simlab.__main__ import main
+from simlab._door.entry import main
 
 signal.signal(signal.SIGINT, signal.default_int_handler)
 main()

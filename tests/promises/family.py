@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
 import time
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
@@ -16,6 +19,7 @@ ROOT = Path(__file__).parents[2]
 MARK = "SIMLAB_TEST"
 linux = pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
 posix = pytest.mark.skipif(sys.platform == "win32", reason="needs POSIX signals")
+needs_dask = pytest.mark.skipif(find_spec("distributed") is None, reason="needs the extra `cluster`")
 
 
 def environment(mark: str = "") -> dict[str, str]:
@@ -43,6 +47,29 @@ def found_now(mark: str, besides: int, found: list[int]) -> list[int]:
     return found
 
 
+@contextmanager
+def cluster(workers: int, folder: Path) -> Iterator[tuple[str, list[subprocess.Popen[bytes]]]]:
+    """A Dask scheduler on this machine and its workers, one thread each: its address, and their processes, itself first."""
+    place, dask = folder / "scheduler.json", [sys.executable, "-m", "dask"]
+    commands = [["scheduler", "--host", "127.0.0.1", "--port", "0", "--no-dashboard", "--scheduler-file", str(place)]]
+    commands += [
+        ["worker", "--scheduler-file", str(place), "--nthreads", "1", "--no-nanny", "--no-dashboard"]
+    ] * workers
+    begun = []
+    with (folder / "dask.said").open("wb") as said:
+        try:
+            for command in commands:
+                one = subprocess.Popen([*dask, *command], cwd=folder, env=environment(), stdout=said, stderr=said)
+                begun.append(one)  # one by one, so that whoever was begun is ended
+            assert wait_until(place.exists, 60), (folder / "dask.said").read_text()
+            yield json.loads(place.read_text())["address"], begun
+        finally:
+            for process in begun:
+                process.kill()
+            for process in begun:
+                process.wait()
+
+
 class Family:
     """`python -m MODULE ARGUMENTS` as a process, in a session of its own."""
 
@@ -65,8 +92,8 @@ class Family:
     def is_gone(self) -> bool:
         return not members(self.mark)
 
-    def end(self) -> tuple[int, str]:
-        _, said = self.process.communicate(timeout=20)
+    def end(self, seconds: float = 20) -> tuple[int, str]:
+        _, said = self.process.communicate(timeout=seconds)
         return self.process.returncode, said
 
 

@@ -24,6 +24,7 @@ from simlab.lab.trial import Harm, Instrument
 from simlab.studies.run import prepared
 from simlab.studies.run import run as play_into
 from tests.lab.toy import Dice, Mean, Toy, trial
+from tests.promises.family import Family, cluster, linux, needs_dask, posix, wait_until
 from tests.studies.fakes import contents
 
 ROOT = Path(__file__).parents[2]
@@ -51,21 +52,64 @@ def test_cohorts_of_any_size(plainly: dict, tmp_path: Path) -> None:
 def test_elsewhere(plainly: dict, tmp_path: Path) -> None:
     """Two processes, in another time zone, locale and hash seed, with more threads, and from another folder."""
     there = {
-        "PYTHONHASHSEED": "12345", "TZ": "Pacific/Kiritimati", "LC_ALL": "C", "LANG": "tr_TR.UTF-8", "PYTHONPATH": str(ROOT),
+        "PYTHONHASHSEED": "12345", "TZ": "Pacific/Kiritimati", "LC_ALL": "C", "LANG": "tr_TR.UTF-8",
         "OPENBLAS_NUM_THREADS": "3", "OMP_NUM_THREADS": "3",
     }  # fmt: skip
-    command = ["-m", "simlab", "run", NAME, "--replications", str(SIZE), "--set", f"run.horizon={HORIZON}"]
-    done = subprocess.run(
-        [sys.executable, *command, "--jobs", "2", "--out", "run", "--quiet"],
-        cwd=tmp_path,
-        env=os.environ | there,
+    done = command(tmp_path, "--jobs", "2", **there)
+    assert done.returncode in (0, 1), done.stderr  # so few days hold no claim
+    assert contents(tmp_path / "run", FILES) == plainly
+
+
+@needs_dask
+def test_dask_on_this_machine(plainly: dict, tmp_path: Path) -> None:
+    play_into(scenario(), executor="dask", jobs=1, out=tmp_path / "run")
+    assert contents(tmp_path / "run", FILES) == plainly
+
+
+@needs_dask
+@posix
+def test_a_scheduler_that_is_there_already(plainly: dict, tmp_path: Path) -> None:
+    """A scheduler and two workers as anybody starts them, by their commands, and simlab by its own."""
+    with cluster(2, tmp_path) as (address, _):
+        done = command(tmp_path, "--executor", f"dask:{address}")
+        assert done.returncode in (0, 1), done.stderr
+        assert contents(tmp_path / "run", FILES) == plainly
+
+
+@pytest.mark.nightly
+@needs_dask
+@linux
+@pytest.mark.parametrize(
+    ("who", "code"), [("scheduler", 3), ("worker", 0)], ids=["its scheduler dies", "one of its workers dies"]
+)
+def test_a_cluster_that_breaks_in_mid_run_costs_no_bit(tmp_path: Path, who: str, code: int) -> None:
+    small = ("--replications", "8", "--set", "run.horizon=200 s", "--out")
+    assert Family("simlab", "run", NAME, *small, "whole", "--jobs", "1", "--quiet", cwd=tmp_path).end(600)[0] == 0
+    with cluster(2, tmp_path) as (address, begun):
+        family = Family("simlab", "run", NAME, *small, "run", "--executor", f"dask:{address}", cwd=tmp_path)
+        assert wait_until(lambda: list(tmp_path.glob("run/parts/0*.npz")), 120)
+        begun[0 if who == "scheduler" else 1].kill()
+        returned, said = family.end(600)
+    assert returned == code, said
+    assert "Traceback" not in said
+    if who == "scheduler":
+        assert said.splitlines()[-1] == "the executor broke (CancelledError); the same command goes on from here"
+        assert Family("simlab", "run", NAME, *small, "run", "--jobs", "1", "--quiet", cwd=tmp_path).end(600)[0] == 0
+    assert contents(tmp_path / "run", FILES) == contents(tmp_path / "whole", FILES)
+
+
+def command(folder: Path, *more: str, **env: str) -> subprocess.CompletedProcess[str]:
+    """The same run by the command, into the folder's `run`."""
+    what = ["run", NAME, "--replications", str(SIZE), "--set", f"run.horizon={HORIZON}", "--out", "run", "--quiet"]
+    return subprocess.run(
+        [sys.executable, "-m", "simlab", *what, *more],
+        cwd=folder,
+        env=os.environ | {"PYTHONPATH": str(ROOT)} | env,
         capture_output=True,
         text=True,
         timeout=120,
         check=False,
     )
-    assert done.returncode in (0, 1), done.stderr  # so few days hold no claim
-    assert contents(tmp_path / "run", FILES) == plainly
 
 
 def test_threads_and_any_order() -> None:

@@ -21,7 +21,7 @@ from simlab.scenario.load import load
 from simlab.studies import sweep as sweeping
 from simlab.studies.points import plan
 from simlab.studies.runner import run_of
-from tests.promises.family import ROOT, Family, environment, linux, posix, wait_until
+from tests.promises.family import ROOT, Family, environment, linux, needs_dask, posix, wait_until
 from tests.studies.fakes import begun, contents, open_store, run, scenario
 from tests.studies.market import YAML
 
@@ -107,17 +107,20 @@ class Linger(Brain):
 
 @posix
 @pytest.mark.parametrize(
-    ("number", "times", "code", "says"),
+    ("number", "times", "code", "says", "who"),
     [
-        (signal.SIGINT, 1, 130, "interrupted; the same command goes on from here\n"),
-        (signal.SIGINT, 2, 130, ""),  # whatever the first was doing, nothing more is said than after one
-        (signal.SIGTERM, 1, 143, "stopped; give the same command again\n"),
+        (signal.SIGINT, 1, 130, "interrupted; the same command goes on from here\n", "local"),
+        (signal.SIGINT, 2, 130, "", "local"),  # whatever the first was doing, nothing more is said than after one
+        (signal.SIGTERM, 1, 143, "stopped; give the same command again\n", "local"),
+        pytest.param(
+            signal.SIGINT, 1, 130, "interrupted; the same command goes on from here\n", "dask", marks=needs_dask
+        ),
     ],
 )
-def test_command_that_is_stopped_ends_within_two_seconds_without_a_traceback(tmp_path, number, times, code, says):
+def test_command_that_is_stopped_ends_within_two_seconds_without_a_traceback(tmp_path, number, times, code, says, who):
     (tmp_path / "linger.py").write_text(LINGER)
     (tmp_path / "mine.yaml").write_text(YAML.replace("{ridge: {}}", "{linger: {}}"))
-    arguments = ("run", "mine.yaml", "--plugin", "linger.py", "--jobs", "1", "--out", "run")
+    arguments = ("run", "mine.yaml", "--plugin", "linger.py", "--jobs", "1", "--out", "run", "--executor", who)
     family = Family("tests.promises.as_in_a_terminal", *arguments, cwd=tmp_path)
     assert wait_until((tmp_path / "mark").exists, 30)
     began = time.monotonic()
@@ -126,11 +129,38 @@ def test_command_that_is_stopped_ends_within_two_seconds_without_a_traceback(tmp
     returned, said = family.end()
     assert time.monotonic() - began < 2
     assert returned == code, said
+    assert family.is_gone()
     assert said.startswith("mine: 0 of ")
     assert said.endswith(says)
     assert len(said.split("\n")) <= 4, said
     assert "Traceback" not in said
     assert (tmp_path / "run" / "parts" / "run.json").exists()
+
+
+@posix
+@pytest.mark.parametrize(
+    ("every", "command"),
+    [
+        (97, "validate"),
+        pytest.param(1, "validate", marks=pytest.mark.nightly),
+        pytest.param(10, "run", marks=pytest.mark.nightly),
+    ],
+)
+def test_interrupt_while_anything_is_imported_is_one_line_and_no_traceback(tmp_path, every, command):
+    """From the first import to the last, of the first that simlab makes to those of the report."""
+    (tmp_path / "mine.yaml").write_text(YAML.replace("32", "2"))
+    small = [command, "mine.yaml", *(["--jobs", "1", "--out", "run", "--quiet"] if command == "run" else [])]
+    done = subprocess.run(
+        [sys.executable, "-m", "tests.promises.interrupted", str(every), *small],
+        cwd=tmp_path,
+        env=environment(),
+        capture_output=True,
+        text=True,
+        timeout=3000,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    assert int(done.stdout) >= 4
 
 
 @posix

@@ -17,7 +17,7 @@ from click.testing import CliRunner
 
 from simlab.__main__ import cli
 from simlab.base.errors import StorageError
-from simlab.results import disk
+from simlab.results import disk, sweeps
 from simlab.results.checks import check
 from simlab.results.record import Record, verify
 from simlab.studies.runner import trials
@@ -57,7 +57,8 @@ def test_worker_that_dies_once_costs_a_retry_and_no_bit(tmp_path, whole):
 
 @posix
 def test_cohort_that_kills_its_worker_is_failed_and_the_rest_go_on(tmp_path, whole):
-    record = run(tmp_path / "run", "die", jobs=2)
+    record = run(tmp_path / "run", "die", tmp_path / "mark", jobs=2)
+    assert (tmp_path / "mark").read_text() == "died\n" * 2  # one retry
     failed = record.cells["shared"].failed
     assert [n for n in failed if n not in (5, 21, 37)] == list(range(8, 16))
     assert "SIGKILL" in failed[9]
@@ -237,6 +238,16 @@ def test_second_writer_is_told_busy_within_a_second(tmp_path):
             open_store(scenario(), tmp_path / "run").__enter__()
         assert time.monotonic() - began < 1
     run(tmp_path / "run")
+
+
+def test_second_writer_of_a_sweep_is_told_busy_within_a_second(tmp_path):
+    with sweeps.held(tmp_path / "sweep", {"a": 1}):
+        began = time.monotonic()
+        with pytest.raises(StorageError, match="busy"), sweeps.held(tmp_path / "sweep", {"a": 1}):
+            pass
+        assert time.monotonic() - began < 1
+    with sweeps.held(tmp_path / "sweep", {"a": 1}):
+        pass
 
 
 @pytest.mark.parametrize("damage", ["torn", "flipped", "emptied"])

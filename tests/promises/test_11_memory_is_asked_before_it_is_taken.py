@@ -5,14 +5,17 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 import simlab
 from simlab.base.errors import InputError
-from simlab.studies import memory, plan
+from simlab.studies import memory, plan, points, runner, shards, sweep
 from simlab.studies.run import run
+from tests.bad_input.door import refused, tree
+from tests.promises.family import environment
 from tests.studies import market
 
 ROOT = Path(__file__).parents[2]
@@ -34,6 +37,26 @@ def taken(path: Path, series: str, *numbers: int) -> list[dict[str, int]]:
 def test_memory_is_planned_within_a_factor_of_two(tmp_path: Path) -> None:
     (found,) = taken(tmp_path, "all", 4000)
     assert found["peak"] / 2 <= found["planned"] <= 2 * found["peak"]
+
+
+SHIPPED = ("hiring", "cascade", "retraining", "recommender", "ddos", "policing", "cluster", "supply_chain", "federated")
+
+
+@linux
+@pytest.mark.parametrize(
+    ("name", "replications"),
+    [("hiring", 8), *(pytest.param(name, 32, marks=pytest.mark.nightly) for name in (*SHIPPED, "performative"))],
+)
+def test_time_and_memory_of_a_shipped_scenario_are_planned_within_a_factor_of_two(
+    tmp_path: Path, name: str, replications: int
+) -> None:
+    """Time is that of the CPU: what it takes on a machine that has nothing else to do."""
+    command = [sys.executable, "-m", "tests.studies.planned", str(tmp_path), name, str(replications)]
+    done = subprocess.run(command, cwd=ROOT, env=environment(), capture_output=True, text=True, timeout=1800)
+    assert done.returncode == 0, done.stderr
+    found = json.loads(done.stdout)
+    assert found["peak"] / 2 <= found["memory"] <= 2 * found["peak"], found
+    assert found["took"] / 2 <= found["seconds"] <= 2 * found["took"], found
 
 
 @pytest.mark.nightly
@@ -60,6 +83,67 @@ def test_a_run_there_is_no_room_for_is_refused_and_nothing_is_written(
         run(big, jobs=1, out=tmp_path / "run")
     assert said.value.exit_code == 2
     assert not list(tmp_path.iterdir())
+
+
+STUDIES = """\
+studies:
+  limits: {title: Limits, because: chosen, sweep: {world.flash_crash.limit: [70, 80]}, arms: [isolated, shared]}
+"""
+
+
+@pytest.mark.parametrize(
+    ("command", "advice"),
+    [
+        ("run mine.yaml --jobs 2", "set `run.series: quantiles`"),
+        ("run mine.yaml --jobs 2 --executor dask", "set `run.series: quantiles`"),
+        ("run mine.yaml --executor dask:tcp://127.0.0.1:9", "set `run.series: quantiles`"),  # the record is kept here
+        ("run mine.yaml --jobs 2 --shard 1/2", "lower `--jobs` from 2"),  # which keeps no record
+        ("sweep mine.yaml world.flash_crash.limit=70,80 --arms isolated,shared", "set `run.series: quantiles`"),
+        ("study mine.yaml", "set `run.series: quantiles`"),
+    ],
+)
+def test_there_is_no_way_around(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, command: str, advice: str) -> None:
+    def played(*_: object) -> None:
+        raise AssertionError("it is played")
+
+    monkeypatch.setattr(plan, "available", lambda: 100 * MB)
+    monkeypatch.setattr(runner.Filler, "play", played)
+    monkeypatch.setattr(sweep.Player, "play", played)
+    (tmp_path / "mine.yaml").write_text(market.YAML.replace("traders: 4", "traders: 64") + STUDIES)
+    said = refused(tmp_path, *command.split(), "--replications", "20000", "--out", "out", most=5.0)
+    assert "mine: needs about" in said
+    assert "more than 80% of the 100 MB that are free" in said
+    assert advice in said
+
+
+def test_a_point_of_a_sweep_is_what_is_planned_and_not_all_of_them(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The largest of them, and what others may need again."""
+    asked: list[tuple[int, int]] = []
+
+    def note(scenario: simlab.Scenario, jobs: int, *, also: int) -> None:
+        asked.append((scenario.arms[0].trial.topology.models, also))
+        raise InputError("enough")
+
+    monkeypatch.setattr(sweep, "checked", note)
+    small = simlab.load(market.YAML)
+    study = points.plan(small, {"world.flash_crash.traders": [2, 8, 4]})
+    with pytest.raises(InputError, match="enough"):
+        sweep.sweep(small, study, jobs=1)
+    ((models, also),) = asked
+    assert models == 8
+    largest = simlab.load(market.YAML, world__flash_crash__traders=8)
+    assert also == plan.recorded(replace(largest, controls=()), 32)
+
+
+def test_shards_there_is_no_room_for_are_not_merged_and_stay(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    small = simlab.load(market.YAML, run__horizon="2 s")
+    for number in (1, 2):
+        shards.play_shard(small, shards.Shard(number, 2), command="simlab run", jobs=1, out=tmp_path / "run")
+    before = tree(tmp_path)
+    monkeypatch.setattr(plan, "available", lambda: 1 * MB)
+    with pytest.raises(InputError, match=r"more than 80% of the 1 MB that are free .* 0 MB for cohorts under way"):
+        shards.merge([tmp_path / "run"])
+    assert tree(tmp_path) == before
 
 
 def test_a_world_there_is_no_room_for_is_a_matter_of_processes(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import os
 import signal
-import sys
 from collections.abc import Iterator
 from concurrent.futures import Executor, ProcessPoolExecutor, ThreadPoolExecutor
-from importlib import util
 from multiprocessing import get_context
 from pathlib import Path
 
@@ -19,10 +17,8 @@ from simlab.studies import executors
 from simlab.studies.executors import Hired, Place, Workers, perform_as, workers
 from simlab.studies.runner import play_all
 from simlab.studies.workers import Crew
+from tests.promises.family import needs_dask, posix
 from tests.studies.fakes import contents, open_store, play, scenario
-
-posix = pytest.mark.skipif(sys.platform == "win32", reason="needs POSIX signals")
-needs_dask = pytest.mark.skipif(util.find_spec("distributed") is None, reason="needs the extra `cluster`")
 
 
 def run(path: Path, who: object, fault: str = "", mark: object = "", **options: object) -> Record:
@@ -74,6 +70,28 @@ def test_an_executor_gets_so_many_tasks_at_a_time_and_the_next_when_one_is_done(
     assert max(under_way) <= 3
 
 
+@pytest.mark.parametrize(
+    ("who", "here"),
+    [
+        (None, 2),
+        ("local", 2),
+        pytest.param("dask", 2, marks=needs_dask),
+        pytest.param("dask:tcp://127.0.0.1:9", 0, marks=needs_dask),
+    ],
+)
+def test_whose_memory_they_take_is_known_before_anybody_is_started(who: str | None, here: int) -> None:
+    with workers(who, 2) as crew:
+        assert crew.here == here
+    with ThreadPoolExecutor(1) as pool, workers(pool, 3) as crew:
+        assert crew.here == 3
+    with workers(Unknown()) as crew:
+        assert crew.here == 0
+
+
+class Unknown(Executor):
+    """Somebody's executor: it may be anywhere."""
+
+
 @posix
 def test_a_pool_that_breaks_ends_the_run_which_goes_on_elsewhere(tmp_path: Path, whole: dict[str, bytes]) -> None:
     """`ProcessPoolExecutor` does not say whose worker died, so nobody is blamed, and nothing that was finished is lost."""
@@ -87,6 +105,16 @@ def test_a_pool_that_breaks_ends_the_run_which_goes_on_elsewhere(tmp_path: Path,
 
 
 @needs_dask
+def test_a_cluster_of_our_own_is_reached_from_this_machine_alone(dask: Workers) -> None:
+    """And by a port that nobody else has: another may be there."""
+    scheduler = dask.place.executor._client.cluster.scheduler
+    (place,) = {socket.getsockname() for socket in scheduler.http_server._sockets.values()}
+    assert place[0] == "127.0.0.1"
+    assert place[1] != 8787
+    assert scheduler.address.startswith("tcp://127.0.0.1:")
+
+
+@needs_dask
 def test_dask_changes_no_bit(tmp_path: Path, whole: dict[str, bytes], dask: Workers) -> None:
     run(tmp_path / "run", dask)
     assert contents(tmp_path / "run") == whole
@@ -95,7 +123,8 @@ def test_dask_changes_no_bit(tmp_path: Path, whole: dict[str, bytes], dask: Work
 @needs_dask
 @posix
 def test_a_cohort_that_kills_its_dask_worker_is_failed_and_the_rest_go_on(tmp_path: Path, dask: Workers) -> None:
-    failed = run(tmp_path / "run", dask, "die").cells["shared"].failed
+    failed = run(tmp_path / "run", dask, "die", tmp_path / "mark").cells["shared"].failed
+    assert (tmp_path / "mark").read_text() == "died\n" * 2  # one retry
     assert [n for n in failed if n not in (5, 21, 37)] == list(range(8, 16))
     assert "KilledWorker" in failed[9]
 
@@ -107,7 +136,7 @@ def test_a_scheduler_that_is_not_there_is_said_before_anything_is_written(
     monkeypatch.setattr(executors, "PATIENCE", 0.2)
     with pytest.raises(InputError, match=r"dask:tcp://127\.0\.0\.1:9`: no scheduler answers there"):
         run(tmp_path / "run", "dask:tcp://127.0.0.1:9")
-    assert not list(tmp_path.glob("run/parts/0*"))
+    assert not list(tmp_path.iterdir())
 
 
 def test_a_worker_with_other_versions_refuses() -> None:

@@ -51,9 +51,33 @@ def test_refused_trial_is_an_error_of_the_run(tmp_path, jobs):
         run(tmp_path / "run", "refuse", jobs=jobs)
 
 
+def test_refused_trial_leaves_nothing_where_nothing_was_played(tmp_path):
+    fake = scenario("refuse")
+    (tmp_path / "mine").mkdir()
+    for path in (tmp_path / "results" / "fake" / "run", tmp_path / "mine"):
+        with pytest.raises(InputError), open_store(replace(fake, arms=fake.arms[1:]), path) as store:
+            play_all(replace(fake, arms=fake.arms[1:]), store, jobs=1, play=play)
+    assert [path.name for path in tmp_path.rglob("*")] == ["mine"]
+
+
+def test_refused_trial_costs_nothing_that_was_played(tmp_path):
+    with pytest.raises(InputError):
+        run(tmp_path / "run", "refuse", jobs=1, cohort=40)
+    assert sorted(path.suffix for path in tmp_path.rglob("*.*")) == ["", ".json", ".npz"]  # a lock, its name, an arm
+
+
 @pytest.mark.parametrize("jobs", [1, 2])
 def test_blas_has_one_thread(tmp_path, jobs):
     assert run(tmp_path / "run", "count threads", jobs=jobs).cells["shared"].failed.keys() == {5, 21, 37}
+
+
+@posix
+def test_a_worker_begins_without_interrupts():
+    """Also the first of all, for which Python starts another process, and then lets interrupts through again."""
+    code = "import signal; from multiprocessing import resource_tracker; from simlab.studies.workers import without_interrupts\n"
+    code += "with without_interrupts(): resource_tracker.getfd(); print(signal.pthread_sigmask(signal.SIG_BLOCK, []))"
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert "SIGINT" in done.stdout
 
 
 @posix

@@ -14,6 +14,7 @@ from simlab.base.errors import InputError, StorageError
 from simlab.scenario.scenario import Scenario
 from simlab.studies.run import run
 from simlab.studies.shards import Shard, merge, play_shard
+from tests.bad_input.door import knock
 from tests.studies import market
 
 FILES = ("measures.npz", "series.npz", "events.jsonl", "failed.json", "summary.json", "summary.csv", "manifest.json")
@@ -57,6 +58,17 @@ def test_merged_in_any_order_the_bytes_are_those_of_one_run(
     assert merged.command == COMMAND
 
 
+def test_a_merged_run_is_given_again_by_the_command_of_a_run(tmp_path: Path) -> None:
+    """Where it lies is no part of what gives it again, as in the report of any run."""
+    (tmp_path / "market.yaml").write_text(market.YAML)
+    small = ("run", "market.yaml", "--replications", "2", "--set", "run.horizon=3s", "--jobs", "1", "--quiet")
+    assert knock(tmp_path, *small, "--shard", "1/1", "--out", "run").code == 0
+    assert knock(tmp_path, "merge", "run", "--quiet").code == 0
+    page = (tmp_path / "run" / "report.html").read_text("utf-8")
+    assert "simlab run market.yaml --set run.horizon=3s --replications 2 --seed 3" in page
+    assert "--out" not in page
+
+
 def test_shards_on_a_shared_directory_are_merged_where_they_are(
     scenario: Scenario, whole: dict[str, bytes], tmp_path: Path
 ) -> None:
@@ -76,7 +88,7 @@ def test_a_missing_shard_is_named_with_its_command(
         merge([three / "1", three / "3"], tmp_path / "run")
     assert str(said.value).splitlines() == [
         "2 of 3 shards are whole; play what is missing, then merge again:",
-        f"  {COMMAND} --shard 2/3",
+        f"  {COMMAND} --out {three / '1'} --shard 2/3",
     ]
     assert not (tmp_path / "run" / "manifest.json").exists()
     assert contents(merge([three / "2"], tmp_path / "run").path) == whole  # what was there has been kept

@@ -15,6 +15,7 @@ import pytest
 
 import simlab
 from simlab.base.errors import InputError, StorageError
+from simlab.lab import cohort
 from simlab.results import sweeps
 from simlab.results.record import Record
 from simlab.scenario.load import load
@@ -122,6 +123,16 @@ def test_a_killed_sweep_is_resumed_by_the_same_command(path, whole, tmp_path):
     ours = {name: content for name, content in bits(tmp_path / "cut").items() if name in ("sweep.json", "sweep.csv")}
     assert ours == {name: bits(whole[1])[name] for name in ours}
     assert (tmp_path / "cut" / "report.html").is_file()
+
+
+def test_a_point_that_is_refused_leaves_nothing(scenario, study, tmp_path, monkeypatch):
+    def refuse(trial, seed, replications):
+        raise InputError("cannot be played")
+
+    monkeypatch.setattr(cohort, "play", refuse)
+    with pytest.raises(InputError, match="cannot be played"):
+        sweep(scenario, study, jobs=1, out=tmp_path / "results" / "sweep")
+    assert not list(tmp_path.iterdir())
 
 
 def test_the_same_trial_is_played_once(scenario, tmp_path):
