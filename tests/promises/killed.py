@@ -99,7 +99,8 @@ def main() -> None:
         if contents(root / out) != whole:
             sys.exit(f"{out}: other bytes after the resume")
         again = played(root, out) - TOTAL
-        if again > jobs * TOTAL // 2 // points:  # a cohort is an arm of a point
+        # A cohort is an arm of a point. Of each worker one may be in play, and the one before on its way to the disk.
+        if again > (2 * jobs if jobs > 1 else 1) * TOTAL // 2 // points:
             sys.exit(f"{out}: {again} replications were played again")
         print(f"killed with {kept} files kept; {again} replications played again", flush=True)
         done += 1

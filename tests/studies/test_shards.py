@@ -170,7 +170,7 @@ def test_the_commands_from_shards_to_report(tmp_path: Path, scenario: Scenario) 
 
     def call(*arguments: str) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
-            [*simlab_, *arguments], cwd=tmp_path, env=here, capture_output=True, text=True, timeout=60
+            [*simlab_, *arguments], cwd=tmp_path, env=here, capture_output=True, text=True, timeout=300
         )
 
     assert call("run", *small, "--shard", "2/2", "--out", "run").returncode == 0
