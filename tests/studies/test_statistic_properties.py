@@ -9,7 +9,7 @@ import math
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from simlab.scenario.scenario import Factorial
@@ -27,8 +27,9 @@ from simlab.studies.statistics import (
     share_difference,
     share_of,
 )
+from tests.examples import examples
 
-SOME = settings(max_examples=25)
+SOME = examples(25)
 SIZES = st.sampled_from([30, 31, 64])  # resamples are made anew for each size
 LAWS = {
     "normal": lambda g, n: g.normal(size=n),
