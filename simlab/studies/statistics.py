@@ -111,6 +111,8 @@ def quantile_difference(x: Floats, y: Floats, q: float, level: float = 0.95) -> 
     errors = quantile_errors(x, y, q)
     if errors is None:
         return Estimate(value, np.nan, np.nan, n)
+    if np.ptp(x - y) <= 1e-12 * np.abs(x).max():  # every pair differs by the same, which rounding would leave a width of 1e-8
+        return Estimate(value, value, value, n)
     at_x, at_y, together = errors
     half = normal(level) * np.sqrt(max(at_x**2 + at_y**2 - 2 * together * at_x * at_y, 0.0))
     return Estimate(value, float(value - half), float(value + half), n)
@@ -126,8 +128,6 @@ def quantile_errors(x: Floats, y: Floats, q: float) -> tuple[float, float, float
         found = quantile(values, q)
         errors.append((found.high - found.low) / (2 * normal(0.95)))
         below.append((values <= found.value).astype(float))
-    if (x == y).all():  # else rounding leaves equal arms a difference of 1e-8, and ties at the quantile a large one
-        return errors[0], errors[1], 1.0
     spread = below[0].std() * below[1].std()
     together = float(((below[0] - below[0].mean()) * (below[1] - below[1].mean())).mean() / spread) if spread else 0.0
     return errors[0], errors[1], together

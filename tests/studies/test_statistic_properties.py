@@ -191,6 +191,8 @@ def test_equal_arms_differ_by_nothing_and_what_is_undefined_is_left_out(x, xy, q
     assert found.interval in (None, [0, 0])
     assert mean_ratio(x, x)[:3] == (1, 1, 1)
     assert quantile_ratio(x, x, q).interval in (None, [1, 1])
+    assert quantile_difference(x + 1, x, q).interval in (None, [1, 1])
+    assert quantile_ratio(4 * x, x, q).interval in (None, [4, 4])
     assert share_ratio(hit, hit).value == 1 or not hit.any()
     odd = data.draw(st.sampled_from([math.nan, math.inf, -math.inf]))
     at = data.draw(st.integers(0, len(x)))
