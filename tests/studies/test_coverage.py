@@ -129,6 +129,19 @@ def test_quantile_differences_are_at_their_widest_in_skewed_tails():
         assert 0.93 <= np.mean([one.low <= 0 <= one.high for one in found]) <= 0.985
 
 
+@pytest.mark.parametrize("apart", [0.003, 0.03, 0.1])
+@pytest.mark.parametrize(("n", "q"), [(64, 0.5), (256, 0.8)])
+def test_quantiles_of_arms_that_nearly_coincide_are_covered(n, q, apart):
+    """The same replications fall below both, which is no proof that the quantiles are the same: 92% to 100% (s.e. 1.5%), and not 40%."""
+    g, hits, tries = np.random.default_rng(27), {quantile_difference: 0, quantile_ratio: 0}, 300
+    for _ in range(tries):
+        x, y = (9 + g.normal(size=n)) + apart * g.normal(size=(2, n))
+        for of, truth in ((quantile_difference, 0), (quantile_ratio, 1)):
+            found = of(x, y, q)
+            hits[of] += found.low <= truth <= found.high
+    assert min(hits.values()) / tries >= 0.9
+
+
 @pytest.mark.parametrize("n", [64, 256, 1024])
 def test_a_share_is_covered_exactly(n):
     """The sum over all counts; modified Wilson (Brown, Cai & DasGupta 2001, Figure 8) dips to about 92% between rare lattice points."""
