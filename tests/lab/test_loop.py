@@ -191,3 +191,13 @@ def test_a_value_at_the_edge_is_no_harm_yet(edge):
     for line, struck in ((1.0, False), (1.0 - 0.5 if edge == "above" else 1.5, True)):
         seen = play(trial(calm, harm=Harm("latest", **{edge: line})), 0, range(2))
         assert {(e.kind, e.time) for e in seen.events} == ({("harm", 1.0)} if struck else set())
+
+
+def test_an_answer_is_delayed_by_one_tick_at_least():
+    """A delay of one tick is another than of two; and one that is shorter than a tick is one."""
+
+    def after(size):
+        late = Shock("late", "feedback", "delayed", size=size)
+        return play(trial(shocks=(late,), schedule=Schedule(every=1)), 0, range(2)).measures["total"].tolist()
+
+    assert after(0.0) == after(1.0) != after(2.0)

@@ -225,6 +225,11 @@ def report(outcomes: dict[str, str]) -> str:
     return "\n".join([*lines, "", f"{len(left)} that no test noticed (`nobody`: no test comes there)", *left])
 
 
+def _wherever(name: str) -> tuple[str, str, str]:
+    """A mutant's file, its function and what it changes, without the line."""
+    return name.partition(":")[0], name.split(" ", 2)[1], name.partition(") ")[2]
+
+
 def main(arguments: list[str]) -> int:
     """Draw, play, and tell."""
     parser = argparse.ArgumentParser(prog="python -m tests.mutation", description=__doc__.splitlines()[0])  # type: ignore[union-attr]
@@ -245,7 +250,8 @@ def main(arguments: list[str]) -> int:
     known = dict(before["outcomes"])
     if asked.survivors:
         known = {name: became for name, became in known.items() if became in ("noticed", "late")}
-        drawn = [one for one in everyone if before["outcomes"].get(one.name) in ("survived", "nobody")]
+        open_ = {_wherever(name) for name in before["outcomes"].keys() - known.keys()}
+        drawn = [one for one in everyone if _wherever(one.name) in open_]  # lines may have moved since
     elif before.get("version") != now:
         known = {}
     left = [one for one in drawn if one.name not in known]

@@ -59,7 +59,7 @@ class Mutant(NamedTuple):
     @property
     def name(self) -> str:
         """What it is called in a report; byte `start` tells two alike on one line apart."""
-        return f"{self.path}:{self.line} ({self.start}) {self.before} -> {self.after}"
+        return f"{self.path}:{self.line} {self.function} ({self.start}) {self.before} -> {self.after}"
 
     def of(self, source: bytes) -> bytes:
         """The changed source."""

@@ -138,3 +138,14 @@ def test_of_nothing_nothing_is_said_and_of_one_its_value(of, one):
     assert none.n == 0
     assert np.isnan(none[:3]).all()
     assert (single.n, single.value, single.interval) == (1, one, None)
+
+
+def test_the_interval_of_a_skewed_mean_reaches_further_to_its_long_side():
+    """Efron & Tibshirani (1993), chapter 12: the studentised bootstrap leans to the tail, and is never inside the normal interval."""
+    x = np.random.default_rng(28).lognormal(size=128)
+    for values, turned in ((x, 1), (-x, -1)):
+        found = mean(values)
+        left, right = found.value - found.low, found.high - found.value
+        long, short = (right, left) if turned > 0 else (left, right)
+        assert long > 1.2 * short
+        assert short >= 1.9599 * values.std(ddof=1) / np.sqrt(128)
