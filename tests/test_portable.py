@@ -201,8 +201,16 @@ def test_what_is_asked_for_first_is_not_reported(source: str) -> None:
 @pytest.mark.nightly
 @pytest.mark.parametrize("platform", ["win32", "darwin"])
 def test_types_hold_elsewhere(platform: str, tmp_path: Path) -> None:
-    """A type checker knows which names a system has."""
-    command = [sys.executable, "-m", "mypy", "--platform", platform, "--cache-dir", str(tmp_path)]
+    """A type checker knows which names a system has, and of which type; what is never reached there is not reached on purpose."""
+    command = [
+        sys.executable,
+        "-m",
+        "mypy",
+        "--platform",
+        platform,
+        "--no-warn-unreachable",
+        "--cache-dir",
+        str(tmp_path),
+    ]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
-    assert "checked" in done.stdout, done.stderr
-    assert [line for line in done.stdout.splitlines() if line.endswith("[attr-defined]")] == []
+    assert done.returncode == 0, done.stdout + done.stderr

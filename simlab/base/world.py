@@ -39,18 +39,24 @@ class Spec(NamedTuple):
     choices: int = 0
 
 
+LARGEST = 3.4028234663852886e38  # the largest number of a record, whose series are float32
+
+
 class Measure(NamedTuple):
     """What a world reports for each replication: its unit, its meaning, and which way is worse.
 
     The series is the value over time and the measure is its last value, so a quantity judged at
     the end (a drawdown, a count, a loss) is accumulated in the world's state. `unit` "1" is a pure number.
-    A replication diverges where |value| exceeds `bound` or is NaN, unless it `may_be_undefined` (0/0 with no data yet).
+    A replication diverges where |value| exceeds `bound` or is NaN, unless it `may_be_undefined` (0/0 with no data yet). Values are
+    held against it when they are recorded, so the time that is told is that of the first recorded instant at or after the tick.
+    No finite bound reaches beyond `LARGEST`, the most that a series can hold; where `bound` is infinite there is none, and what is larger
+    is infinite in the series.
     """
 
     unit: str
     about: str
     worse: Literal["higher", "lower", "neither"] = "neither"
-    bound: float = 1e300
+    bound: float = LARGEST
     may_be_undefined: bool = False
 
 

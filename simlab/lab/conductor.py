@@ -1,6 +1,7 @@
 """The conductor: one SimPy calendar per cohort says when; the loop, run in blocks between its events, says what.
 
-The calendar counts whole ticks. An event due at tick t happens before tick t is played. Between two events the loop plays
+The calendar counts whole ticks. An event due at tick t happens before tick t is played, and one due at the horizon does not happen
+any more, as in SimPy's `run(until=...)`: so a longer run begins as a shorter one. Between two events the loop plays
 all ticks in one call, which is the same, to the bit, as playing them one by one.
 """
 

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from simlab.base.arrays import Array, Bools, Floats, Ints
 from simlab.base.errors import InputError
-from simlab.base.world import Action, Feedback, Measure
+from simlab.base.world import LARGEST, Action, Feedback, Measure
 from simlab.interventions.intervention import Moment, Upstream, weighed
 from simlab.lab.cast import assemble
 from simlab.lab.disturb import Disturbances
@@ -306,7 +306,8 @@ class Loop:
 
     def _check_finite(self, name: str, value: Floats) -> None:
         declared = self.declared[name]
-        lost = ~(np.abs(value) <= declared.bound)  # NaN compares false
+        bound = min(declared.bound, LARGEST) if declared.bound < np.inf else np.inf
+        lost = ~(np.abs(value) <= bound)  # NaN compares false
         if declared.may_be_undefined:
             lost &= ~np.isnan(value)
         lost &= np.isnan(self.diverged)

@@ -40,9 +40,10 @@ class Outcome(NamedTuple):
 
     `replications` `(r,)` are their numbers. `measures` are final values `(r,)` float64, NaN where
     the replication failed, diverged, or the measure is undefined. `series` are `(t, r)` float32 at `times` `(t,)`
-    seconds. `diverged` `(r,)` is the time in seconds at which a replication left the finite numbers, or NaN.
-    `failed` maps a replication that raised to its traceback. Events are sorted by (replication, time). `alike` `(r, k, k)` is the
-    correlation between the answers of each two models, or blocks of models (see `Alike`); without replications where nobody kept it.
+    seconds. `diverged` `(r,)` is the recorded instant (or the end), in seconds, at which a replication was first found beyond the
+    bounds of its measures or not finite, or NaN. `failed` maps a replication that raised to its traceback. Events are sorted by
+    (replication, time). `alike` `(r, k, k)` is the correlation between the answers of each two models, or blocks of models (see
+    `Alike`); without replications where nobody kept it.
 
     Where only quantiles of series are wanted there are no `series`: a cohort has `tallies` in their place, and all of them together
     `quantiles` over the replications, `(t, 101)` float32 at LEVELS.

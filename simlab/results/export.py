@@ -83,7 +83,11 @@ def dataset(record: Record, titles: Mapping[str, str] | None = None) -> xr.Datas
     when = ("arm", "replication")
     whole = xr.merge([final, series], join="exact").assign(
         harmed=(when, harmed, {"unit": "s", "about": "when harm began; NaN: never"}),
-        diverged=(when, diverged, {"unit": "s", "about": "when a value ran out of bounds; NaN: never"}),
+        diverged=(
+            when,
+            diverged,
+            {"unit": "s", "about": "the recorded instant at which a value was found out of bounds; NaN: never"},
+        ),
         failed=(when, failed, {"about": "whether the replication raised an error"}),
     )
     if titles:

@@ -199,6 +199,7 @@ def _pair(
     )
 
 
+@np.errstate(invalid="ignore")  # as in the summary
 def _of_means(name: str, x: Floats, y: Floats, level: float) -> Row:
     return Row(name, mean(x), mean(y), mean(y - x), stands_clear(mean(y - x, level)), _same(x, y))
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 PROC = Path("/proc")
@@ -19,10 +20,9 @@ def available() -> int | None:
 
 def resident() -> int:
     """Bytes that this process takes now, or a usual figure where the system does not tell."""
-    try:
-        return int((PROC / "self" / "statm").read_text("ascii").split()[1]) * os.sysconf("SC_PAGE_SIZE")
-    except (OSError, ValueError, IndexError, AttributeError):
-        return 150_000_000
+    with suppress(OSError, ValueError, IndexError):
+        return int((PROC / "self" / "statm").read_text("ascii").split()[1]) * _told("SC_PAGE_SIZE")
+    return 150_000_000
 
 
 def _system() -> Iterator[int]:
@@ -33,10 +33,15 @@ def _system() -> Iterator[int]:
                 return
     except OSError:
         pass
-    try:  # macOS tells what there is, and not what is free of it
-        yield os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
-    except (AttributeError, ValueError, OSError):
-        return
+    with suppress(OSError, ValueError):  # macOS tells what there is, and not what is free of it
+        yield _told("SC_PHYS_PAGES") * _told("SC_PAGE_SIZE")
+
+
+def _told(name: str) -> int:
+    """A number that the system tells of itself; raises ValueError where it tells none."""
+    if sys.platform == "win32":
+        raise ValueError(name)
+    return os.sysconf(name)
 
 
 def _groups() -> Iterator[int]:

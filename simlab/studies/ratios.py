@@ -27,7 +27,7 @@ def mean_ratio(x: Floats, y: Floats, level: float = 0.95) -> Estimate:
     rest = x - value * y
     if n < FEW:
         return Estimate(value, math.nan, math.nan, n)
-    if (np.abs(rest) <= 1e-12 * np.abs(x).max()).all():  # each is the same multiple of its pair
+    if _proportional(x, y, value):
         return Estimate(value, value, value, n)
     if min(_usual(x), _usual(y), int((x != y).sum())) < RARE:
         return Estimate(value, math.nan, math.nan, n)
@@ -78,6 +78,8 @@ def quantile_ratio(x: Floats, y: Floats, q: float, level: float = 0.95) -> Estim
     errors = quantile_errors(x, y, q)
     if errors is None:
         return Estimate(value, math.nan, math.nan, n)
+    if _proportional(x, y, value):
+        return Estimate(value, value, value, n)
     a, b, together = errors[0] / of_x, errors[1] / of_y, errors[2]
     half = normal(level) * math.sqrt(max(a**2 + b**2 - 2 * together * a * b, 0.0))
     return Estimate(value, value * math.exp(-half), value * math.exp(half), n)
@@ -86,6 +88,11 @@ def quantile_ratio(x: Floats, y: Floats, q: float, level: float = 0.95) -> Estim
 def _pairs(x: Floats, y: Floats) -> tuple[Floats, Floats]:
     both = np.isfinite(x) & np.isfinite(y)
     return x[both], y[both]
+
+
+def _proportional(x: Floats, y: Floats, ratio: float) -> bool:
+    """Whether each is the same multiple of its pair, up to rounding."""
+    return bool((np.abs(x - ratio * y) <= 1e-12 * np.abs(x).max()).all())
 
 
 def _usual(x: Floats) -> int:

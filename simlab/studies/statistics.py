@@ -100,7 +100,8 @@ def quantile_difference(x: Floats, y: Floats, q: float, level: float = 0.95) -> 
 
     Standard errors come from the intervals of the two quantiles, their correlation from that of falling below them: Bonett &
     Price (2020), Br. J. Math. Stat. Psychol. 73, 333-346, for medians, with other quantiles in their place. Covers 94% to 97.5% on the
-    models of the tests (97.5% in skewed tails). No interval with fewer than `RARE` replications beyond the quantile.
+    models of the tests (97.5% in skewed tails), and 92% to 100% where arms nearly coincide. No interval with fewer than `RARE`
+    replications beyond the quantile.
     """
     both = np.isfinite(x) & np.isfinite(y)
     x, y = x[both], y[both]
@@ -111,13 +112,21 @@ def quantile_difference(x: Floats, y: Floats, q: float, level: float = 0.95) -> 
     errors = quantile_errors(x, y, q)
     if errors is None:
         return Estimate(value, np.nan, np.nan, n)
+    if (
+        np.ptp(x - y) <= 1e-12 * np.abs(x).max()
+    ):  # every pair differs by the same, which rounding would leave a width of 1e-8
+        return Estimate(value, value, value, n)
     at_x, at_y, together = errors
     half = normal(level) * np.sqrt(max(at_x**2 + at_y**2 - 2 * together * at_x * at_y, 0.0))
     return Estimate(value, float(value - half), float(value + half), n)
 
 
 def quantile_errors(x: Floats, y: Floats, q: float) -> tuple[float, float, float] | None:
-    """The standard errors of the `q` quantiles of paired `x` and `y` `(n,)`, and their correlation; None for too few."""
+    """The standard errors of the `q` quantiles of paired `x` and `y` `(n,)`, and their correlation; None for too few.
+
+    The correlation stays below n / (n + 1), as in Bonett & Price (2020): of arms that nearly coincide the same replications fall below both
+    quantiles, and with a correlation of 1 what is nominally 95% would be 40 to 80%.
+    """
     n = len(x)
     if n < FEW or n * min(q, 1 - q) < RARE:
         return None
@@ -126,11 +135,9 @@ def quantile_errors(x: Floats, y: Floats, q: float) -> tuple[float, float, float
         found = quantile(values, q)
         errors.append((found.high - found.low) / (2 * normal(0.95)))
         below.append((values <= found.value).astype(float))
-    if (x == y).all():  # else rounding leaves equal arms a difference of 1e-8, and ties at the quantile a large one
-        return errors[0], errors[1], 1.0
     spread = below[0].std() * below[1].std()
     together = float(((below[0] - below[0].mean()) * (below[1] - below[1].mean())).mean() / spread) if spread else 0.0
-    return errors[0], errors[1], together
+    return errors[0], errors[1], together * n / (n + 1)
 
 
 def share(hit: Floats, level: float = 0.95) -> Estimate:

@@ -23,6 +23,7 @@ from simlab.studies.statistics import Estimate, mean, share, share_difference
 Measures = Mapping[str, Mapping[str, Floats]]
 
 
+@np.errstate(invalid="ignore")  # infinite in both arms: their difference is undefined, as it should be
 def summarise(scenario: Scenario, record: Record) -> dict[str, Any]:
     """Everything there is to say of a run, JSON-able, undefined numbers as None.
 

@@ -17,13 +17,17 @@ from collections.abc import Callable, Generator, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from itertools import islice
 from multiprocessing import connection, get_context
-from multiprocessing.connection import Connection
 from multiprocessing.process import BaseProcess
 from multiprocessing.reduction import ForkingPickler
 from types import ModuleType
 from typing import Any, NamedTuple, TypeAlias, cast, final
 
 from simlab.base.errors import SimlabError
+
+if sys.platform == "win32":
+    from multiprocessing.connection import PipeConnection as Connection
+else:
+    from multiprocessing.connection import Connection
 
 Task: TypeAlias = tuple[Callable[..., Any], tuple[Any, ...]]
 
@@ -41,10 +45,11 @@ class Answer(NamedTuple):
 
 def available_cpus() -> int:
     """The CPUs this process may use."""
-    try:
-        return len(os.sched_getaffinity(0))
-    except AttributeError:  # only Linux knows
-        return os.cpu_count() or 1
+    if sys.platform == "linux":
+        found: int | None = len(os.sched_getaffinity(0))
+    else:
+        found = os.cpu_count()
+    return found or 1
 
 
 def perform(function: Callable[..., Any], arguments: tuple[Any, ...]) -> Answer:

@@ -76,8 +76,8 @@ class Federated(World[Clients]):
         "failed": Measure("1", "share of the clients served worse today than by their usual answer", "higher"),
         "error": Measure("1", "mean square of what was used less what was right, mean client, today", "higher"),
         "typical": Measure("1", "the same of the median client", "higher"),
-        "worst": Measure("1", "the same of the worst-served client", "higher", bound=1e150),
-        "off": Measure("1", "what was used less what was right, mean of clients and cases, today", bound=1e75),
+        "worst": Measure("1", "the same of the worst-served client", "higher"),
+        "off": Measure("1", "what was used less what was right, mean of clients and cases, today"),
         "loss": Measure("1", "mean square error of all clients so far", "higher"),
         "failures": Measure(
             "1", "share of the client-days so far that were served worse than by the usual answer", "higher"

@@ -9,7 +9,7 @@ import math
 from fractions import Fraction
 
 import numpy as np
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import array_shapes, arrays
 
@@ -25,8 +25,9 @@ from simlab.base.kernels import (
     sum_by_choice,
     window_quantiles,
 )
+from tests.examples import examples
 
-FEW = settings(max_examples=40)
+FEW = examples(40)
 
 
 def whole(shape, low=0, high=20, dtype=np.float64):

@@ -74,3 +74,11 @@ def test_a_run_keeps_it_at_any_cohort_size(models):
     np.testing.assert_array_equal(whole.alike, single.alike)
     off = ~np.eye(len(blocks(models)), dtype=bool)
     assert abs(whole.alike[:, off].mean()) < 0.15
+
+
+def test_a_run_of_models_that_say_the_same_is_all_alike_and_of_dice_it_is_not():
+    """One brain for all, taught at every tick, against models that throw their own."""
+    same = play(trial(Toy(), "shared", schedule=Schedule(every=1), stride=1.0), 1, range(2)).alike
+    np.testing.assert_allclose(same, 1.0, atol=1e-5)
+    dice = play(trial(Toy(), brains=(Dice(),), stride=1.0, horizon=400.0), 1, range(2)).alike
+    assert np.abs(dice - np.eye(3)).max() < 4 / np.sqrt(400)

@@ -182,3 +182,22 @@ def test_a_trial_that_cannot_be_is_refused():
 def test_an_effect_that_is_not_there_is_told_with_the_nearest():
     with pytest.raises(InputError, match=r"shock `s`: unknown effect `bised` on brain; did you mean `biased`\?"):
         Shock("s", "brain", "bised")
+
+
+@pytest.mark.parametrize("edge", ["above", "below"])
+def test_a_value_at_the_edge_is_no_harm_yet(edge):
+    """Without noise and without pull every outcome is the drift, 1, from the first tick on; before it all are 0."""
+    calm = Toy(pull=0.0, noise=0.0)
+    for line, struck in ((1.0, False), (1.0 - 0.5 if edge == "above" else 1.5, True)):
+        seen = play(trial(calm, harm=Harm("latest", **{edge: line})), 0, range(2))
+        assert {(e.kind, e.time) for e in seen.events} == ({("harm", 1.0)} if struck else set())
+
+
+def test_an_answer_is_delayed_by_one_tick_at_least():
+    """A delay of one tick is another than of two; and one that is shorter than a tick is one."""
+
+    def after(size):
+        late = Shock("late", "feedback", "delayed", size=size)
+        return play(trial(shocks=(late,), schedule=Schedule(every=1)), 0, range(2)).measures["total"].tolist()
+
+    assert after(0.0) == after(1.0) != after(2.0)

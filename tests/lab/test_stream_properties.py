@@ -5,11 +5,12 @@ from __future__ import annotations
 from itertools import accumulate
 
 import numpy as np
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from simlab.base.arrays import Floats
 from simlab.lab.streams import Streams
+from tests.examples import examples
 
 KINDS = st.sampled_from(["uniform", "normal", "exponential", "noise", "cells"])
 TICKS = st.lists(st.integers(1, 200), min_size=1, max_size=4).map(lambda steps: [t - 1 for t in accumulate(steps)])
@@ -22,7 +23,7 @@ def drawn(luck: Streams, kind: str, n: int, rest: tuple[int, ...], purpose: str 
     return found.copy()
 
 
-@settings(max_examples=40)
+@examples(40)
 @given(
     KINDS, st.integers(0, 2**64 - 1), st.lists(st.integers(0, 10**6), min_size=2, max_size=3, unique=True),
     AGENTS, AGENTS, REST, TICKS, st.data(),
@@ -44,7 +45,7 @@ def test_an_agents_luck_depends_on_nothing_but_itself(kind, seed, numbers, few, 
         np.testing.assert_array_equal(drawn(alone, kind, few, rest)[0], seen[tick][at, :few])
 
 
-@settings(max_examples=20)
+@examples(20)
 @given(KINDS, st.integers(2, 40), st.integers(1, 40), AGENTS)
 def test_any_split_of_the_replications_deals_the_same(kind, r, size, n):
     """As cohorts do, while worlds start and afterwards."""
@@ -59,7 +60,7 @@ def test_any_split_of_the_replications_deals_the_same(kind, r, size, n):
         np.testing.assert_array_equal(np.concatenate(dealt), drawn(whole, kind, n, ()))
 
 
-@settings(max_examples=20)
+@examples(20)
 @given(KINDS, AGENTS, TICKS)
 def test_fixed_luck_is_the_same_at_every_tick_and_no_other_is(kind, n, ticks):
     luck = Streams(7, range(2))

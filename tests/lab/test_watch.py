@@ -185,3 +185,11 @@ def test_shares_choices_and_counts_as_detectors_see_them():
     np.testing.assert_array_equal(shown.predictions[0, 0], [[0.5, 0.25, 0.25], [0, 0, 1]])
     np.testing.assert_array_equal(shown.reality[0, 0, :, 0], [5.0, np.nan])
     np.testing.assert_array_equal(shown.features[0, 0, :, 0], [5.0, 6.0])
+
+
+def test_where_nothing_was_answered_reality_is_unknown():
+    shown = frame(Turn(np.zeros((2, 3, 1)), np.ones((2, 3)), None, 0.0), Spec(models=3, features=1), 7.0)
+    assert shown.reality.shape == (1, 2, 3, 1)
+    assert np.isnan(shown.reality).all()
+    assert (shown.predictions == 1).all()
+    assert shown.nudges.shape == (1, 2, 3)

@@ -45,11 +45,12 @@ def harmed(g: np.random.Generator, n: int) -> tuple[np.ndarray, np.ndarray]:
     return (u < 0.2).astype(float), (u < 0.3).astype(float)
 
 
-def summary(x: np.ndarray, y: np.ndarray, lost: int = 0, **more: Any) -> dict[str, Any]:
-    """The summary of two arms with these values, of which the last `lost` of the second diverged; above 0.5 is harm."""
-    made = fixture.scenario(ARMS, controls=(), replications=len(x), **more)
-    cells = {arm: outcome(values, lost * (arm == ARMS[1])) for arm, values in zip(ARMS, (x, y), strict=True)}
-    return summarise(made, Record.of(cells, list(ARMS), [], fixture.Market.measures))
+def summary(*values: np.ndarray, lost: int = 0, **more: Any) -> dict[str, Any]:
+    """The summary of as many arms with these values, of which the last `lost` of the second diverged; above 0.5 is harm."""
+    names = tuple(fixture.WIRINGS)[: len(values)] if len(values) > len(ARMS) else ARMS
+    made = fixture.scenario(names, controls=(), replications=len(values[0]), **more)
+    cells = {arm: outcome(x, lost * (arm == names[1])) for arm, x in zip(names, values, strict=True)}
+    return summarise(made, Record.of(cells, list(names), [], fixture.Market.measures))
 
 
 def outcome(x: np.ndarray, lost: int) -> Outcome:
@@ -98,6 +99,23 @@ def test_printed_intervals_cover_93_to_97(draw: Draw, printed: dict[Callable[[di
                 hits[interval] += low <= truth <= high
     for interval, count in hits.items():
         assert 0.93 <= count / TRIES <= 0.97, interval.__name__
+
+
+@pytest.mark.nightly  # 10 s; tests/studies/test_coverage.py measures such families at every commit
+@pytest.mark.parametrize(("harmful", "most"), [(False, 0.985), (True, 0.995)], ids=["means", "harm"])
+def test_printed_joint_intervals_all_hold_in_95_percent_or_more(harmful: bool, most: float) -> None:
+    """Three arms against the first. Means stand beside the chance of harm at half the level (97.5% and more); 400 tries, 3 s.e."""
+    g, hits, tries = np.random.default_rng(7), 0, 400
+    for _ in range(tries):
+        shared = g.normal(size=N)
+        arms = [0.8 * shared + 0.6 * g.normal(size=N) for _ in range(4)]
+        with threadpool_limits(1):
+            found = summary(*((x > 1.0).astype(float) if harmful else x for x in arms), claims=())
+        rows = found["harm"]["contrasts"] if harmful else [r for r in found["contrasts"] if r["measure"] == "loss"]
+        assert len(rows) == 3
+        hits += all(row["ci95_joint"][0] <= 0 <= row["ci95_joint"][1] for row in rows)
+    floor = 0.95 if harmful else 0.975
+    assert floor - 3 * (floor * (1 - floor) / tries) ** 0.5 <= hits / tries <= most
 
 
 def test_contrasts_are_paired() -> None:

@@ -12,6 +12,7 @@ import pytest
 
 import simlab
 from simlab.base.par import Par
+from simlab.base.world import Measure
 from simlab.brains.brain import Brain
 from simlab.brains.topology import Schedule
 from simlab.lab.cohort import play
@@ -43,6 +44,29 @@ def test_growth_is_recorded_when_it_leaves_its_bounds(gain):
     lost = found.times[:, None] >= found.diverged
     assert np.isnan(np.stack(list(found.series.values()))[:, lost]).all()  # from then on nothing is drawn of it
     assert np.isfinite(found.series["level"][~lost]).all()
+
+
+@pytest.mark.parametrize(
+    ("bound", "most"),
+    [({}, 2.0**128), ({"bound": 1e300}, 2.0**128), ({"bound": 1e30}, 1e30)],
+    ids=["default", "beyond float32", "within"],
+)
+def test_what_a_record_cannot_hold_has_diverged(bound, most, monkeypatch):
+    """A level that grows 16-fold from tick to tick passes 2**128, where float32 ends, at tick 32: it is not silently infinite from there.
+
+    The time that is told is that of the recorded instant, here every third tick.
+    """
+    monkeypatch.setattr(Wayward, "measures", Wayward.measures | {"level": Measure("1", "the level", **bound)})
+    grows = {"world": {"wayward": {"gain": 16.0}}, "run__stride": "3 s"}
+    found = play(simlab.load(SCENARIO, using=[Wayward], **grows).arms[0].trial, 3, range(4))
+    assert not found.failed
+    exact = found.series["level"][0] * 16.0 ** found.times[:, None]
+    over = exact >= most
+    first = found.times[over.argmax(axis=0)]
+    assert over.any(axis=0).all()
+    np.testing.assert_array_equal(found.diverged, first)
+    assert np.isnan(found.measures["level"]).all()
+    np.testing.assert_allclose(found.series["level"][~over], exact[~over].astype(np.float32))
 
 
 @pytest.fixture(scope="module")

@@ -9,8 +9,8 @@ import pytest
 
 from simlab.base.errors import InputError
 from simlab.scenario.scenario import Claim, Control, Vanish
-from simlab.studies.claims import _needed, judge, monotone, vanished
-from simlab.studies.statistics import Estimate
+from simlab.studies.claims import _needed, describe, judge, monotone, vanished
+from simlab.studies.statistics import FEW, Estimate
 
 G = np.random.default_rng(5)
 NOISE = G.normal(size=100)
@@ -154,6 +154,24 @@ def test_an_undecided_claim_says_how_many_replications_it_needs():
     assert found.needed == pytest.approx(100 * (half / gap) ** 2, rel=0.02)
 
 
+@pytest.mark.parametrize(
+    ("found", "words"),
+    [
+        ((math.nan, math.nan, math.nan, 0), "undefined"),
+        ((1.5, math.nan, math.nan, FEW - 1), "1.5 (n = 29: too few replications for an interval)"),
+        ((1.5, math.nan, math.nan, FEW), "1.5 (n = 30: too few unusual ones for an interval)"),
+        (
+            (1.5, -math.inf, math.inf, 64),
+            "1.5, which may be anything: what it is divided by is not clear of 0 (n = 64)",
+        ),
+        ((1.5, 1.25, math.inf, 64), "1.5, 95% interval 1.25 and more (n = 64)"),
+        ((1.5, 1.25, 2.0, 64), "1.5, 95% interval 1.25 to 2 (n = 64)"),
+    ],
+)
+def test_an_estimate_in_words(found, words):
+    assert describe(Estimate(*found)) == words
+
+
 def test_the_side_that_faces_the_edge_counts():
     """Of a skewed interval the long arm counts below an edge and the short one above it; a gap of a quarter needs 16 times as many."""
     skewed = Estimate(10.0, 9.0, 14.0, 50)
@@ -161,6 +179,8 @@ def test_the_side_that_faces_the_edge_counts():
     assert _needed(skewed, 9.75, math.inf) == 50 * 4**2
     assert _needed(Estimate(10.0, 10.0 - 1e8, 10.0 + 1e8, 50), 9.0, math.inf) == 10**9  # nobody waits for more
     assert _needed(skewed, 10.0, math.inf) is None
+    fewest = _needed(Estimate(10.0, 9.0, 11.0, 50), 9.3, math.inf)  # 102.04
+    assert 50 / fewest <= 0.7**2 < 50 / (fewest - 1)
 
 
 def test_controls():

@@ -9,7 +9,19 @@ import pytest
 from scipy.stats import binom
 
 from simlab.studies.ratios import mean_ratio, quantile_ratio, share_ratio
-from simlab.studies.statistics import FEW, exceeds, mean, quantile, quantile_difference, share, share_difference
+from simlab.studies.statistics import (
+    FEW,
+    bounded_mean,
+    exceeds,
+    mean,
+    mean_share,
+    median_of,
+    quantile,
+    quantile_difference,
+    share,
+    share_difference,
+    share_of,
+)
 
 
 def test_few_replications_give_no_interval():
@@ -102,3 +114,38 @@ def test_an_estimate_without_an_interval_still_says_how_many_there_were():
     assert np.isnan(share_ratio(zero, zero)[1:3]).all()
     assert share_ratio(few, few)[0] == 1
     assert np.isnan(share_ratio(few, few)[1:3]).all()
+
+
+@pytest.mark.parametrize(
+    ("of", "one"),
+    [
+        (lambda x: mean(x), 1),
+        (lambda x: quantile(x, 0.5), 1),
+        (lambda x: quantile_difference(x, x, 0.5), 0),
+        (lambda x: share(x), 1),
+        (lambda x: mean_share(x), 1),
+        (lambda x: bounded_mean(x, 1.0), 1),
+        (lambda x: share_difference(x, x), 0),
+        (lambda x: mean_ratio(x, x), 1),
+        (lambda x: share_ratio(x, x), 1),
+        (lambda x: quantile_ratio(x, x, 0.5), 1),
+        (lambda x: share_of(x, np.ones(len(x))), 1),
+        (lambda x: median_of(x, np.arange(len(x)), len(x)), 1),
+    ],
+)
+def test_of_nothing_nothing_is_said_and_of_one_its_value(of, one):
+    none, single = of(np.empty(0)), of(np.ones(1))
+    assert none.n == 0
+    assert np.isnan(none[:3]).all()
+    assert (single.n, single.value, single.interval) == (1, one, None)
+
+
+def test_the_interval_of_a_skewed_mean_reaches_further_to_its_long_side():
+    """Efron & Tibshirani (1993), chapter 12: the studentised bootstrap leans to the tail, and is never inside the normal interval."""
+    x = np.random.default_rng(28).lognormal(size=128)
+    for values, turned in ((x, 1), (-x, -1)):
+        found = mean(values)
+        left, right = found.value - found.low, found.high - found.value
+        long, short = (right, left) if turned > 0 else (left, right)
+        assert long > 1.2 * short
+        assert short >= 1.9599 * values.std(ddof=1) / np.sqrt(128)
