@@ -9,10 +9,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from importlib import import_module
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from simlab.scenario.registry import Own
     from simlab.scenario.scenario import Scenario
     from simlab.studies.executors import Who
@@ -92,6 +93,8 @@ def run(
     "dask:tcp://HOST:PORT". A notebook shows how far it is; `progress` is told instead, e.g. `progress=lambda _: None` for silence. Raises
     StorageError where the directory cannot be used.
     """
+    from pathlib import Path
+
     from simlab.studies.run import prepared
     from simlab.studies.run import run as play
     from simlab.views.live import bar

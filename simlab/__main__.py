@@ -10,6 +10,7 @@ if __name__ == "__main__":  # before what takes time is imported
 import errno
 import io
 import os
+import signal
 import sys
 import time
 from contextlib import suppress
@@ -173,13 +174,18 @@ def list_() -> None:
     import shutil
     import textwrap
 
-    from simlab.scenario.load import shipped, title
+    from simlab.scenario.shipped import shipped, title_in
 
     paths = shipped()
     width = max((len(name) for name in paths), default=0)
     room = max(shutil.get_terminal_size().columns - width - 2, 30) if sys.stdout and sys.stdout.isatty() else 1000
     for name, path in paths.items():
-        for i, line in enumerate(textwrap.wrap(title(path), room)):
+        title = title_in(path)
+        if title is None:
+            from simlab.scenario.load import title as read  # what reads whole files takes long to import
+
+            title = read(path)
+        for i, line in enumerate(textwrap.wrap(title, room)):
             click.echo(f"{'' if i else name:{width}}  {line}")
 
 
@@ -398,7 +404,7 @@ def main() -> None:
         code = ended.code
         if sys.stdout is not stdout:  # what click makes of a broken pipe
             code = 0
-        else:  # SIGTERM, as a service manager sends it
+        elif code == 128 + signal.SIGTERM:  # as a service manager sends it; completion in a shell also ends so, with 0
             tell("stopped; give the same command again")
     sys.exit(code)
 

@@ -5,12 +5,9 @@ from __future__ import annotations
 import keyword
 import os
 import re
-import shutil
 import sys
-import tempfile
-from importlib import resources, util
+from importlib import util
 from pathlib import Path
-from string import Template
 
 import click
 
@@ -51,6 +48,11 @@ def create(name: str, folder: Path) -> Path:
 
     Raises InputError for a name that cannot be used or a folder that is there, StorageError where nothing can be written.
     """
+    import shutil
+    import tempfile
+    from importlib import resources
+    from string import Template
+
     _check(name)
     place = folder / name
     if os.path.lexists(place):

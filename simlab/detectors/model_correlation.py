@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cache
+from statistics import NormalDist
 from typing import Annotated, ClassVar, NamedTuple, final
 
 import numpy as np
@@ -70,9 +71,10 @@ class ModelCorrelation(Detector[Likeness]):
     @property
     def limit(self) -> float:
         """The correlation at which half of many models fail together with chance `risk`; 1 where no correlation does that."""
-        from scipy.special import ndtri
-
-        return min(float((ndtri(self.failure) / ndtri(self.risk)) ** 2), 1.0)
+        quantile = (
+            NormalDist().inv_cdf
+        )  # every scenario that is read asks, and scipy.special takes as long as all the reading
+        return min((quantile(self.failure) / quantile(self.risk)) ** 2, 1.0)
 
     def start(self, subject: Subject) -> Likeness:
         """Nothing seen."""

@@ -8,7 +8,8 @@ all ticks in one call, which is the same, to the bit, as playing them one by one
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Iterator
+from itertools import pairwise
 from typing import Any, final
 
 import numpy as np
@@ -76,7 +77,7 @@ class Conductor:
             self._add(f"{name}.happenings[{i}]", self._happen, happening)
         for brains, turns in self._retrainings(luck):
             who = f"retraining of brains {brains[0]}..{brains[-1]}"
-            self._add(who, self._retrain, brains, turns)
+            self._add(who, self._retrain, turns)
         for shock in trial.shocks:
             self._add(f"shock {shock.name}", self._shock, shock)
         for scrape in dict.fromkeys(one.subject.interval for one in loop.watches):
@@ -136,33 +137,61 @@ class Conductor:
             yield event
         self.loop.forget()
 
-    def _retrainings(self, luck: Streams) -> list[tuple[Ints, Ints]]:
-        """Brains that share a timetable, with the ticks of their turns `(turns, r, b)`, or `(turns, 1, 1)` when all take each turn at once.
-
-        A turn past the horizon never comes.
-        """
+    def _retrainings(self, luck: Streams) -> list[tuple[Ints, Iterator[tuple[int, Pairs]]]]:
+        """Brains that share a timetable, with its ticks and who has a turn then. A turn past the horizon never comes."""
         plan, loop = self.trial.schedule, self.loop
         if not plan.every:
             return []
         if plan.waits:
-            return [self._timers(luck)]
+            return [self._sorted(*self._timers(luck))]
         count = self.trial.topology.brains
         phases = np.array(plan.phases(count))
         start = loop.tick * self.trial.world.tick
         turns = math.ceil((self.trial.horizon - start) / plan.every) + 1
-        groups, late, skip = [], self._late_by(luck, turns), None
+        groups: list[tuple[Ints, Iterator[tuple[int, Pairs]]]] = []
+        late, skip = self._late_by(luck, turns), None
         if plan.how == "random":
             skip = _turns(luck, "retraining turn", count, turns) >= plan.chance
         for phase in np.unique(phases):
             brains = np.flatnonzero(phases == phase)
+            if late is None and skip is None:
+                groups.append((brains, self._regular(brains, start + float(phase), turns)))
+                continue
             due = (start + phase + plan.every * np.arange(turns))[:, None, None]
             if late is not None:
                 due = due + late[..., brains]
             ticks = np.maximum(np.round(due / self.trial.world.tick), loop.tick).astype(np.int64)
             if skip is not None:
                 ticks = np.where(skip[..., brains], loop.horizon, ticks)
-            groups.append((brains, ticks))
+            groups.append(self._sorted(brains, np.broadcast_to(ticks, (turns, loop.r, len(brains)))))
         return groups
+
+    def _pairs(self, brains: Ints) -> Pairs:
+        """These brains in all replications."""
+        rows, which = (each.ravel() for each in np.indices((self.loop.r, len(brains))))
+        return rows, brains[which]
+
+    def _regular(self, brains: Ints, first: float, turns: int) -> Iterator[tuple[int, Pairs]]:
+        """So many turns of all at once, the `first` at that second, each worked out when it comes: a long run has many."""
+        everyone, last = self._pairs(brains), None
+        for turn in range(turns):
+            tick = max(round((first + self.trial.schedule.every * turn) / self.trial.world.tick), -self.loop.warmup)
+            if tick != last:
+                yield tick, everyone
+            last = tick
+
+    def _sorted(self, brains: Ints, turns: Ints) -> tuple[Ints, Iterator[tuple[int, Pairs]]]:
+        """Turns `(turns, r, b)` of brains, by tick; sorted once: looking for each tick's turns in all would be quadratic."""
+        rows, theirs = self._pairs(brains)
+        order = np.argsort(turns, axis=None, kind="stable")
+        ticks, first = np.unique(turns.ravel()[order], return_index=True)
+
+        def due() -> Iterator[tuple[int, Pairs]]:
+            for tick, (start, stop) in zip(ticks, pairwise([*first, len(order)]), strict=True):
+                here = order[start:stop] % len(rows)
+                yield int(tick), (rows[here], theirs[here])
+
+        return brains, due()
 
     def _timers(self, luck: Streams) -> tuple[Ints, Ints]:
         """All brains, with the ticks of their turns `(turns, r, b)` where timers wait for what is being done."""
@@ -182,20 +211,13 @@ class Conductor:
         jitter, brains = self.trial.schedule.jitter, self.trial.topology.brains
         return jitter * (2 * _turns(luck, "retraining jitter", brains, turns) - 1) if jitter else None
 
-    def _retrain(self, diary: Diary, brains: Ints, turns: Ints) -> Generator[Any, Any, None]:
-        rows, which = (each.ravel() for each in np.indices((self.loop.r, len(brains))))
-        everyone = (rows, brains[which])
-        order = np.argsort(
-            turns, axis=None, kind="stable"
-        )  # once: looking for each tick's turns in all would be quadratic
-        ticks, first = np.unique(turns.ravel()[order], return_index=True)
-        for tick, mine in zip(ticks, np.split(order, first[1:]), strict=True):
+    def _retrain(self, diary: Diary, turns: Iterator[tuple[int, Pairs]]) -> Generator[Any, Any, None]:
+        for tick, theirs in turns:
             if tick >= self.loop.horizon:
                 return
             yield diary.wait(tick - diary.now)
             yield from _last(diary, 1)
-            here = mine % len(rows)
-            self._train(diary, everyone if turns[0].size == 1 else (rows[here], everyone[1][here]))
+            self._train(diary, theirs)
 
     def _train(self, diary: Diary, at: Pairs, waited: bool = False) -> None:
         """Retrain now those of `at` that no hand puts off."""

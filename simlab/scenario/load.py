@@ -15,7 +15,7 @@ from simlab.scenario.problems import Mark, Problem, ScenarioError, Source
 from simlab.scenario.reader import MOST_BYTES, Node, plant, read
 from simlab.scenario.registry import HOUSE, Registry
 from simlab.scenario.scenario import Scenario
-from simlab.scenario.shipped import ENDINGS
+from simlab.scenario.shipped import ENDINGS, title_in
 from simlab.scenario.shipped import shipped as shipped  # what reads names also finds them
 from simlab.scenario.walker import RESERVED
 
@@ -50,6 +50,9 @@ def tree(path: Path) -> Node:
 
 def title(path: Path) -> str:
     """The title of a scenario file, or what keeps it from being read."""
+    seen = title_in(path)
+    if seen is not None:
+        return seen
     try:
         found = tree(path).value
     except ScenarioError as error:

@@ -20,6 +20,18 @@ def shipped(kind: str = "") -> dict[str, Path]:
     return {}
 
 
+def title_in(path: Path) -> str | None:
+    """The title of a scenario file that has it in one plain line, as all shipped ones do; None where it takes a reader."""
+    try:
+        found = re.findall(r"^title:(?=(.*\n?.?))", path.read_text("utf-8"), re.MULTILINE)
+    except (OSError, ValueError):
+        return None
+    plain = re.fullmatch(r" +([^\W\d_](?:[^:#\n]|:(?=\S)|(?<=\S)#)*?) *\n\S", found[0]) if len(found) == 1 else None
+    return (
+        plain[1] if plain and plain[1].isprintable() and " " in plain[1] else None
+    )  # one word may be `null` or `true`
+
+
 def named_under(path: Path, key: str) -> list[str]:
     """The names directly under a key of a scenario file, as far as its usual layout shows them: a glance, and no reader of YAML."""
     try:

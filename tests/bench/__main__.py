@@ -23,9 +23,9 @@ from typing import Any
 
 from threadpoolctl import threadpool_limits
 
-from tests.bench import auction, engine, growth, learning, panels, queues, reference, start, table, worlds
+from tests.bench import auction, engine, growth, learning, panels, queues, reference, start, studies, table, worlds
 
-LIBRARIES = ("numpy", "simpy", "numba", "mesa", "agentpy", "mesa-frames", "ciw", "sortedcontainers")
+LIBRARIES = ("numpy", "simpy", "distributed", "numba", "mesa", "agentpy", "mesa-frames", "ciw", "sortedcontainers")
 
 
 def machine() -> str:
@@ -102,6 +102,15 @@ def show_panels(table: dict[str, dict[str, float]]) -> None:
             print(f"{name:24s} {value:8.2f} {what}")
 
 
+def show_studies(table: dict[str, dict[str, float]]) -> None:
+    print(f"{studies.NAME}, {studies.REPLICATIONS} replications of every arm, into a store; all leave the same bytes")
+    for name, row in table.items():
+        print(
+            f"{name:18s} {row['seconds to start']:8.2f} s to start {row['seconds to play']:8.2f} s to play"
+            f" {row['one process / this']:8.2f} x as fast as 1 process"
+        )
+
+
 def show_world(name: str, times: dict[str, float]) -> None:
     times = dict(times)
     kernel, watched = next(iter(times.values())), times.pop(worlds.WATCHED)
@@ -122,6 +131,7 @@ PARTS: dict[str, tuple[Callable[[int], Any], Callable[[Any], None], bool]] = {
     "panels": (panels.measure, show_panels, True),
     "growth": (growth.measure, show_growth, True),
     "start": (start.measure, show_start, True),
+    "studies": (studies.measure, show_studies, True),
     "processes": (reference.processes, show_processes, False),
 }
 
@@ -170,7 +180,13 @@ def main() -> None:
                 show_world(name, times)
                 sys.stdout.flush()
     if given.json:
-        print(json.dumps(found, indent=1))
+        judged = [
+            dict(zip(("compared", "ratio", "aim", "met"), (*row, table.met(*row[1:])), strict=True))
+            for row in table.rows(found)
+        ]
+        print(json.dumps(found | {"table": judged}, indent=1))
+    else:
+        print(f"\n== {', '.join(one for one in found if one not in ('machine', 'rounds'))}\n{table.plain(found)}")
     if given.accept:
         table.accept(found)
 

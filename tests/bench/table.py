@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -53,6 +54,12 @@ def rows(found: dict[str, Any]) -> list[tuple[str, str, str]]:
             if "C" in ns:
                 two = part["2 processes, ns per agent-step"]
                 told.append(("the same: two processes / C in one thread", ratio(two / ns["C"]), "at most 3.5"))
+    if part := found.get("studies"):
+        others = (name for name in part if name != "1 process")
+        told += [
+            (f"a run into a store: one process / {name}", ratio(part[name]["one process / this"]), "")
+            for name in others
+        ]
     for name, row in found.get("engine", {}).items():
         target = "at least 5" if name.startswith("160") else "at least 2"
         told.append(
@@ -101,7 +108,7 @@ def rows(found: dict[str, Any]) -> list[tuple[str, str, str]]:
             "urns of one department",
             "seconds",
             "Ensign's panel, 1,000 replications of 1,000 days: seconds of CPU",
-            "under 1",
+            "at most 1",
         ),
         ("urns of ten precincts", "seconds", "the same for each of ten precincts: seconds of CPU", ""),
         (
@@ -134,11 +141,41 @@ def rows(found: dict[str, Any]) -> list[tuple[str, str, str]]:
     return told
 
 
+def met(value: str, target: str) -> str:
+    """Whether a ratio, as it is shown, meets its aim: `met` or `MISSED`; nothing where there is no aim, or the aim has two cases."""
+    number = float(value.replace(",", ""))
+    if found := re.fullmatch(r"at (most|least) ([\d,.]+)", target):
+        aim = float(found[2].replace(",", ""))
+        return "met" if (number <= aim if found[1] == "most" else number >= aim) else "MISSED"
+    if found := re.fullmatch(r"([\d.]+) within ([\d.]+)", target):
+        return "met" if abs(number - float(found[1])) <= float(found[2]) + 1e-9 else "MISSED"
+    return ""
+
+
+def plain(found: dict[str, Any]) -> str:
+    """The table for a terminal, of the parts that were measured."""
+    told = [(what.replace("`", ""), value, target, met(value, target)) for what, value, target in rows(found)]
+    wide = max((len(what) for what, *_ in told), default=0)
+    head = "x / y says how many times the time of y x takes; so `rival / kernel` is better when it is larger, `kernel / C` when smaller."
+    lines = [f"{what:{wide}s} {value:>8s}  {target:38s} {judged}".rstrip() for what, value, target, judged in told]
+    return "\n".join([head, f"{'compared':{wide}s} {'ratio':>8s}  {'aim':38s} met?", *lines])
+
+
 def text(found: dict[str, Any]) -> str:
     """The table in Markdown, between its marks."""
-    lines = [f"| {what} | {value} | {target} |" for what, value, target in rows(found)]
+    lines = [f"| {what} | {value} | {target} | {met(value, target)} |" for what, value, target in rows(found)]
     head = f"Medians of {found['rounds']}, side by side in one run, by `python -m tests.bench --full --accept` on {found['machine']}."
-    return "\n".join([BEGIN, head, "", "| compared | ratio | aim |", "|---|---|---|", *lines, END])
+    return "\n".join(
+        [
+            BEGIN,
+            head,
+            "",
+            "| compared (x / y: how many times the time of y x takes) | ratio | aim | met |",
+            "|---|---|---|---|",
+            *lines,
+            END,
+        ]
+    )
 
 
 def placed(readme: str, found: dict[str, Any]) -> str:

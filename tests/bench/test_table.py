@@ -1,0 +1,43 @@
+"""The table of speeds: an aim that is met and one that is missed are told apart, in a terminal, in the README and as JSON."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from tests.bench import studies, table
+
+
+@pytest.mark.parametrize(
+    ("value", "target", "says"),
+    [
+        ("6.1", "at most 7", "met"),
+        ("7.1", "at most 7", "MISSED"),
+        ("2,082", "at least 2,000", "met"),
+        ("403", "at least 2,000", "MISSED"),
+        ("0.95", "1 within .05", "met"),
+        ("1.06", "1 within .05", "MISSED"),
+        ("35", "100 with much to step, else 15", ""),
+        ("4.89", "", ""),
+    ],
+)
+def test_an_aim_is_met_or_missed(value, target, says):
+    assert table.met(value, target) == says
+
+
+def test_every_aim_of_the_table_is_judged_but_for_the_one_with_two_cases():
+    found = json.loads(table.NUMBERS.read_text(encoding="utf-8"))
+    unjudged = {target for _, value, target in table.rows(found) if target and not table.met(value, target)}
+    assert unjudged == {"100 with much to step, else 15"}
+    assert "MISSED" in table.plain(found)
+    assert table.plain(found).count("MISSED") == table.text(found).count("| MISSED |")
+
+
+def test_runs_elsewhere_are_timed_and_leave_the_same_bytes(monkeypatch):
+    monkeypatch.setattr(studies, "HORIZON", "30 s")
+    monkeypatch.setattr(studies, "WHO", {name: who for name, who in studies.WHO.items() if who[0] == "local"})
+    found = studies.measure(1, replications=4)
+    assert list(found) == ["1 process", "2 processes"]
+    assert found["1 process"]["one process / this"] == 1
+    assert found["2 processes"]["seconds to start"] > 0
