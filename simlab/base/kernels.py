@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import math
-import threading
 from collections.abc import Iterator, Sequence
-from functools import cache
-from typing import NamedTuple, final
+from functools import cache, lru_cache
+from typing import NamedTuple
 
 import numpy as np
 
 from simlab.base.arrays import Array, Floats, Ints
 
 CELLS = 65_536
-_SCRATCH = 131_072  # elements of a scratch array that is written again and again: small enough for the cache
+_BLOCK = 32_768  # elements of an array that are worked on at a time where several must fit the cache
 _ROWS = 32  # replications at a time where several arrays must fit the cache; the bits do not depend on it
 
 
@@ -170,7 +169,12 @@ def spread(m: int, share: float) -> Floats:
 
 def once(a: Array) -> Array:
     """`a` with every axis along which it is broadcast cut to length 1: what is the same for all is then computed once."""
-    return a[tuple(slice(0, 1) if step == 0 else slice(None) for step in a.strides)]
+    return a[_cut(a.strides)]
+
+
+@lru_cache(256)
+def _cut(strides: tuple[int, ...]) -> tuple[slice, ...]:
+    return tuple(slice(0, 1) if step == 0 else slice(None) for step in strides)
 
 
 def sum_by_choice(action: Array, choices: int, *values: Array) -> list[Floats]:
@@ -326,79 +330,31 @@ def planes(r: int, rows: int, *features: int) -> Array:
     return flat.transpose(*range(len(features), flat.ndim), *range(len(features)))
 
 
-@final
-class _Scratch(threading.local):
-    """Two scratch arrays of each thread: memory that is had once and for all costs no page faults."""
-
-    def __init__(self) -> None:
-        self.flat = np.empty((2, _SCRATCH))
-
-    def like(self, a: Array) -> list[Floats]:
-        """Both in the shape of `a`, C-ordered, until somebody asks again."""
-        flat = self.flat if a.size <= _SCRATCH else np.empty((2, a.size))
-        return [one[: a.size].reshape(a.shape) for one in flat]
-
-
-_scratch = _Scratch()
-
-
 def rows_of(shape: tuple[int, ...]) -> Iterator[slice]:
-    """Replications, the first axis of `shape`, so many at a time that an array of them is a scratch that stays in the cache."""
-    at_once = max(_SCRATCH // max(math.prod(shape[1:]), 1), 1)
+    """Replications, the first axis of `shape`, so many at a time that several arrays of them fit the cache."""
+    at_once = max(_BLOCK // max(math.prod(shape[1:]), 1), 1)
     for first in range(0, shape[0], at_once):
         yield slice(first, min(first + at_once, shape[0]))
 
 
-def weighted_sum(x: Array, w: Array) -> Floats:
-    """The sum of features `x` `(..., f)` by weights `w` that broadcast to them, `(...)`: feature by feature, in C order."""
-    shape = np.broadcast_shapes(x.shape, w.shape)[:-1]
-    total, x, w = np.empty(shape), np.broadcast_to(x, (*shape, x.shape[-1])), np.broadcast_to(w, (*shape, x.shape[-1]))
-    for rows in rows_of(shape):
-        some, a, b = total[rows], x[rows], w[rows]
-        np.multiply(a[..., 0], b[..., 0], out=some)
-        part, _ = _scratch.like(some)
-        for i in range(1, x.shape[-1]):
-            some += np.multiply(a[..., i], b[..., i], out=part)
-    return total
+def met(x: Array, y: Array) -> tuple[tuple[int, tuple[int, ...]], ...]:
+    """Which products of features `x` `(r, p, ..., f)` a least squares has to add up: each feature i with those j up to i that it meets.
 
-
-def add_moments(xx: Floats, xy: Floats, x: Array, y: Array, weight: Array | None, *, mean: bool = False) -> None:
-    """Add to `xy` `(r, p, f)` and the lower triangle of `xx` `(r, p, f, f)` the sums of w x y and w x x', or their means.
-
-    Questions `x` are `(r, p, ..., f)`, answers `y` and weights `(r, p, ...)`; an answer of weight 0 may be undefined. What
-    changes no bit is left out: a weight of 1, and, where all rows are asked the same, products of features of which one is 0 in
-    every question (as where each type of question has features of its own). Products go through scratch arrays, by `rows_of`.
+    All, but where many features are asked alike of all rows. There it is cheap to look which are never met, as where each type of
+    question has features of its own: their products are 0 whatever the weights, unless an answer of `y` is not finite (which a
+    sum keeps).
     """
-    shape, f = np.broadcast_shapes(x.shape[:-1], y.shape), x.shape[-1]
-    finite = bool(np.isfinite(once(y).sum()))  # NaN and infinity survive in a sum
-    if weight is not None:
-        least = once(weight)
-        if (least[:1] == 1).all() and (least == 1).all():
-            weight = None
-        elif not finite:
-            y = np.where(weight > 0, y, 0.0)
-    few, pairs = once(x), [(i, j) for i in range(f) for j in (-1, *range(i + 1))]  # -1: with the answers
-    if finite and 4 * few.size <= math.prod(shape) * f:
-        some = [few[..., i] != 0 for i in range(f)]
-        pairs = [(i, j) for i, j in pairs if (some[i] & some[j] if j >= 0 else some[i]).any()]
-    x, y, (r, p) = np.broadcast_to(x, (*shape, f)), np.broadcast_to(y, shape), shape[:2]
-    found, one = np.empty((len(pairs), r, p)), math.prod(shape[2:]) == 1
-    for rows in rows_of(shape):
-        b, w = y[rows], None if weight is None else np.broadcast_to(weight, shape)[rows]
-        a = [x[rows][..., i] for i in range(f)]
-        scaled, product = _scratch.like(b)
-        line = product.reshape(len(b), p, -1)
-        for total, (i, j) in zip(found[:, rows], pairs, strict=True):
-            if j < 0:
-                xi = a[i] if w is None else np.multiply(a[i], w, out=scaled)
-            np.multiply(xi, b if j < 0 else a[j], out=total[..., None].reshape(b.shape) if one else product)
-            if not one:
-                np.add.reduce(line, axis=2, out=total)
-    if mean and not one:
-        found /= math.prod(shape[2:])
-    for total, (i, j) in zip(found, pairs, strict=True):
-        where = xy[..., i] if j < 0 else xx[..., i, j]
-        where += total
+    f = x.shape[-1]
+    if f < 4 or 4 * once(x).size > x.size or not np.isfinite(once(y).sum()):
+        return _pairs(f)
+    few = once(x)
+    some = [few[..., i] != 0 for i in range(f)]
+    return tuple((i, tuple(j for j in range(i + 1) if (some[i] & some[j]).any())) for i in range(f) if some[i].any())
+
+
+@cache
+def _pairs(f: int) -> tuple[tuple[int, tuple[int, ...]], ...]:
+    return tuple((i, tuple(range(i + 1))) for i in range(f))
 
 
 def first_fit(size: Floats, machines: int) -> tuple[Ints, Floats]:

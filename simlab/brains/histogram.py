@@ -111,8 +111,7 @@ class Histogram(Brain[Cells]):
         """The joint cell of each case `(..., f)`, `(...)`."""
         scale, cell = self.bins / (self.high - self.low), np.zeros(x.shape[:-1], dtype=np.int64)
         for i in range(x.shape[-1]):
-            at = x[..., i] - self.low
-            at *= scale
+            at = (x[..., i] - self.low) * scale
             np.maximum(at, 0, out=at)
             np.minimum(at, self.bins - 1, out=at)
             cell *= self.bins

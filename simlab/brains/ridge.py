@@ -13,7 +13,7 @@ from typing import Annotated, ClassVar, NamedTuple, final
 import numpy as np
 
 from simlab.base.arrays import Array, Floats, Ints
-from simlab.base.kernels import add_moments, planes, weighted_sum
+from simlab.base.kernels import met, once, planes
 from simlab.base.luck import Luck
 from simlab.base.par import Par
 from simlab.base.world import Asks, Feedback, Spec
@@ -66,7 +66,11 @@ class Ridge(Brain[Fit]):
 
     def predict(self, mind: Fit, x: Array, luck: Luck) -> Array:
         """The weighted sum of the features, `(r, b, g, *c)`."""
-        return weighted_sum(x, mind.weights.reshape(*mind.weights.shape[:2], *(1,) * (x.ndim - 3), -1))
+        w = mind.weights.reshape(*mind.weights.shape[:2], *(1,) * (x.ndim - 3), -1)
+        said = x[..., 0] * w[..., 0]
+        for i in range(1, x.shape[-1]):
+            said += x[..., i] * w[..., i]
+        return said
 
     def doubt(self, mind: Fit, x: Array) -> Array:
         """The standard error of the prediction, sqrt(x' (X'X + penalty I)^-1 x), `(r, b, g, *c)`.
@@ -95,12 +99,19 @@ class Ridge(Brain[Fit]):
 
         An average, so that the same penalty means the same for one model and for many that learn together.
         """
-        y, weight = feedback.outcome, feedback.weight
+        pools, y, weight = mind.xy.shape[:2], feedback.outcome, feedback.weight
+        if weight is not None:  # a weight of 1 changes no bit, and an answer that nobody saw may be undefined
+            alike = (weight[:1] == 1).all() and (once(weight) == 1).all()
+            weight, y = (None, y) if alike else (weight, np.where(weight > 0, y, 0.0))
         if self.bounds != 1 and feedback.censored is not None:
             y = y * (1 + (self.bounds - 1) * feedback.censored)
             if not self.bounds:
                 weight = ~feedback.censored * (1.0 if weight is None else weight)
-        add_moments(mind.xx, mind.xy, x, y, weight, mean=True)
+        for i, meets in met(x, y):
+            xi = x[..., i] if weight is None else x[..., i] * weight
+            mind.xy[..., i] += _average(xi * y, pools)
+            for j in meets:
+                mind.xx[..., i, j] += _average(xi * x[..., j], pools)
 
     def retrain(self, mind: Fit, at: tuple[Ints, Ints], taught_by: Ints) -> None:
         """Solve (X'X + penalty I) w = X'y for each of the brains `at`."""
@@ -111,3 +122,8 @@ class Ridge(Brain[Fit]):
             whole = lower + np.tril(lower, -1).swapaxes(1, 2) + self.penalty * np.eye(lower.shape[-1])
             mind.known[row, brain] = whole
             mind.weights[row, brain] = np.linalg.solve(whole, mind.xy[row, pool, :, None])[..., 0]
+
+
+def _average(a: Array, pools: tuple[int, ...]) -> Array:
+    """The mean over seats and cases, `(r, p, ...)` to `(r, p)`."""
+    return np.asarray(a.reshape(pools) if a.size == math.prod(pools) else a.reshape(*pools, -1).mean(axis=-1))

@@ -24,7 +24,7 @@ from typing import Annotated, ClassVar, NamedTuple, final
 import numpy as np
 
 from simlab.base.arrays import Array, Floats, Ints
-from simlab.base.kernels import add_moments, planes, weighted_sum
+from simlab.base.kernels import planes
 from simlab.base.luck import Luck
 from simlab.base.par import Par
 from simlab.base.world import Asks, Feedback, Spec
@@ -71,7 +71,11 @@ class Sgd(Brain[Descent]):
         """The weighted sum of the features, `(r, b, g, *c)`."""
         if self.noise:  # trainings have no luck of their own; that of a brain is its first model's
             mind.news[:] = luck.normal("update", (*x.shape[:3], x.shape[-1]))[:, :, 0]
-        return weighted_sum(x, mind.weights.reshape(*mind.weights.shape[:2], *(1,) * (x.ndim - 3), -1))
+        w = mind.weights.reshape(*mind.weights.shape[:2], *(1,) * (x.ndim - 3), -1)
+        said = x[..., 0] * w[..., 0]
+        for i in range(1, x.shape[-1]):
+            said += x[..., i] * w[..., i]
+        return said
 
     def fade(self, mind: Descent) -> None:
         """Evidence counts 1/e after `memory` ticks with answers."""
@@ -81,9 +85,17 @@ class Sgd(Brain[Descent]):
 
     def witness(self, mind: Descent, x: Array, action: Array, feedback: Feedback, then: Array) -> None:
         """Add the answers of all seats and cases, weighted where weights are given."""
-        y, weight, (r, p) = feedback.outcome, feedback.weight, mind.cases.shape
-        mind.cases[:] += math.prod(y.shape[2:]) if weight is None else weight.reshape(r, p, -1).sum(axis=-1)
-        add_moments(mind.xx, mind.xy, x, y, weight)
+        pools, y, weight = mind.cases.shape, feedback.outcome, feedback.weight
+        if weight is None:
+            mind.cases[:] += math.prod(y.shape[2:])
+        else:
+            y = np.where(weight > 0, y, 0.0)  # an answer that nobody saw may be undefined
+            mind.cases[:] += _total(weight, pools)
+        for i in range(x.shape[-1]):
+            xi = x[..., i] if weight is None else x[..., i] * weight
+            mind.xy[..., i] += _total(xi * y, pools)
+            for j in range(i + 1):
+                mind.xx[..., i, j] += _total(xi * x[..., j], pools)
 
     def retrain(self, mind: Descent, at: tuple[Ints, Ints], taught_by: Ints) -> None:
         """`steps` steps for each of the brains `at`; without any evidence the gradient is 0."""
@@ -108,3 +120,8 @@ class Sgd(Brain[Descent]):
             if self.noise:
                 change += self.noise * mind.news[row, brain].T
             mind.weights[row, brain] = (before + change).T
+
+
+def _total(a: Array, pools: tuple[int, ...]) -> Array:
+    """The sum over seats and cases, `(r, p, ...)` to `(r, p)`."""
+    return np.asarray(a.reshape(*pools, -1).sum(axis=-1))
