@@ -13,6 +13,7 @@ import numpy as np
 from simlab.base.arrays import Array, Floats, Ints
 
 CELLS = 65_536
+_BLOCK = 32_768  # elements of an array that are worked on at a time where several must fit the cache
 _ROWS = 32  # replications at a time where several arrays must fit the cache; the bits do not depend on it
 _BLOCK = 1 << 14  # numbers at a time, where rows may be long
 
@@ -270,7 +271,12 @@ def spread(m: int, share: float) -> Floats:
 
 def once(a: Array) -> Array:
     """`a` with every axis along which it is broadcast cut to length 1: what is the same for all is then computed once."""
-    return a[tuple(slice(0, 1) if step == 0 else slice(None) for step in a.strides)]
+    return a[_cut(a.strides)]
+
+
+@lru_cache(256)
+def _cut(strides: tuple[int, ...]) -> tuple[slice, ...]:
+    return tuple(slice(0, 1) if step == 0 else slice(None) for step in strides)
 
 
 def sum_by_choice(action: Array, choices: int, *values: Array) -> list[Floats]:
@@ -444,6 +450,33 @@ def solved(a: Floats, y: Floats) -> Floats:
     return y
 
 
+def rows_of(shape: tuple[int, ...]) -> Iterator[slice]:
+    """Replications, the first axis of `shape`, so many at a time that several arrays of them fit the cache."""
+    at_once = max(_BLOCK // max(math.prod(shape[1:]), 1), 1)
+    for first in range(0, shape[0], at_once):
+        yield slice(first, min(first + at_once, shape[0]))
+
+
+def met(x: Array, y: Array) -> tuple[tuple[int, tuple[int, ...]], ...]:
+    """Which products of features `x` `(r, p, ..., f)` a least squares has to add up: each feature i with those j up to i that it meets.
+
+    All, but where many features are asked alike of all rows. There it is cheap to look which are never met, as where each type of
+    question has features of its own: their products are 0 whatever the weights, unless an answer of `y` is not finite (which a
+    sum keeps).
+    """
+    f = x.shape[-1]
+    if f < 4 or 4 * once(x).size > x.size or not np.isfinite(once(y).sum()):
+        return _pairs(f)
+    few = once(x)
+    some = [few[..., i] != 0 for i in range(f)]
+    return tuple((i, tuple(j for j in range(i + 1) if (some[i] & some[j]).any())) for i in range(f) if some[i].any())
+
+
+@cache
+def _pairs(f: int) -> tuple[tuple[int, tuple[int, ...]], ...]:
+    return tuple((i, tuple(range(i + 1))) for i in range(f))
+
+
 def first_fit(size: Floats, machines: int) -> tuple[Ints, Floats]:
     """Items `size` `(..., n)`, in their order, each put on the first of so many machines of size 1 with room for it.
 
@@ -460,7 +493,7 @@ def first_fit(size: Floats, machines: int) -> tuple[Ints, Floats]:
         np.greater_equal(room, item[:, None]).argmax(axis=1, out=at[i])
         fits = at[i] < machines
         flat[first + at[i]] -= np.where(fits, item, 0.0)
-    return at.T.reshape(size.shape), room[:, :machines].reshape(*shape, machines)
+    return np.ascontiguousarray(at.T).reshape(size.shape), room[:, :machines].reshape(*shape, machines)
 
 
 def places(key: Ints) -> Ints:

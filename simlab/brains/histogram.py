@@ -23,7 +23,7 @@ import numpy as np
 
 from simlab.base.arrays import Array, Floats, Ints
 from simlab.base.errors import ParameterError
-from simlab.base.kernels import add_at, once
+from simlab.base.kernels import add_at, once, rows_of
 from simlab.base.luck import Luck
 from simlab.base.par import Par
 from simlab.base.world import Asks, Feedback, Spec
@@ -122,9 +122,14 @@ class Histogram(Brain[Cells]):
         """The share of the cases counted in `own` `(n, k)`, some in each row, that lie in cells with a lower score, of
         each cell.
         """
+        ranks = np.empty(own.shape)
+        for rows in rows_of(own.shape):
+            ranks[rows] = self._ranked(own[rows])
+        return ranks
+
+    def _ranked(self, own: Floats) -> Floats:
+        """`_ranks` of as many rows as fit the cache."""
         n, k = own.shape
-        if n == 0:
-            return own
         features = round(math.log(k) / math.log(self.bins))
         score = np.zeros((n, *(self.bins,) * features))
         score += features * np.log(own.sum(axis=1) + self.prior).reshape(n, *(1,) * features)  # so that none is below 0
@@ -135,8 +140,8 @@ class Histogram(Brain[Cells]):
         level = np.maximum(score, 0.0, out=score).reshape(n, k).astype(np.int64)
         levels = int(level.max()) + 1
         level += np.arange(0, n * levels, levels)[:, None]
-        counts = np.zeros((n, levels))
-        add_at(counts, level, own)
+        counts, there = np.zeros((n, levels)), own.ravel().nonzero()[0]  # most cells hold nothing
+        add_at(counts, level.ravel().take(there), own.ravel().take(there))
         upto = np.cumsum(counts, axis=1)
         return np.asarray((upto - counts).reshape(-1).take(level) / upto[:, -1:])
 

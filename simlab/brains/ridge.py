@@ -13,7 +13,7 @@ from typing import Annotated, ClassVar, NamedTuple, final
 import numpy as np
 
 from simlab.base.arrays import Array, Floats, Ints
-from simlab.base.kernels import planes, solved
+from simlab.base.kernels import met, once, planes, solved
 from simlab.base.luck import Luck
 from simlab.base.par import Par
 from simlab.base.world import Asks, Feedback, Spec
@@ -100,16 +100,17 @@ class Ridge(Brain[Fit]):
         An average, so that the same penalty means the same for one model and for many that learn together.
         """
         pools, y, weight = mind.xy.shape[:2], feedback.outcome, feedback.weight
-        if weight is not None:
-            y = np.where(weight > 0, y, 0.0)  # an answer that nobody saw may be undefined
+        if weight is not None:  # a weight of 1 changes no bit, and an answer that nobody saw may be undefined
+            alike = (weight[:1] == 1).all() and (once(weight) == 1).all()
+            weight, y = (None, y) if alike else (weight, np.where(weight > 0, y, 0.0))
         if self.bounds != 1 and feedback.censored is not None:
             y = y * (1 + (self.bounds - 1) * feedback.censored)
             if not self.bounds:
                 weight = ~feedback.censored * (1.0 if weight is None else weight)
-        for i in range(x.shape[-1]):
+        for i, meets in met(x, y):
             xi = x[..., i] if weight is None else x[..., i] * weight
             mind.xy[..., i] += _average(xi * y, pools)
-            for j in range(i + 1):
+            for j in meets:
                 mind.xx[..., i, j] += _average(xi * x[..., j], pools)
 
     def retrain(self, mind: Fit, at: tuple[Ints, Ints], taught_by: Ints) -> None:
@@ -139,5 +140,4 @@ class Ridge(Brain[Fit]):
 
 def _average(a: Array, pools: tuple[int, ...]) -> Array:
     """The mean over seats and cases, `(r, p, ...)` to `(r, p)`."""
-    flat = a.reshape(*pools, -1)
-    return flat[..., 0] if flat.shape[-1] == 1 else flat.mean(axis=-1)
+    return np.asarray(a.reshape(pools) if a.size == math.prod(pools) else a.reshape(*pools, -1).mean(axis=-1))

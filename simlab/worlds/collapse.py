@@ -100,11 +100,11 @@ class Collapse(World[Press]):
         """People write their share, the first pieces; all that is published `(r, m, n)` is what models are fitted to next."""
         written, people = action.value, round(self.fresh * self.pieces)
         if people:
-            written = written.copy()
-            written[..., :people] = luck.noise("people", written.shape)[..., :people]
+            written = np.concatenate([luck.noise("people", written.shape)[..., :people], written[..., people:]], axis=2)
         mean = written.mean(axis=2)
         variance = np.maximum(np.einsum("rmn,rmn->rm", written, written) / self.pieces - mean * mean, 0.0)
-        rare = (np.abs(written - mean[..., None]) > RARE).mean(axis=(1, 2))
+        off = np.subtract(written, mean[..., None])
+        rare = np.einsum("rmn->r", np.greater(np.abs(off, out=off), RARE, out=off)) / (self.models * self.pieces)
         apart = (mean**2 + (np.sqrt(variance) - 1) ** 2).mean(axis=1)
         return Press(mean, variance, rare, state.cost + apart, state.ticks + 1), Feedback(written)
 

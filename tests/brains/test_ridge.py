@@ -159,3 +159,23 @@ def test_an_answer_that_is_only_a_bound_counts_as_said(bounds):
         weight = np.where(bound & (bounds == 0), 0.0, 1.0)
         expected = solved(x[0, i, 0], np.where(bound, bounds * told, told), weight, 6 * 3.0)
         np.testing.assert_allclose(mind.weights[i, 0], expected, rtol=1e-10)
+
+
+def test_products_that_are_nothing_are_left_out_without_a_trace():
+    """Two types of question with two features each never meet: who looks, since all rows are asked alike, learns the same to the bit."""
+    rng = np.random.default_rng(5)
+    types = rng.integers(0, 2, size=(6, 3, 1, 1, 9))
+    x = np.zeros((6, 3, 1, 1, 9, 4))
+    for k in (0, 1):
+        x[..., 2 * k], x[..., 2 * k + 1] = types == k, (types == k) * rng.normal(size=types.shape)
+    alike = np.broadcast_to(x, (6, 3, 5, 1, 9, 4))
+    y, weight = rng.normal(size=alike.shape[:-1]), rng.integers(0, 3, size=alike.shape[:-1]).astype(float)
+    spec, brain = Spec(models=5, case=(9,), features=4), Ridge()
+    for answers in (y, np.where(y > 2, np.nan, y)):
+        minds = [brain.start(3, 5, 5, spec, Streams(0, range(3))) for _ in range(2)]
+        for mind, asked in zip(minds, (alike, alike.copy()), strict=True):
+            for t in range(6):
+                brain.witness(mind, asked[t], answers[t], Feedback(answers[t], weight[t]), asked[t])
+        for a, b in zip(*minds, strict=True):
+            np.testing.assert_array_equal(a, b)
+    assert minds[0].xx.any()
