@@ -12,7 +12,19 @@ import numpy as np
 from simlab.base.arrays import Array, Floats, Ints
 
 CELLS = 65_536
+_BLOCK = 1 << 15  # numbers of one array, a quarter of a megabyte, where several must fit the cache
 _ROWS = 32  # replications at a time where several arrays must fit the cache; the bits do not depend on it
+
+
+@cache
+def keep_heap() -> None:
+    """Have memory that arrays gave back kept for the next ones, so that not every temporary is made of fresh pages.
+
+    A fresh page costs a fault, about as long as adding up its 512 numbers ten times. The C library of Linux maps blocks above a
+    threshold one by one, and gives back what is free at the end of the heap; both limits follow the largest mapped block that was
+    freed, up to 32 MB (`man mallopt`, M_MMAP_THRESHOLD). So one such block is made and freed. Elsewhere it does nothing.
+    """
+    np.empty(31 << 20, np.uint8)
 
 
 @cache
@@ -169,6 +181,18 @@ def spread(m: int, share: float) -> Floats:
 def once(a: Array) -> Array:
     """`a` with every axis along which it is broadcast cut to length 1: what is the same for all is then computed once."""
     return a[tuple(slice(0, 1) if step == 0 else slice(None) for step in a.strides)]
+
+
+def blocks(r: int, width: int) -> list[slice]:
+    """Rows of so many, of `width` numbers each, in blocks of which a few arrays fit the cache; what is done row by row keeps its bits."""
+    rows = max(_BLOCK // max(width, 1), 1)
+    return [slice(first, min(first + rows, r)) for first in range(0, r, rows)]
+
+
+def add_product(total: Floats, a: Floats, b: Floats) -> None:
+    """Add `a` times `b` to a `total` `(r, ...)`, in place, block by block, so that the products never leave the cache."""
+    for rows in blocks(len(total), total[0].size):
+        total[rows] += a[rows] * b[rows]
 
 
 def sum_by_choice(action: Array, choices: int, *values: Array) -> list[Floats]:

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from simlab.base.arrays import Array, Bools, Floats, Ints
 from simlab.base.errors import InputError
+from simlab.base.kernels import keep_heap
 from simlab.base.world import Action, Feedback, Measure
 from simlab.interventions.intervention import Moment, Upstream, weighed
 from simlab.lab.cast import assemble
@@ -66,6 +67,7 @@ class Loop:
     """A cohort in the middle of a run: the world's state, the casts of brains, and what was recorded."""
 
     def __init__(self, trial: Trial, luck: Streams, tap: Tap | None = None) -> None:
+        keep_heap()
         self.trial, self.luck, self.tap = trial, luck, tap
         self._traced = {trace.parameter: trace.values[0] for trace in trial.traces}
         self.world = replace(trial.world, **self._traced) if self._traced else trial.world  # type: ignore[type-var]

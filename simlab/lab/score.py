@@ -7,7 +7,7 @@ from typing import final
 import numpy as np
 
 from simlab.base.arrays import Array, Floats
-from simlab.base.kernels import how_often
+from simlab.base.kernels import how_often, once
 from simlab.base.world import Feedback, Measure, Spec
 from simlab.lab.alike import Alike
 
@@ -56,10 +56,15 @@ class Score:
             return
         outcome, weight = feedback.outcome, feedback.weight
         if self._asks == "number" and feedback.x is None and outcome.shape == said.shape:
-            square = (outcome - said) ** 2
-            seen = np.broadcast_to(1.0 if weight is None else weight > 0, square.shape)
-            self._error += (square * seen).reshape(len(said), -1).sum(axis=1)
-            self._weight += seen.reshape(len(said), -1).sum(axis=1)
+            square = outcome - said
+            square *= square
+            if weight is None:
+                self._weight += square[0].size
+            else:
+                seen = once(weight) > 0
+                square *= seen
+                self._weight += seen.reshape(len(seen), -1).sum(axis=1) * (square[0].size // seen[0].size)
+            self._error += square.reshape(len(said), -1).sum(axis=1)
         choices = said.shape[-1] if self._asks == "shares" else 1
         if said.ndim > 2 and choices == 1:
             said = said.reshape(*said.shape[:2], -1).mean(axis=2)
