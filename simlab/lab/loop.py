@@ -297,10 +297,21 @@ class Loop:
         self._record(self.measured())
 
     def _record(self, measures: dict[str, Floats]) -> None:
-        row = self.tick // self.stride
-        for name, value in {**measures, **self.score.measures(), **self.told(), **self.readings()}.items():
+        row, now = self.tick // self.stride, {**measures, **self.score.measures(), **self.told(), **self.readings()}
+        for name, value in now.items():
             self.series[name][row] = value
-            self._check_finite(name, value)
+        if not self._all_finite(now):
+            for name, value in now.items():
+                self._check_finite(name, value)
+
+    def _all_finite(self, now: dict[str, Floats]) -> bool:
+        """Whether no measure is lost in any replication: asked for all of them at once, since it is nearly always so."""
+        declared = [self.declared[name] for name in now]
+        values = np.array(list(now.values()), dtype=np.float64)
+        fine = np.abs(values) <= np.array([one.bound for one in declared])[:, None]
+        if not fine.all():
+            fine |= np.isnan(values) & np.array([one.may_be_undefined for one in declared])[:, None]
+        return bool(fine.all())
 
     def _check_finite(self, name: str, value: Floats) -> None:
         declared = self.declared[name]
