@@ -183,6 +183,25 @@ def once(a: Array) -> Array:
     return a[tuple(slice(0, 1) if step == 0 else slice(None) for step in a.strides)]
 
 
+def columns(*vectors: Floats) -> Floats:
+    """Vectors `(r,)` side by side, `(r, n)`, stored so that each lies together: what is done to all of them is done in long rows.
+
+    A sum over up to 8 of them is the same, to the bit, as along short rows, in a fourth of the time.
+    """
+    side = np.empty((len(vectors), len(vectors[0])))
+    for row, vector in zip(side, vectors, strict=True):
+        row[:] = vector
+    return side.T
+
+
+def counted(true: Array) -> Floats:
+    """How many of the last axis are true, `(r, ..., n)` to `(r, ...)`: products with 1 add up several times faster than booleans.
+
+    Whole numbers add up exactly in any order, so that here the order of a matrix product does no harm to the bits.
+    """
+    return np.asarray(true.astype(np.float64) @ np.ones(true.shape[-1]))
+
+
 def blocks(r: int, width: int) -> list[slice]:
     """Rows of so many, of `width` numbers each, in blocks of which a few arrays fit the cache; what is done row by row keeps its bits."""
     rows = max(_BLOCK // max(width, 1), 1)
