@@ -76,7 +76,9 @@ class Familiar(Brain[Leads]):
         """Take over the leads as they are now, for each of the brains `at`."""
         row, brain = at
         if len(row) == mind.lead[..., 0].size:  # all at once: no brain twice
-            mind.lead[:] = mind.seen if (taught_by == np.arange(mind.seen.shape[1])).all() else mind.seen.take(taught_by, axis=1)
+            mind.lead[:] = (
+                mind.seen if (taught_by == np.arange(mind.seen.shape[1])).all() else mind.seen.take(taught_by, axis=1)
+            )
         else:
             mind.lead[at] = mind.seen[row, taught_by[brain]]
 

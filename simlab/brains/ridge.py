@@ -13,7 +13,7 @@ from typing import Annotated, ClassVar, NamedTuple, final
 import numpy as np
 
 from simlab.base.arrays import Array, Floats, Ints
-from simlab.base.kernels import add_product, blocks, once, planes
+from simlab.base.kernels import blocks, planes
 from simlab.base.luck import Luck
 from simlab.base.par import Par
 from simlab.base.world import Asks, Feedback, Spec
@@ -69,7 +69,7 @@ class Ridge(Brain[Fit]):
         w = mind.weights.reshape(*mind.weights.shape[:2], *(1,) * (x.ndim - 3), -1)
         said = x[..., 0] * w[..., 0]
         for i in range(1, x.shape[-1]):
-            add_product(said, x[..., i], w[..., i])
+            said += x[..., i] * w[..., i]
         return said
 
     def doubt(self, mind: Fit, x: Array) -> Array:
@@ -100,16 +100,12 @@ class Ridge(Brain[Fit]):
         An average, so that the same penalty means the same for one model and for many that learn together.
         """
         y, weight = feedback.outcome, feedback.weight
-        if weight is not None:
-            y = np.where(once(weight) > 0, once(y), 0.0)  # an answer that nobody saw may be undefined
         if self.bounds != 1 and feedback.censored is not None:
             y = y * (1 + (self.bounds - 1) * feedback.censored)
             if not self.bounds:
                 weight = ~feedback.censored * (1.0 if weight is None else weight)
-        shape = np.broadcast_shapes(x.shape[:-1], y.shape)
-        whole = [None if a is None else np.broadcast_to(a, shape) for a in (y, weight)]
         for rows in blocks(len(x), x[0, ..., 0].size):
-            _add(mind, rows, x[rows], *(None if a is None else a[rows] for a in whole))
+            _add(mind, rows, x[rows], y[rows], None if weight is None else weight[rows])
 
     def retrain(self, mind: Fit, at: tuple[Ints, Ints], taught_by: Ints) -> None:
         """Solve (X'X + penalty I) w = X'y for each of the brains `at`."""
@@ -122,17 +118,17 @@ class Ridge(Brain[Fit]):
             mind.weights[row, brain] = np.linalg.solve(whole, mind.xy[row, pool, :, None])[..., 0]
 
 
-def _add(mind: Fit, rows: slice, x: Floats, y: Floats, weight: Floats | None) -> None:
+def _add(mind: Fit, rows: slice, x: Floats, y: Floats, weight: Array | None) -> None:
     """Add to the evidence of some replications what they were asked, `(k, p, g, *c, f)`, and the answers `(k, p, g, *c)`."""
-    pools, product = x.shape[:2], np.empty(y.shape)
+    if weight is not None:
+        y = np.where(weight > 0, y, 0.0)  # an answer that nobody saw may be undefined
     for i in range(x.shape[-1]):
         xi = x[..., i] if weight is None else x[..., i] * weight
-        mind.xy[rows, :, i] += _average(np.multiply(xi, y, out=product), pools)
+        mind.xy[rows, :, i] += _average(xi * y)
         for j in range(i + 1):
-            mind.xx[rows, :, i, j] += _average(np.multiply(xi, x[..., j], out=product), pools)
+            mind.xx[rows, :, i, j] += _average(xi * x[..., j])
 
 
-def _average(a: Array, pools: tuple[int, ...]) -> Array:
+def _average(a: Array) -> Array:
     """The mean over seats and cases, `(r, p, ...)` to `(r, p)`."""
-    flat = a.reshape(*pools, -1)
-    return flat[..., 0] if flat.shape[-1] == 1 else flat.mean(axis=-1)
+    return a.reshape(a.shape[:2]) if a[0, 0].size == 1 else a.reshape(*a.shape[:2], -1).mean(axis=-1)
