@@ -10,6 +10,7 @@ from typing import NamedTuple
 import numpy as np
 
 from simlab.base.arrays import Array, Floats, Ints
+from simlab.base.kernels import columns
 
 
 class Cleared(NamedTuple):
@@ -135,13 +136,13 @@ def meet(left: Floats, others: Floats, near: Floats, ladder: Floats, quoted: Flo
     `others` `(r, 2)` say how much of their bids and asks stands. Each band gives of both in proportion. `others` must be above 0.
     """
     theirs, rest, up = ladder * quoted, ladder * (1 - quoted), (left > 0) * 1.0
-    hit = np.stack([1 - up, up], axis=1)
+    hit = columns(1 - up, up)
     mine, yours = (near * hit).sum(axis=1), (others * hit).sum(axis=1)
-    run, gives = walk(yours[:, None] * rest + mine[:, None] * theirs, widths, np.abs(left))
+    run, gives = walk((np.outer(rest, yours) + np.outer(theirs, mine)).T, widths, np.abs(left))
     first = quoted[0]
     part = first * near / (first * near + (1 - first) * others)
-    share = quoted * mine[:, None] / (quoted * mine[:, None] + (1 - quoted) * yours[:, None])
-    caught = (gives * share).sum(axis=1)
+    ours = np.outer(quoted, mine).T
+    caught = (gives * (ours / (ours + np.outer(1 - quoted, yours).T))).sum(axis=1)
     taken = ((gives.sum(axis=1) - caught) / rest.sum())[:, None] * hit
     bid = ((others - taken)[:, 0] * rest.sum() + near[:, 0] * theirs.sum()) / ladder.sum()
     sign = 2 * up - 1

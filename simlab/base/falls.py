@@ -41,7 +41,7 @@ class Falls(NamedTuple):
     def anew(self) -> Falls:
         """Nothing fell before now."""
         now = self.sums[:, 0]
-        return self._replace(peak=now, top=now, bottom=now, worst=np.zeros(self.sums.shape))
+        return self._replace(peak=now, top=now, bottom=now, worst=np.zeros_like(self.sums))
 
     def follow(self, change: Floats) -> Falls:
         """A tick later, all having changed by `change` `(r, k)`; `past` is written in place, one entry a tick."""
@@ -63,5 +63,5 @@ class Falls(NamedTuple):
 
 def level(r: int, window: int, k: int) -> Falls:
     """A path that begins at 0 and has not moved, with a window of so many ticks."""
-    none, flat = np.zeros((r, k)), np.zeros(r)
-    return Falls(none, flat, flat, flat, none, np.zeros((r, window, k)), np.zeros(r, dtype=np.int64))
+    none, flat = np.zeros((k, r)).T, np.zeros(r)  # what is followed lies together, as in `columns`
+    return Falls(none, flat, flat, flat, none, np.zeros((window, k, r)).transpose(2, 0, 1), np.zeros(r, dtype=np.int64))

@@ -25,7 +25,7 @@ from simlab.brains.brain import Brain
 
 
 class Leads(NamedTuple):
-    """Weights `lead (r, b, s)` and evidence `seen (r, p, s)`: of each of `s` types, labels +1 less labels -1."""
+    """Weights `lead (r, b, s)` and evidence `seen (r, p, s)`: of each of `s` types, labels +1 less labels -1; all of a type together."""
 
     lead: Floats
     seen: Floats
@@ -50,12 +50,12 @@ class Familiar(Brain[Leads]):
 
     def start(self, r: int, b: int, p: int, spec: Spec, luck: Luck) -> Leads:
         """Nothing met."""
-        return Leads(np.zeros((r, b, spec.states)), np.zeros((r, p, spec.states)))
+        return Leads(*(np.zeros((r, spec.states, rows)).swapaxes(1, 2) for rows in (b, p)))
 
     def predict(self, mind: Leads, x: Array, luck: Luck) -> Array:
         """The posterior mean of the label of each seat and case, `(r, b, g, *c)`."""
-        said = _leads(mind.lead, x)
-        said *= math.log(self.right / (1 - self.right)) / 2
+        leads = _leads(mind.lead, x)
+        said = np.multiply(leads, math.log(self.right / (1 - self.right)) / 2, out=np.empty(leads.shape))
         return np.broadcast_to(np.tanh(said, out=said), x.shape)
 
     def doubt(self, mind: Leads, x: Array) -> Array:
@@ -67,18 +67,31 @@ class Familiar(Brain[Leads]):
         """Add the labels `(r, p, g, *c)` that were seen, by their weights; who was not there saw none."""
         y = feedback.outcome
         weight = np.ones(y.shape) if feedback.weight is None else np.broadcast_to(feedback.weight, y.shape)
-        at = np.nonzero(weight > 0)  # few of many, where cases come to one seat only
-        cell = (at[0] * mind.seen.shape[1] + at[1]) * mind.seen.shape[2] + np.broadcast_to(x, y.shape)[at]
-        add_at(mind.seen, cell, y[at] * weight[at])
+        at = np.unravel_index(np.flatnonzero(weight > 0), y.shape)  # few of many, where cases come to one seat only
+        seen = mind.seen.swapaxes(1, 2)
+        cell = (at[0] * seen.shape[1] + np.broadcast_to(x, y.shape)[at]) * seen.shape[2] + at[1]
+        add_at(seen, cell, y[at] * weight[at])
 
     def retrain(self, mind: Leads, at: tuple[Ints, Ints], taught_by: Ints) -> None:
         """Take over the leads as they are now, for each of the brains `at`."""
         row, brain = at
-        mind.lead[at] = mind.seen[row, taught_by[brain]]
+        if len(row) == mind.lead[..., 0].size:  # all at once: no brain twice
+            mind.lead[:] = (
+                mind.seen if (taught_by == np.arange(mind.seen.shape[1])).all() else mind.seen.take(taught_by, axis=1)
+            )
+        else:
+            mind.lead[at] = mind.seen[row, taught_by[brain]]
 
 
 def _leads(lead: Floats, x: Array) -> Floats:
-    """The lead of each brain in the types `x` `(r, b, g, *c)`; what all seats are asked alike is looked up once, `(r, b, 1, *c)`."""
+    """The lead of each brain in the types `x` `(r, b, g, *c)`; what all seats are asked alike is looked up once, `(r, b, 1, *c)`.
+
+    What all brains are asked alike, too, is fetched for all of them at once: they lie together, and memory hands out whole lines.
+    """
     r, b, types = lead.shape
-    row = np.arange(0, r * b * types, types).reshape(r, b, *(1,) * (x.ndim - 2))
-    return np.asarray(lead.reshape(-1).take(once(x) + row))
+    flat, asked = lead.swapaxes(1, 2).reshape(r * types, b), once(x)
+    row = np.arange(0, r * types, types).reshape(r, *(1,) * (x.ndim - 1))
+    if asked.shape[1] == 1:
+        return np.moveaxis(flat.take((asked + row)[:, 0], axis=0), -1, 1)
+    brain = np.arange(b).reshape(b, *(1,) * (x.ndim - 2))
+    return np.asarray(flat.reshape(-1).take((asked + row) * b + brain))

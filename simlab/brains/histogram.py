@@ -23,7 +23,7 @@ import numpy as np
 
 from simlab.base.arrays import Array, Floats, Ints
 from simlab.base.errors import ParameterError
-from simlab.base.kernels import add_at, once, rows_of
+from simlab.base.kernels import add_at, blocks, once
 from simlab.base.luck import Luck
 from simlab.base.par import Par
 from simlab.base.world import Asks, Feedback, Spec
@@ -123,7 +123,7 @@ class Histogram(Brain[Cells]):
         each cell.
         """
         ranks = np.empty(own.shape)
-        for rows in rows_of(own.shape):
+        for rows in blocks(len(own), own[0].size):
             ranks[rows] = self._ranked(own[rows])
         return ranks
 

@@ -13,7 +13,7 @@ from typing import Annotated, ClassVar, NamedTuple, final
 import numpy as np
 
 from simlab.base.arrays import Array, Floats, Ints
-from simlab.base.kernels import met, once, planes, solved
+from simlab.base.kernels import Pairs, blocks, met, once, planes, solved
 from simlab.base.luck import Luck
 from simlab.base.par import Par
 from simlab.base.world import Asks, Feedback, Spec
@@ -99,19 +99,16 @@ class Ridge(Brain[Fit]):
 
         An average, so that the same penalty means the same for one model and for many that learn together.
         """
-        pools, y, weight = mind.xy.shape[:2], feedback.outcome, feedback.weight
-        if weight is not None:  # a weight of 1 changes no bit, and an answer that nobody saw may be undefined
-            alike = (weight[:1] == 1).all() and (once(weight) == 1).all()
-            weight, y = (None, y) if alike else (weight, np.where(weight > 0, y, 0.0))
+        y, weight = feedback.outcome, feedback.weight
+        if weight is not None and (weight[:1] == 1).all() and (once(weight) == 1).all():
+            weight = None  # which changes no bit
         if self.bounds != 1 and feedback.censored is not None:
             y = y * (1 + (self.bounds - 1) * feedback.censored)
             if not self.bounds:
                 weight = ~feedback.censored * (1.0 if weight is None else weight)
-        for i, meets in met(x, y):
-            xi = x[..., i] if weight is None else x[..., i] * weight
-            mind.xy[..., i] += _average(xi * y, pools)
-            for j in meets:
-                mind.xx[..., i, j] += _average(xi * x[..., j], pools)
+        meets = met(x, y)
+        for rows in blocks(len(x), x[0, ..., 0].size):
+            _add(mind, rows, x[rows], y[rows], None if weight is None else weight[rows], meets)
 
     def retrain(self, mind: Fit, at: tuple[Ints, Ints], taught_by: Ints) -> None:
         """Solve (X'X + penalty I) w = X'y for each of the brains `at`."""
@@ -138,6 +135,17 @@ class Ridge(Brain[Fit]):
             mind.known[row, brain], mind.weights[row, brain] = known, weights
 
 
-def _average(a: Array, pools: tuple[int, ...]) -> Array:
+def _add(mind: Fit, rows: slice, x: Floats, y: Floats, weight: Array | None, meets: Pairs) -> None:
+    """Add to the evidence of some replications what they were asked, `(k, p, g, *c, f)`, and the answers `(k, p, g, *c)`."""
+    if weight is not None:
+        y = np.where(weight > 0, y, 0.0)  # an answer that nobody saw may be undefined
+    for i, others in meets:
+        xi = x[..., i] if weight is None else x[..., i] * weight
+        mind.xy[rows, :, i] += _average(xi * y)
+        for j in others:
+            mind.xx[rows, :, i, j] += _average(xi * x[..., j])
+
+
+def _average(a: Array) -> Array:
     """The mean over seats and cases, `(r, p, ...)` to `(r, p)`."""
-    return np.asarray(a.reshape(pools) if a.size == math.prod(pools) else a.reshape(*pools, -1).mean(axis=-1))
+    return a.reshape(a.shape[:2]) if a[0, 0].size == 1 else a.reshape(*a.shape[:2], -1).mean(axis=-1)

@@ -35,12 +35,21 @@ class Alike:
 
     def take(self, said: Floats) -> None:
         """Add what the models said at one recorded tick, `(r, m)`."""
-        mean = np.stack([said[:, a:b].mean(axis=1) for a, b in self.blocks], axis=1)
+        mean = self._means(said)
         self.n += 1
         self._sum += mean
         self._cross += mean[:, :, None] * mean[:, None, :]
         self._own += said
         self._own_square += said * said
+
+    def _means(self, of: Floats) -> Floats:
+        """The mean of each block `(r, k)` of what there is of each model `(r, m)`."""
+        (r, m), k = of.shape, len(self.blocks)
+        if m == k:
+            return of
+        if m % k == 0:
+            return np.asarray(of.reshape(r, k, -1).mean(axis=2))
+        return np.stack([of[:, a:b].mean(axis=1) for a, b in self.blocks], axis=1)
 
     def matrix(self) -> NDArray[np.float32]:
         """Mean correlation over time between a model of one block and another of the other, `(r, k, k)`.
@@ -54,8 +63,8 @@ class Alike:
         between = self._cross / self.n - mean[:, :, None] * mean[:, None, :]
         raw = self._own_square / self.n
         each = raw - (self._own / self.n) ** 2
-        variance = np.stack([each[:, a:b].mean(axis=1) for a, b in self.blocks], axis=1)
-        floor = 1e-12 * np.stack([raw[:, a:b].mean(axis=1) for a, b in self.blocks], axis=1)
+        variance = self._means(each)
+        floor = 1e-12 * self._means(raw)
         known = variance > floor
         scale = np.sqrt(np.where(known, variance, np.nan))
         found = between / (scale[:, :, None] * scale[:, None, :])

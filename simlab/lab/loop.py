@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from simlab.base.arrays import Array, Bools, Floats, Ints
 from simlab.base.errors import InputError
+from simlab.base.kernels import keep_heap
 from simlab.base.world import LARGEST, Action, Feedback, Measure
 from simlab.interventions.intervention import Moment, Upstream, weighed
 from simlab.lab.cast import assemble
@@ -66,6 +67,7 @@ class Loop:
     """A cohort in the middle of a run: the world's state, the casts of brains, and what was recorded."""
 
     def __init__(self, trial: Trial, luck: Streams, tap: Tap | None = None) -> None:
+        keep_heap()
         self.trial, self.luck, self.tap = trial, luck, tap
         self._traced = {trace.parameter: trace.values[0] for trace in trial.traces}
         self.world = replace(trial.world, **self._traced) if self._traced else trial.world  # type: ignore[type-var]
@@ -295,19 +297,33 @@ class Loop:
         self._record(self.measured())
 
     def _record(self, measures: dict[str, Floats]) -> None:
-        row = self.tick // self.stride
-        for name, value in {**measures, **self.score.measures(), **self.told(), **self.readings()}.items():
+        row, now = self.tick // self.stride, {**measures, **self.score.measures(), **self.told(), **self.readings()}
+        for name, value in now.items():
             self.series[name][row] = value
-            self._check_finite(name, value)
+        if not self._all_finite(now):
+            for name, value in now.items():
+                self._check_finite(name, value)
         gone = ~np.isnan(self.diverged)
         if gone.any():  # what a replication shows after it diverged is no result; no band or quantile counts it
             for series in self.series.values():
                 series[row, gone] = np.nan
 
+    def _all_finite(self, now: dict[str, Floats]) -> bool:
+        """Whether no measure is lost in any replication: asked for all of them at once, since it is nearly always so."""
+        values = np.array(list(now.values()), dtype=np.float64)
+        fine = np.abs(values) <= np.array([self._bound(name) for name in now])[:, None]
+        if not fine.all():
+            fine |= np.isnan(values) & np.array([self.declared[name].may_be_undefined for name in now])[:, None]
+        return bool(fine.all())
+
+    def _bound(self, name: str) -> float:
+        """How large a measure may be: as declared, and no larger than series can hold, unless anything is allowed."""
+        bound = self.declared[name].bound
+        return min(bound, LARGEST) if bound < np.inf else bound
+
     def _check_finite(self, name: str, value: Floats) -> None:
         declared = self.declared[name]
-        bound = min(declared.bound, LARGEST) if declared.bound < np.inf else np.inf
-        lost = ~(np.abs(value) <= bound)  # NaN compares false
+        lost = ~(np.abs(value) <= self._bound(name))  # NaN compares false
         if declared.may_be_undefined:
             lost &= ~np.isnan(value)
         lost &= np.isnan(self.diverged)

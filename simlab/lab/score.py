@@ -58,12 +58,12 @@ class Score:
         if self._asks == "number" and feedback.x is None and outcome.shape == said.shape:
             square = outcome - said
             square *= square
-            if weight is None or (once(weight) > 0).all():
+            seen = None if weight is None else once(weight) > 0
+            if seen is None or seen.all():
                 self._weight += square[0].size
             else:
-                seen = np.broadcast_to(weight > 0, square.shape)
                 square *= seen
-                self._weight += seen.reshape(len(said), -1).sum(axis=1)
+                self._weight += seen.reshape(len(seen), -1).sum(axis=1) * (square[0].size // seen[0].size)
             self._error += square.reshape(len(said), -1).sum(axis=1)
         choices = said.shape[-1] if self._asks == "shares" else 1
         if said.ndim > 2 and choices == 1:

@@ -22,6 +22,7 @@ from typing import Annotated, ClassVar, NamedTuple, final
 import numpy as np
 
 from simlab.base.arrays import Array, Floats, Ints
+from simlab.base.kernels import counted
 from simlab.base.luck import Luck
 from simlab.base.par import Par
 from simlab.base.world import Action, Feedback, Measure, Spec, World
@@ -98,13 +99,13 @@ class AbTest(World[Traffic]):
         rate = rates[0][:, None] + (rates[1] - rates[0])[:, None] * shown  # of what was shown
         failed = luck.uniform("visitor", self._shape(state)) >= rate
         lost = (rates.max(axis=0)[:, None] - rate).sum(axis=2)
-        worse = (shown == (rates[0] >= rates[1])[:, None]).mean(axis=2)  # equal rates: neither loses anything
+        worse = counted(shown == (rates[0] >= rates[1])[:, None]) / n  # equal rates: neither loses anything
         keep = math.exp(-n / self.recent)
         then = Traffic(
             regret=s.regret + lost,
             missed=keep * s.missed + (1 - keep) * worse,
-            share=keep * s.share + (1 - keep) * (shown == 0).mean(axis=2),
-            converted=s.converted + (n - failed.sum(axis=2)),
+            share=keep * s.share + (1 - keep) * counted(shown == 0) / n,
+            converted=s.converted + (n - counted(failed)),
             visitors=s.visitors + n,
         )
         return then, Feedback(failed.astype(np.float64), censored=failed)
@@ -115,7 +116,7 @@ class AbTest(World[Traffic]):
         with np.errstate(invalid="ignore"):
             converted = s.converted.sum(axis=1) / s.visitors.sum(axis=1)
         return {
-            "stuck": (s.missed > STUCK).mean(axis=1),
+            "stuck": counted(s.missed > STUCK) / s.missed.shape[1],
             "regret": s.regret.mean(axis=1),
             "missed": s.missed.mean(axis=1),
             "share": s.share.mean(axis=1),

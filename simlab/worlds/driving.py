@@ -35,6 +35,7 @@ import numpy as np
 
 from simlab.base.arrays import Array, Floats, Ints
 from simlab.base.errors import ParameterError
+from simlab.base.kernels import counted
 from simlab.base.luck import Luck
 from simlab.base.par import Par
 from simlab.base.world import Action, Feedback, Measure, Spec, World
@@ -170,7 +171,7 @@ class Driving(World[Roads]):
         late = self.speed / (2 * self.braking)
         failing = (left < late).sum(axis=1)
         mine = np.take_along_axis(left, there, axis=1)[:, 0]
-        missed = (mine < late).sum(axis=1)
+        missed = counted(mine < late)
         square = np.maximum(self.speed**2 - 2 * self.braking * self.speed * mine, 0.0)
         today = missed / self.cases
         then = Roads(
@@ -180,9 +181,9 @@ class Driving(World[Roads]):
             worst=np.maximum(s.worst, today),
             cases=s.cases + self.cases,
             missed=s.missed + missed,
-            some=s.some + (failing > 0).sum(axis=1),
-            half=s.half + (2 * failing >= self.cars).sum(axis=1),
-            every=s.every + (failing == self.cars).sum(axis=1),
+            some=s.some + counted(failing > 0),
+            half=s.half + counted(2 * failing >= self.cars),
+            every=s.every + counted(failing == self.cars),
             speed=s.speed + np.sqrt(square).sum(axis=1),
             energy=s.energy + square.sum(axis=1) / self.speed**2,
         )

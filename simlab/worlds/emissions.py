@@ -25,7 +25,7 @@ from typing import Annotated, ClassVar, NamedTuple, final
 import numpy as np
 
 from simlab.base.arrays import Bools, Floats, Ints
-from simlab.base.kernels import how_often
+from simlab.base.kernels import counted, how_often
 from simlab.base.luck import Luck
 from simlab.base.par import Par
 from simlab.base.world import Action, Feedback, Measure, Spec, World
@@ -141,12 +141,12 @@ class Emissions(World[Fleet]):
         owed = np.minimum(s.owed + cheat, self.back)
         pays = self.insured * chance + (1 - self.insured) * caught
         cost = self.control * honest + self.trick * tricky + self.margin * refused + self.fine * owed * pays
-        sold = self.makers - refused.sum(axis=1)
+        sold = self.makers - counted(refused)
         emits = (self.clean * honest + self.dirty * cheat).sum(axis=1) / np.maximum(sold, 1)
         above = (cheat * (self.dirty - 1)).sum(axis=1) / np.maximum(sold, 1)
         then = Fleet(
             price=np.full_like(s.price, self.control),
-            cheating=cheat.mean(axis=1),
+            cheating=counted(cheat) / self.makers,
             passed=sold / self.makers,
             road=s.road + np.where(sold > 0, (emits - s.road) / YEAR, 0.0),
             months=s.months + 1,
@@ -161,6 +161,6 @@ class Emissions(World[Fleet]):
     def measure(self, state: Fleet) -> dict[str, Floats]:
         """The measures now."""
         s, grams = state, self.limit * self.driven
-        now = {"found": s.found.mean(axis=1), "unfound": s.unfound.mean(axis=1)}
+        now = {"found": counted(s.found) / self.makers, "unfound": s.unfound.mean(axis=1)}
         now |= {"emitted": s.excess * grams / 1000, "saved": s.saved / np.maximum(s.months, 1)}
         return {name: now[name] if name in now else getattr(s, name) for name in self.measures}

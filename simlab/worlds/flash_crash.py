@@ -19,6 +19,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Annotated, ClassVar, NamedTuple, final
 
 import numpy as np
@@ -27,7 +28,7 @@ from simlab.base.arrays import Array, Floats
 from simlab.base.auction import growing, hot_potato, meet
 from simlab.base.errors import ParameterError
 from simlab.base.falls import Falls, level
-from simlab.base.kernels import one_factor, spread
+from simlab.base.kernels import columns, one_factor, spread
 from simlab.base.luck import Luck
 from simlab.base.par import Par
 from simlab.base.world import Action, Feedback, Measure, Spec, World
@@ -138,7 +139,7 @@ class FlashCrash(World[Market]):
         error = np.stack([self._errors(luck, name, luck.normal(name, (r, m))) for name in ERRORS], axis=1)
         error /= math.sqrt(1 - self._keep**2)
         wait, none = luck.uniform("wait", (r, m)) * self._period, np.zeros(r)
-        still = (*(none,) * 5, none + self.noise_volume, none, np.ones((r, 2)), np.zeros((r, 2)))
+        still = (*(none,) * 5, none + self.noise_volume, none, np.ones((2, r)).T, np.zeros((2, r)).T)
         rest = error, np.zeros((r, m)), wait, none + 1, none + 1, none, none, none
         return Market._make((*still, level(r, round(WINDOW / self.step_time), 4), *rest))
 
@@ -186,11 +187,11 @@ class FlashCrash(World[Market]):
         cheap = np.maximum(np.minimum(now, then), 0) + np.minimum(np.maximum(now, then), 0)
         bargain = (self.buyers * dt) * cheap
         noise = np.sqrt((2 * self.trade_size * self.noise_volume * dt) * rush) * luck.normal("noise", (r,))
-        came = s.queue + np.stack([bargain + noise, np.abs(bargain) + (self.noise_volume * dt) * rush], axis=1)
+        came = s.queue + columns(bargain + noise, np.abs(bargain) + (self.noise_volume * dt) * rush)
         entered = came * trading[:, None]
         left, customers = net - selling + entered[:, 0], gross + selling + entered[:, 1]
         most, holds = m * self.limit, s.falls.sums[:, 3]
-        room = np.stack([most - holds, most + holds], axis=1) / max(most, 1e-9)  # to buy more, to sell more
+        room = columns(most - holds, most + holds) / max(most, 1e-9)  # to buy more, to sell more
         room = np.minimum(np.maximum(room, 0), 1)
         met = meet(left, s.makers, room, growing(BANDS, self.book, self.deep), self.quoted * NEAR, BANDS)
         made, passed = met.part.mean(axis=1), 2 / math.pi * self.fast * m * self.trade_size / self.passing
@@ -213,13 +214,12 @@ class FlashCrash(World[Market]):
         ages = (s.fast, near, price), (s.slow, far, price), (s.flow, near, left / dt), (s.pace, far, volume / dt)
         averages = [old + part * (new - old) for old, part, new in ages]
         halt = np.maximum(s.halt - dt, 0) + stop * self.stop_pause
-        falls = s.falls.follow(np.stack([move, volume, sides, gained], axis=1))
+        falls = s.falls.follow(columns(move, volume, sides, gained))
         moved = price, value, *averages, halt, s.makers, came - entered, falls
         loss = s.loss + volume * np.maximum(value - price, 0) * (4.1e9 / 75_000 / 1e10)  # dollars (SEC-CFTC)
         total = met.bid, np.minimum(s.thinnest, met.bid), s.pauses + stop, s.sold + selling, loss
-        return Market._make((*moved, s.error, s.held, s.wait, *total)), Feedback(
-            np.zeros((r, m)) + (move / dt)[:, None]
-        )
+        told = np.broadcast_to((move / dt)[:, None], (r, m))
+        return Market._make((*moved, s.error, s.held, s.wait, *total)), Feedback(told)
 
     def measure(self, state: Market) -> dict[str, Floats]:
         """The measures now; shares are 0 before anything was traded, and nothing is regained before a fall."""
@@ -236,7 +236,7 @@ class FlashCrash(World[Market]):
         """How much of a view's error is left a tick later."""
         return math.exp(-self.step_time / self.horizon)
 
-    @property
+    @cached_property
     def _period(self) -> Floats:
         """Seconds from one order of each trader to its next, `(m,)`."""
         return self.cooldown + spread(self.traders, self.fast) * (self.step_time - self.cooldown)

@@ -23,6 +23,7 @@ import numpy as np
 
 from simlab.base.arrays import Array, Bools, Floats, Ints
 from simlab.base.errors import ParameterError
+from simlab.base.kernels import counted
 from simlab.base.luck import Luck
 from simlab.base.par import Par
 from simlab.base.world import Action, Feedback, Measure, Spec, World
@@ -122,9 +123,9 @@ class Hiring(World[Firm]):
             idle=np.where(hired, 0.0, s.idle + 1),
             expects=s.expects,
             openings=s.openings + self.sites,
-            hires=s.hires + hired.sum(axis=1),
-            good=s.good + good.sum(axis=1),
-            lost=s.lost + away.sum(axis=1),
+            hires=s.hires + counted(hired),
+            good=s.good + counted(good),
+            lost=s.lost + counted(away),
             regret=s.regret + (np.abs(2 * chance - 1) * wrong).sum(axis=1),
         )
         worth = np.where(good, 1.0, -1.0) * hired
@@ -134,7 +135,7 @@ class Hiring(World[Firm]):
         """The measures now; nobody was turned away as long as nobody came."""
         s, openings = state, np.maximum(state.openings, 1)
         return {
-            "given_up": (s.idle >= self.patience).mean(axis=1),
+            "given_up": counted(s.idle >= self.patience) / self.sites,
             "turned_away": s.lost / np.maximum(s.good, 1),
             "regret": s.regret / openings,
             "hired": s.hires / openings,

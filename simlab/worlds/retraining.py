@@ -25,7 +25,7 @@ import numpy as np
 
 from simlab.base.arrays import Array, Floats
 from simlab.base.errors import ParameterError
-from simlab.base.kernels import one_factor
+from simlab.base.kernels import counted, one_factor
 from simlab.base.luck import Luck
 from simlab.base.par import Par
 from simlab.base.world import Action, Feedback, Measure, Spec, World
@@ -154,7 +154,7 @@ class Retraining(World[Field]):
         then = s._replace(
             walk=s.walk + self.drift * luck.normal("drift", s.walk.shape),
             since=since,
-            astray=(np.abs(answer - right[:, None]) > self.tolerance).mean(axis=1),
+            astray=counted(np.abs(answer - right[:, None]) > self.tolerance) / self.models,
             mean_error=total / self.models - right,
             size=np.sqrt((answer**2).mean(axis=1)),
             surprise=np.sqrt(((recorded - answer) ** 2).mean(axis=1)),

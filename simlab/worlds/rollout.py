@@ -45,7 +45,7 @@ import numpy as np
 
 from simlab.base.arrays import Array, Floats
 from simlab.base.errors import ParameterError
-from simlab.base.kernels import binomial
+from simlab.base.kernels import binomial, counted
 from simlab.base.luck import Luck
 from simlab.base.par import Par
 from simlab.base.world import Action, Feedback, Measure, Spec, World
@@ -151,7 +151,7 @@ class Rollout(World[Service]):
         here = np.zeros(s.level.shape)
         if action.chance is not None:
             new = ~np.isnan(action.chance)
-            decided = new.sum(axis=2) * 1.0
+            decided = counted(new)
             here = np.einsum("rmc,rmc->rm", chance, new) * base
         came, failed, carry = self._requests(s, decided, here, fails, luck)
         every, broken = came.sum(axis=2), failed.sum(axis=2)  # (r, 2)

@@ -111,16 +111,6 @@ def show_studies(table: dict[str, dict[str, float]]) -> None:
         )
 
 
-def show_world(name: str, times: dict[str, float]) -> None:
-    times = dict(times)
-    kernel, watched = next(iter(times.values())), times.pop(worlds.WATCHED)
-    print(f"{name}, ns per {worlds.TWINS[name].unit}:")
-    for what, ns in times.items():
-        print(f"  {what:28s} {ns:10.1f} {ns / kernel:9.1f} x the kernel")
-    print(f"  watching adds {100 * (watched - 1):.0f}% to the kernel")
-    print(f"  the twin costs {times['twin'] / times['bare SimPy']:.1f} x bare SimPy processes")
-
-
 # What each part measures in so many rounds, how it is shown, and whether the quick bench has it.
 PARTS: dict[str, tuple[Callable[[int], Any], Callable[[Any], None], bool]] = {
     "reference": (reference.measure, show_reference, True),
@@ -177,8 +167,11 @@ def main() -> None:
             found.setdefault("worlds", {})[name] = times = worlds.measure(name, rounds)
             if not given.json:
                 print()
-                show_world(name, times)
+                worlds.show(name, times)
                 sys.stdout.flush()
+    if len(named) > 1 and not given.json:
+        print("\n== worlds")
+        worlds.show_all(found["worlds"])
     if given.json:
         judged = [
             dict(zip(("compared", "ratio", "aim", "met"), (*row, table.met(*row[1:])), strict=True))

@@ -1,27 +1,45 @@
 """Each world's kernel, one replication at a time, its twin, and bare SimPy processes.
 
-Nanoseconds per agent-step (or per request) of one process, each the median of `ROUNDS` rounds played in turn, and the ratios to
-quote. The kernel is bare of detectors and hands; what four detectors and a kill switch that is never pulled add to it is the
-median over pairs of CPU time watched, over that of two bare runs just before and after. Noise is drawn inside the kernels'
-time and before the twin's. Bare SimPy is what the twin cannot go below: one process per agent that only waits, or one per
-request that only queues.
+Nanoseconds of CPU per unit of what a tick holds (an agent-step, a request, ...) of one process, medians over rounds in which all
+take their turns, and the ratios to quote. The kernel is bare of detectors and hands; what four detectors and a kill switch that
+is never pulled add to it is the median over pairs of time watched, over that of two bare runs just before and after. Making is
+timed apart from stepping, and seeding random streams is making, whenever it happens.
+
+The kernel draws its random numbers within its time; the twin is given them before its own. Bare SimPy is what no twin can go below:
+as many processes, started when the twin's are, that wait for the same timeouts, wait not at all as often as the twin triggers any
+other event, and draw as many numbers of the same kinds as the kernel draws for one replication, but decide and learn nothing.
+
+Two parts of the kernel's time are no world's: its random numbers, drawn once more from the same streams, purpose by purpose and tick
+by tick, with nothing done to them; and the loop, its calendar and recording, by samples. `twin / numbers` is
+then the most that a kernel could reach which does nothing but draw, and `twin / (numbers + loop)` one whose world takes no time.
 """
 
 from __future__ import annotations
 
+import random
 import time
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Callable, Generator, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict, replace
+from functools import partial
+from math import prod
 from statistics import median
 from types import ModuleType
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
+import numpy as np
 import simpy
+from simpy.events import Initialize
 
 from simlab.interventions.kill_switch import KillSwitch
-from simlab.lab.cohort import play
+from simlab.lab import streams
+from simlab.lab.conductor import Conductor
+from simlab.lab.loop import Loop
+from simlab.lab.streams import Clock, Streams
 from simlab.lab.trial import Hand, Trial, Trigger
 from simlab.scenario.load import load
+from simlab.studies.profile import profiled
 from simlab.studies.runner import COHORT
 from tests.twins.policing import City
 from tests.worlds import (
@@ -54,6 +72,10 @@ from tests.worlds import (
 
 ROUNDS = 5
 WATCHED = "watched / bare"
+MUCH = 1.2e5  # units in a tick of all replications, from which on a kernel should be MANY times its twin, else FEW
+MANY, FEW = 100, 15
+AIMS = {"flash_crash": 150}
+LOOP = ("loop", "calendar", "recording", "store")  # floors of a profile that are no world's
 
 
 def policing_twin(trial: Trial, ticks: int) -> Callable[[], None]:
@@ -73,52 +95,179 @@ def ready(tests: ModuleType) -> Callable[[Trial, int], Callable[[], None]]:
     return make
 
 
-def bare_processes(count: int, ticks: int) -> None:
-    """So many processes that do nothing but wait for the next tick."""
-    env = simpy.Environment()
+class Draw(NamedTuple):
+    """One draw of a run, for all its replications."""
 
-    def agent():
-        while True:
-            yield env.timeout(1)
-
-    for _ in range(count):
-        env.process(agent())
-    env.run(until=ticks)
+    luck: Streams
+    kind: str
+    purpose: str
+    shape: tuple[int, ...]
+    row: int
 
 
-def bare_requests(trial: Trial, ticks: int) -> None:
-    """One process per request that waits until it comes, queues for a backend and is served; nobody decides or learns anything."""
-    env, world = simpy.Environment(), trial.world
-    count = round(world.arrivals * world.tick)
-    backends = [simpy.Resource(env) for _ in world.rates]
+@contextmanager
+def overheard(draws: list[Draw]) -> Iterator[None]:
+    """Keep all that is drawn from any streams within the block."""
+    before = {kind: getattr(Streams, kind) for kind in KINDS}
 
-    def request(i):
-        yield env.timeout(i / count)
-        env.timeout(world.deadline / world.tick)
-        with backends[i % len(backends)].request() as turn:
-            yield turn
-            yield env.timeout(0.5 * len(backends) / count)
+    def listening(kind: str) -> Callable[[Streams, str, tuple[int, ...]], Any]:
+        def draw(self: Streams, purpose: str, shape: tuple[int, ...]) -> Any:
+            draws.append(Draw(self, kind, purpose, shape, self.clock.row))
+            return before[kind](self, purpose, shape)
 
-    def source():
-        while True:
-            for i in range(count):
-                env.process(request(i))
-            yield env.timeout(1)
+        return draw
 
-    env.process(source())
-    env.run(until=ticks)
+    try:
+        for kind in KINDS:
+            setattr(Streams, kind, listening(kind))
+        yield
+    finally:
+        for kind, draw in before.items():
+            setattr(Streams, kind, draw)
+
+
+@contextmanager
+def seeding(spent: list[float]) -> Iterator[None]:
+    """Keep the seconds that each stream takes to be seeded within the block."""
+    before = streams.generator
+
+    def timed(*given: Any) -> np.random.Generator:
+        began = time.process_time()
+        made = before(*given)
+        spent.append(time.process_time() - began)
+        return made
+
+    try:
+        streams.generator = timed
+        yield
+    finally:
+        streams.generator = before
+
+
+class Spent(NamedTuple):
+    """Seconds of CPU."""
+
+    making: float
+    stepping: float
+
+
+def stepped(trial: Trial, numbers: Sequence[int]) -> Spent:
+    """What one cohort takes."""
+    seeds: list[float] = []
+    with np.errstate(all="ignore"), seeding(seeds):
+        began = time.process_time()
+        luck = Streams(1, numbers)
+        loop = Loop(trial, luck)
+        conductor = Conductor(trial, loop, luck)
+        made, early = time.process_time(), sum(seeds)
+        conductor.play()
+        loop.measures()
+        ended, late = time.process_time(), sum(seeds) - early
+    return Spent(made - began + late, ended - made - late)
+
+
+def draws_of(trial: Trial, numbers: Sequence[int]) -> list[Draw]:
+    """All that a cohort draws, in order."""
+    draws: list[Draw] = []
+    with overheard(draws):
+        stepped(trial, numbers)
+    return draws
+
+
+def numbers_alone(draws: Sequence[Draw]) -> float:
+    """Seconds of CPU to draw what a cohort draws from its first tick on, with nothing done to it, and its streams seeded before."""
+    clocks, luck = dict[int, Clock](), dict[int, Streams]()
+    for draw in draws:
+        clock = clocks.setdefault(id(draw.luck.clock), Clock())
+        if id(draw.luck) not in luck:
+            old = draw.luck
+            luck[id(old)] = Streams(old.seed, old.numbers, old.prefix, clock, again=True)
+    seeds: list[float] = []
+    with seeding(seeds):
+        began = time.process_time()
+        for draw in draws:
+            if draw.row >= 0:
+                one = luck[id(draw.luck)]
+                one.clock.row = draw.row
+                getattr(one, draw.kind)(draw.purpose, draw.shape)
+        return time.process_time() - began - sum(seeds)
+
+
+KINDS: dict[str, Callable[[], float]] = {
+    "uniform": random.random,
+    "normal": random.gauss,
+    "noise": random.gauss,
+    "exponential": partial(random.expovariate, 1.0),
+}
+
+
+def one_by_one(draws: Sequence[Draw]) -> list[Callable[[], float]]:
+    """How a plain program draws what one replication draws from its first tick on, number by number."""
+    once = {(d.luck.prefix, d.kind, d.purpose, d.row): d for d in draws if d.row >= 0}
+    return [KINDS[d.kind] for d in once.values() for _ in range(prod(d.shape[1:]))]
+
+
+Script = list[Any]  # delays to wait for, and the scripts of processes to start
+
+
+@contextmanager
+def watched_calendar(scripts: dict[simpy.Process | None, Script]) -> Iterator[None]:
+    """Keep what each process of any calendar waits for and starts within the block; None is who is no process."""
+    before = simpy.Environment.schedule
+
+    def schedule(self: simpy.Environment, event: Any, *given: Any, **named: Any) -> None:
+        mine = scripts.setdefault(self.active_process, [])
+        if isinstance(event, simpy.Timeout):
+            mine.append(event._delay)
+        elif isinstance(event, Initialize):
+            mine.append(scripts.setdefault(event.callbacks[0].__self__, []))
+        elif not isinstance(event, simpy.Process):  # which ends by itself in the bare run, too
+            mine.append(0)
+        before(self, event, *given, **named)
+
+    try:
+        simpy.Environment.schedule = schedule
+        yield
+    finally:
+        simpy.Environment.schedule = before
+
+
+def bare(scripts: Sequence[Script], draws: Sequence[Callable[[], float]]) -> Callable[[], None]:
+    """SimPy processes that wait as they are told by `scripts`, the first by those who start at once, and draw when they wake."""
+    wakes = sum(not isinstance(step, list) for script in scripts for step in script)
+    woken, told = 0, {id(script): list[Any]() for script in scripts}
+    for script in scripts:
+        for step in script:
+            if isinstance(step, list):
+                told[id(script)].append((None, told[id(step)]))
+            else:
+                now, woken = draws[len(draws) * woken // wakes : len(draws) * (woken + 1) // wakes], woken + 1
+                told[id(script)].append((step, now))
+
+    def process(env: simpy.Environment, steps: list[Any]) -> Generator[simpy.Event, Any, None]:
+        for delay, rest in steps:
+            if delay is None:
+                env.process(process(env, rest))
+            else:
+                for draw in rest:
+                    draw()
+                yield env.timeout(delay)
+
+    def run() -> None:
+        env = simpy.Environment()
+        env.process(process(env, told[id(scripts[0])]))
+        env.run()
+
+    return run
 
 
 class Case(NamedTuple):
-    """How a world is measured: its twin, bare SimPy, over how many ticks, and how many units of what a tick holds."""
+    """How a world is measured: its twin, over how many ticks, and how many units a tick holds."""
 
     twin: Callable[[Trial, int], Callable[[], None]]
     ticks: int
     unit: str
     units: Callable[[Trial], float]
-    bare: Callable[[Trial, int], None] | None = (
-        None  # by default one process for each unit, which does nothing but wait
-    )
 
 
 TWINS = {
@@ -149,7 +298,7 @@ TWINS = {
     ),
     "house_pricing": Case(ready(test_house_pricing), 80, "bid", lambda trial: trial.world.firms * trial.world.homes),
     "load_balancer": Case(
-        ready(test_load_balancer), 240, "request", lambda trial: trial.world.arrivals * trial.world.tick, bare_requests
+        ready(test_load_balancer), 240, "request", lambda trial: trial.world.arrivals * trial.world.tick
     ),
     "oversight": Case(ready(test_oversight), 100, "case", lambda trial: trial.world.desks * trial.world.cases),
     "performative": Case(
@@ -171,40 +320,131 @@ TWINS = {
 }
 
 
-def nanoseconds(work: Callable[[], object], units: float) -> float:
-    began = time.perf_counter()
-    work()
-    return (time.perf_counter() - began) / units * 1e9
-
-
-def cpu(trial: Trial) -> float:
-    """Seconds of CPU for one cohort."""
+def cpu(work: Callable[[], object]) -> float:
+    """Seconds of CPU."""
     began = time.process_time()
-    play(trial, 1, range(COHORT))
+    work()
     return time.process_time() - began
 
 
+def aim(name: str, units: float) -> int:
+    """How many times its twin's speed a kernel should have, with so many units in a tick of all replications."""
+    return AIMS.get(name, MANY if units >= MUCH else FEW)
+
+
 def measure(name: str, rounds: int = ROUNDS) -> dict[str, float]:
-    """Nanoseconds per unit of a shipped scenario's first arm, and the ratio `WATCHED`."""
+    """Nanoseconds per unit of a shipped scenario's first arm, the first that of the kernel; and what holds it."""
     case = TWINS[name]
     trial = load(name).arms[0].trial
     trial = replace(trial, horizon=case.ticks * trial.world.tick, warmup=0.0)
-    units = case.units(trial) * case.ticks
-    found: dict[str, list[float]] = {}
+    units = case.units(trial)
     idle = Hand(
         "idle", KillSwitch(), Trigger(measure=next(iter(trial.world.measures)), above=1e300, scrape=trial.stride)
     )
-    plain = case.bare or (lambda trial, ticks: bare_processes(round(case.units(trial)), ticks))
-    bare, watched = replace(trial, instruments=(), hands=()), replace(trial, hands=(idle,))
+    alone, watched = replace(trial, instruments=(), hands=()), replace(trial, hands=(idle,))
+    everyone = range(COHORT)
+    draws = draws_of(alone, everyone)
+    each, scripts = one_by_one(draws), dict[simpy.Process | None, Script]({None: []})
+    with watched_calendar(scripts):
+        case.twin(trial, case.ticks)()
+    plain = bare(list(scripts.values()), each)
+    found: dict[str, list[float]] = {}
+    shares: Counter[str] = Counter()
     for _ in range(rounds):
         twin = case.twin(trial, case.ticks)
-        works = {
-            f"kernel, {COHORT} replications": (lambda: play(bare, 1, range(COHORT)), COHORT),
-            "one replication at a time": (lambda: [play(bare, 1, [i]) for i in range(2)], 2),
-            "twin": (twin, 1),
-            "bare SimPy": (lambda: plain(trial, case.ticks), 1),
-        }
-        for what, (work, replications) in works.items():
-            found.setdefault(what, []).append(nanoseconds(work, units * replications))
-    pairs = [2 * cpu(watched) / (before + cpu(bare)) for before in (cpu(bare) for _ in range(2 * rounds - 1))]
-    return {what: median(times) for what, times in found.items()} | {WATCHED: median(pairs)}
+        kernel, single = stepped(alone, everyone), [stepped(alone, [i]) for i in range(2)]
+        for what, seconds, replications in (
+            (f"kernel, {COHORT} replications", kernel.stepping, COHORT),
+            ("its random numbers", numbers_alone(draws), COHORT),
+            ("one replication at a time", sum(one.stepping for one in single), len(single)),
+            ("twin", cpu(twin), 1),
+            ("bare SimPy", cpu(plain), 1),
+            ("its draws", cpu(lambda: [draw() for draw in each]), 1),
+        ):
+            found.setdefault(what, []).append(1e9 * seconds / (units * case.ticks * replications))
+        found.setdefault("making, us", []).append(1e6 * kernel.making / COHORT)
+        with profiled() as samples:
+            stepped(alone, everyone)
+        shares += samples
+    pairs = [
+        2 * stepped(watched, everyone).stepping / (before + stepped(alone, everyone).stepping)
+        for before in (stepped(alone, everyone).stepping for _ in range(2 * rounds - 1))
+    ]
+    times = {what: median(all_of) for what, all_of in found.items()}
+    loop = sum(shares[floor] for floor in LOOP) / max(shares.total(), 1)
+    return times | {
+        "loop": loop * next(iter(times.values())),
+        "R x N": COHORT * units,
+        "events": sum(len(script) for script in scripts.values()),
+        "draws": len(each),
+        "aim": aim(name, COHORT * units),
+        WATCHED: median(pairs),
+    }
+
+
+class Standing(NamedTuple):
+    """A world's ratios."""
+
+    kernel: float  # nanoseconds a unit
+    reached: float  # twin / kernel
+    numbers: float  # share of the kernel's time
+    loop: float  # share of the kernel's time
+    at_most: float  # twin / numbers
+    with_loop: float  # twin / (numbers + loop)
+    of_bare: float  # (twin + its draws) / bare SimPy
+
+    def reason(self, aim: float) -> str:
+        """Whether the aim is met, and if not what holds it."""
+        if self.reached >= aim:
+            return "met"
+        if self.at_most < aim:
+            return "missed: random numbers alone"
+        if self.with_loop < aim:
+            return "missed: numbers and loop"
+        return "missed: the world and its brains"
+
+
+def standing(times: dict[str, float]) -> Standing:
+    """The ratios of what was measured of a world."""
+    kernel, numbers, twin = next(iter(times.values())), times["its random numbers"], times["twin"]
+    return Standing(
+        kernel,
+        twin / kernel,
+        numbers / kernel,
+        times["loop"] / kernel,
+        twin / numbers,
+        twin / (numbers + times["loop"]),
+        (twin + times["its draws"]) / times["bare SimPy"],
+    )
+
+
+def show(name: str, times: dict[str, float]) -> None:
+    """Print what was measured of a world."""
+    now, unit = standing(times), TWINS[name].unit
+    print(f"{name}, ns per {unit}; {times['R x N']:,.0f} in a tick of {COHORT} replications:")
+    kernel = f"kernel, {COHORT} replications"
+    for what in (kernel, "its random numbers", "one replication at a time", "twin", "its draws", "bare SimPy"):
+        print(f"  {what:28s} {times[what]:10.1f} {times[what] / now.kernel:9.2f} x the kernel")
+    print(f"  making adds {times['making, us']:,.0f} us a replication, and watching {100 * (times[WATCHED] - 1):.0f}%")
+    print(f"  the twin and its draws cost {now.of_bare:.1f} x bare SimPy processes that wait and draw as often")
+    print(
+        f"  twin / kernel {now.reached:.0f}, aim {times['aim']:.0f}: {now.reason(times['aim'])} (random numbers"
+        f" {100 * now.numbers:.0f}% and loop {100 * now.loop:.0f}% of the kernel; without the rest at most {now.with_loop:.0f},"
+        f" with numbers alone {now.at_most:.0f})"
+    )
+
+
+def show_all(found: dict[str, dict[str, float]]) -> None:
+    """Print one line for each world that was measured, the lowest first."""
+    print(
+        f"{'':18s} {'R x N':>8s} {'ns':>7s} {'twin/':>7s} {'aim':>4s} {'twin/':>6s} {'numbers':>8s} {'loop':>5s}"
+        f" {'twin/':>8s} {'twin/(numbers':>13s}\n"
+        f"{'':18s} {'':8s} {'a unit':>7s} {'kernel':>7s} {'':4s} {'bare':>6s} {'share':>8s} {'share':>5s}"
+        f" {'numbers':>8s} {'and loop)':>13s}"
+    )
+    for name, times in sorted(found.items(), key=lambda item: standing(item[1]).reached):
+        now = standing(times)
+        print(
+            f"{name:18s} {times['R x N']:8,.0f} {now.kernel:7.1f} {now.reached:7.1f} {times['aim']:4.0f} {now.of_bare:6.2f}"
+            f" {now.numbers:8.0%} {now.loop:5.0%} {now.at_most:8.0f} {now.with_loop:13.0f}  {now.reason(times['aim'])}"
+        )
