@@ -123,7 +123,7 @@ class Histogram(Brain[Cells]):
         each cell.
         """
         ranks = np.empty(own.shape)
-        for rows in blocks(len(own), own[0].size):
+        for rows in blocks(*own.shape):
             ranks[rows] = self._ranked(own[rows])
         return ranks
 
