@@ -88,7 +88,7 @@ def _explores(make: Made) -> Seen:
                 f"backend {int(share.argmin())} got {share.min():.2%} of the choices",
                 "explore all backends alike, the best guess and the worst",
             )
-    if _shares(_told(make, 1, best), k, 200).tolist() != _shares(_told(make, 1, best), k, 200).tolist():
+    if _choices(_told(make, 1, best), k, 200) != _choices(_told(make, 1, best), k, 200):
         return (
             "two that were made alike, and told alike, choose differently",
             "take all your luck from `self.rng`: whoever cannot play an incident again cannot debug it",
@@ -311,10 +311,12 @@ def _told(make: Made, number: int, best: int, rounds: int = 150, explore: float 
 
 def _shares(told: Any, k: int, tries: int = TRIES) -> Array:
     """The share of choices that each backend gets, nothing being learnt. Raises ValueError for what is no backend."""
-    counts = np.zeros(k)
-    for _ in range(tries):
-        counts[_backend(told.choose(), k)] += 1
-    return counts / tries
+    return np.bincount(_choices(told, k, tries), minlength=k) / tries
+
+
+def _choices(told: Any, k: int, tries: int) -> list[int]:
+    """The backends that are chosen, nothing being learnt. Raises ValueError for what is no backend."""
+    return [_backend(told.choose(), k) for _ in range(tries)]
 
 
 def _backend(chosen: Any, k: int) -> int:

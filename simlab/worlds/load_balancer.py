@@ -4,9 +4,8 @@ Requests come as one Poisson stream, dealt to the balancers in turn. Each balanc
 backends: single servers, first come first served, with exponential service times (M/M/1 each where the choice is
 blind). Between two ticks policies are frozen while requests go on, so queues are exact at any tick (Lindley 1952); the tick
 is how often balancers take in answers, and belongs to the model. An answer is good if it has no error and comes within the
-deadline; it is learnt when it comes, a late one when the deadline passes, both `lag` later, with the backend it
-is about (its question is not kept). Each feature view is a board of queue lengths, read anew every `refresh` at
-a phase of its own (Mitzenmacher 2000, IEEE TPDS 11: "periodic update"; Dahlin 2000, IEEE TPDS 11).
+deadline; it is learnt when it comes, a late one when the deadline passes, both `lag` later, with the backend it is about. Each view is a
+board of queue lengths, read anew every `refresh` at a phase of its own (Mitzenmacher 2000, IEEE TPDS 11: "periodic update"; Dahlin 2000, there).
 
 Luck is dealt to requests, so every arm meets the same requests with the same work. In a brownout what comes to the first backend takes
 longer, not what waits. Over `slots` requests a balancer and tick (5.5 standard deviations) are lost. Percentiles include who still waits.
@@ -23,9 +22,10 @@ import numpy as np
 
 from simlab.base.arrays import Array, Floats, Ints
 from simlab.base.errors import ParameterError
-from simlab.base.kernels import add_at, emptied, fifo, log_count, log_quantiles, soonest, turned, window_quantiles
+from simlab.base.kernels import add_at, emptied, log_count, log_quantiles, turned, window_quantiles
 from simlab.base.luck import Luck
 from simlab.base.par import Par
+from simlab.base.queues import fifo, soonest
 from simlab.base.world import Action, Feedback, Measure, Spec, World
 
 FASTEST, BINS = 2.0**-14, 16 * 26  # the histogram of latencies: 61 us to 68 min

@@ -15,16 +15,15 @@ from hypothesis.extra.numpy import array_shapes, arrays
 
 from simlab.base.kernels import (
     binomial,
-    fifo,
     first_fit,
     once,
     places,
     poisson,
     quantiles,
-    soonest,
     sum_by_choice,
     window_quantiles,
 )
+from simlab.base.queues import fifo, soonest
 from tests.examples import examples
 
 FEW = examples(40)

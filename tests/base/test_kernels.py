@@ -13,7 +13,6 @@ from simlab.base.kernels import (
     best_beta,
     binomial,
     emptied,
-    fifo,
     how_often,
     log_bin,
     log_quantiles,
@@ -26,7 +25,6 @@ from simlab.base.kernels import (
     poisson_cells,
     quantiles,
     solved,
-    soonest,
     spread,
     sum_and_square,
     sum_by_choice,
@@ -34,6 +32,7 @@ from simlab.base.kernels import (
     uncopied,
     window_quantiles,
 )
+from simlab.base.queues import fifo, soonest
 from simlab.lab.streams import Streams
 
 

@@ -22,7 +22,7 @@ from typing import NamedTuple
 import numpy as np
 import simpy
 
-from simlab.base.kernels import fifo, soonest
+from simlab.base.queues import fifo, soonest
 from simlab.studies.runner import COHORT
 from tests.bench.rivals.with_c import library
 

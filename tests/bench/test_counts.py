@@ -15,7 +15,7 @@ ACCEPTED = json.loads(counts.ACCEPTED.read_text(encoding="utf-8"))
 STREAMS = 20  # statements a replication: at most a dozen streams of its own deal a block of noise at a tick
 LEFT = 16  # bytes a tick: a number that somebody counts with
 # Where what is worked on has another size at each tick, NumPy keeps a small block of every size it has met, some 50 kB in the end.
-VARYING = {"bitrate", "flash_crash", "load_balancer", "recommender", "retry_storm"}
+VARYING = {"bitrate", "flash_crash", "load_balancer", "policing", "recommender", "retry_storm"}
 # Counts are exact where they were accepted; other versions have other instructions and larger objects.
 STEPS, BYTES = (0.0005, 0.002) if ACCEPTED["by"] == counts.versions() else (0.3, 0.1)
 
