@@ -11,7 +11,7 @@ since nothing is answered in time there and each request is attempted as often a
 
 A model says what share of attempts it expects to be answered in time, and its gateway lets R x said retries through for each new request,
 as in client-side throttling (Beyer et al. 2016, Site Reliability Engineering, ch. 21). Those are tokens that last for `memory`; who lets
-everything through is never short of one. A failed attempt asks for a token, or the request fails. Models hear of an attempt when its time is up.
+everything through is never short of one. A failed attempt asks for a token, or the request fails. Models hear when its time is up.
 
 Between two ticks the server is exact (Lindley 1952) at any speed, since attempts leave when so much work is done; the tick says how often
 gateways pay in tokens and hear from models. Requests or retries over `slots` a tick, 5.5 standard deviations at the rate `most`, are lost.
