@@ -5,7 +5,7 @@ backends: single servers, first come first served, with exponential service time
 blind). Between two ticks policies are frozen while requests go on, so queues are exact at any tick (Lindley 1952); the tick
 is how often balancers take in answers, and belongs to the model. An answer is good if it has no error and comes within the
 deadline; it is learnt when it comes, a late one when the deadline passes, both `lag` later, with the backend it is about. Each view is a
-board of queue lengths, read anew every `refresh` at a phase of its own (Mitzenmacher 2000 and Dahlin 2000, both IEEE TPDS 11: "periodic update").
+board of queue lengths, read anew every `refresh` at a phase of its own (Mitzenmacher 2000, Dahlin 2000, IEEE TPDS 11: "periodic update").
 
 Luck is dealt to requests, so every arm meets the same requests with the same work. In a brownout what comes to the first backend takes
 longer, not what waits. Over `slots` requests a balancer and tick (5.5 standard deviations) are lost. Percentiles include who still waits.

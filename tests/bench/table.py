@@ -8,6 +8,8 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
+from tests.bench import worlds
+
 ROOT = Path(__file__).parents[2]
 NUMBERS = ROOT / "results" / "bench.json"
 BEGIN, END = "<!-- speed: written by python -m tests.bench --full --accept -->", "<!-- end of speed -->"
@@ -78,9 +80,6 @@ def rows(found: dict[str, Any]) -> list[tuple[str, str, str]]:
         for rival, target in (("SimPy", "at least 500"), ("Ciw", "")):
             if rival in row:
                 told.append((f"{name}: {rival} / kernel", ratio(row[rival] / row["kernel"]), target))
-    if part := found.get("auction"):  # as it was until results/bench.json is measured anew
-        kernel = next(iter(part.values()))
-        told += [(f"call auction: {name} / kernel", ratio(part[name] / kernel), "") for name in ("plain book", "twin")]
     for name, row in found.get("auctions", {}).items():
         if "C" in row:
             told.append(
@@ -123,17 +122,20 @@ def rows(found: dict[str, Any]) -> list[tuple[str, str, str]]:
     for what, exponent in found.get("growth", {}).items():
         told.append((f"cost grows with {what} to the power of", f"{exponent:.2f}", "1 within .05"))
     if part := found.get("worlds"):
-        twins = {name: times["twin"] / next(iter(times.values())) for name, times in part.items()}
-        worst, best = min(twins, key=twins.__getitem__), max(twins, key=twins.__getitem__)
+        now = {name: worlds.standing(times) for name, times in part.items()}
         told.append(
-            (
-                f"{len(twins)} worlds: twin / kernel, median",
-                ratio(median(twins.values())),
-                "100 with much to step, else 15",
-            )
+            (f"{len(now)} worlds: twin / kernel, median", ratio(median(each.reached for each in now.values())), "")
         )
-        told.append((f"the lowest, {worst}", ratio(twins[worst]), "at least 15"))
-        told.append((f"the highest, {best}", ratio(twins[best]), ""))
+        much = [name for name in now if part[name]["aim"] > worlds.FEW]
+        for name in sorted(much, key=lambda name: -now[name].reached):
+            said = f"{name}, {part[name]['R x N']:,.0f} in a tick: twin / kernel"
+            told.append((said, ratio(now[name].reached), f"at least {part[name]['aim']:.0f}"))
+        if others := [name for name in now if name not in much]:
+            lowest = min(others, key=lambda name: now[name].reached)
+            said = f"the lowest of the {len(others)} with fewer than {worlds.MUCH:,.0f} in a tick, {lowest}"
+            told.append((said, ratio(now[lowest].reached), f"at least {worlds.FEW}"))
+        bare = median(each.of_bare for each in now.values())
+        told.append(("their twins / SimPy processes that wait and draw as often, median", ratio(bare), "at most 2"))
     if part := found.get("start"):
         told.append(
             ("`simlab --help`: CPU of a bare Python / of it", ratio(part["python -c pass"] / part["simlab --help"]), "")
