@@ -76,7 +76,10 @@ class Counts(Brain[Urn]):
         (_, b, k), p = mind.shares.shape, mind.balls.shape[1]
         shares, balls = (leaf.transpose(2, 0, 1).reshape(k, -1) for leaf in mind)  # a choice a row, as they are stored
         urns = balls.take(row * p + taught_by[brain], axis=1)
-        urns /= urns.sum(axis=0)
+        total = urns[0].copy()
+        for urn in urns[1:]:  # in this order, whatever the number of brains: NumPy's own sum depends on it
+            total += urn
+        urns /= total
         to = row * b + brain
         for share, urn in zip(shares, urns, strict=True):
             share[to] = urn

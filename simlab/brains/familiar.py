@@ -75,10 +75,9 @@ class Familiar(Brain[Leads]):
     def retrain(self, mind: Leads, at: tuple[Ints, Ints], taught_by: Ints) -> None:
         """Take over the leads as they are now, for each of the brains `at`."""
         row, brain = at
-        if len(row) == mind.lead[..., 0].size:  # all at once: no brain twice
-            mind.lead[:] = (
-                mind.seen if (taught_by == np.arange(mind.seen.shape[1])).all() else mind.seen.take(taught_by, axis=1)
-            )
+        r, b, p = *mind.lead.shape[:2], mind.seen.shape[1]
+        if np.array_equal(row * b + brain, np.arange(r * b)):  # everyone, once
+            mind.lead[:] = mind.seen if np.array_equal(taught_by, np.arange(p)) else mind.seen.take(taught_by, axis=1)
         else:
             mind.lead[at] = mind.seen[row, taught_by[brain]]
 

@@ -92,7 +92,7 @@ def _pairs(x: Floats, y: Floats) -> tuple[Floats, Floats]:
 
 def _proportional(x: Floats, y: Floats, ratio: float) -> bool:
     """Whether each is the same multiple of its pair, up to rounding."""
-    return bool((np.abs(x - ratio * y) <= 1e-12 * np.abs(x).max()).all())
+    return bool((np.abs(x - ratio * y) <= 1e-12 * np.maximum(np.abs(x), np.abs(ratio * y))).all())
 
 
 def _usual(x: Floats) -> int:

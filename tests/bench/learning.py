@@ -1,8 +1,8 @@
 """Retraining from sums that are kept, for all models at once, and by fitting each model anew to its window of cases.
 
 A line through the latest `WINDOW` cases, for 16 models in each of a cohort's replications, retrained with every new case. What programs
-usually do is a `fit` for each model, by scikit-learn or, closer to NumPy, by `polyfit` or `lstsq`. The batched refit is
-the best that keeps a window: the normal equations of all models from their cases, and one stacked solve.
+usually do is a `fit` for each model, by scikit-learn or, closer to NumPy, by `polyfit` or `lstsq`. The batched refit keeps
+a window, too: the normal equations of all models from their cases, and one stacked solve.
 """
 
 from __future__ import annotations

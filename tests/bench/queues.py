@@ -1,4 +1,4 @@
-"""Customers who come, queue and are served, by the kernels of `base/kernels.py`, in C, in SimPy and in Ciw.
+"""Customers who come, queue and are served, by the kernels of `base/queues.py`, in C, in SimPy and in Ciw.
 
 Everybody is dealt the same arrivals and services (Poisson, exponential, load .8) and must let the same customers leave at the
 same instants; drawing them is in nobody's time. `M/M/1` is a server, `M/M/1 x 8` are eight queues with a server each, chosen by lot

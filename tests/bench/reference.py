@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import importlib
 import json
+import os
 import subprocess
 import sys
 import time
@@ -136,7 +137,8 @@ def elsewhere(python: str) -> tuple[float, float]:
         "a = time.process_time(); t = Town(p); b = time.process_time(); t.play(n); c = time.process_time();"
         "print(json.dumps([b - a, c - b]))"
     )
-    done = subprocess.run([python, "-c", work], check=True, capture_output=True, text=True, cwd=ROOT)
+    alone = os.environ | {"POLARS_MAX_THREADS": "1"}
+    done = subprocess.run([python, "-c", work], check=True, capture_output=True, text=True, cwd=ROOT, env=alone)
     made, played = json.loads(done.stdout.splitlines()[-1])
     return made, played
 

@@ -10,7 +10,7 @@ as many processes, started when the twin's are, that wait for the same timeouts,
 other event, and draw as many numbers of the same kinds as the kernel draws for one replication, but decide and learn nothing.
 
 Two parts of the kernel's time are no world's: its random numbers, drawn once more from the same streams, purpose by purpose and tick
-by tick, with nothing done to them; and the loop, its calendar and recording, by samples. `twin / numbers` is
+by tick, with nothing done to them; and the loop, its calendar and recording, by samples of the rest. `twin / numbers` is
 then the most that a kernel could reach which does nothing but draw, and `twin / (numbers + loop)` one whose world takes no time.
 """
 
@@ -166,6 +166,18 @@ def stepped(trial: Trial, numbers: Sequence[int]) -> Spent:
     return Spent(made - began + late, ended - made - late)
 
 
+def samples(trial: Trial, numbers: Sequence[int]) -> Counter[str]:
+    """What is being done, by floor, while a cohort is stepped; streams are seeded among what counts as noise."""
+    with np.errstate(all="ignore"):
+        luck = Streams(1, numbers)
+        loop = Loop(trial, luck)
+        conductor = Conductor(trial, loop, luck)
+        with profiled() as found:
+            conductor.play()
+            loop.measures()
+    return found
+
+
 def draws_of(trial: Trial, numbers: Sequence[int]) -> list[Draw]:
     """All that a cohort draws, in order."""
     draws: list[Draw] = []
@@ -197,6 +209,7 @@ KINDS: dict[str, Callable[[], float]] = {
     "uniform": random.random,
     "normal": random.gauss,
     "noise": random.gauss,
+    "cells": random.gauss,
     "exponential": partial(random.expovariate, 1.0),
 }
 
@@ -363,17 +376,15 @@ def measure(name: str, rounds: int = ROUNDS) -> dict[str, float]:
         ):
             found.setdefault(what, []).append(1e9 * seconds / (units * case.ticks * replications))
         found.setdefault("making, us", []).append(1e6 * kernel.making / COHORT)
-        with profiled() as samples:
-            stepped(alone, everyone)
-        shares += samples
+        shares += samples(alone, everyone)
     pairs = [
         2 * stepped(watched, everyone).stepping / (before + stepped(alone, everyone).stepping)
         for before in (stepped(alone, everyone).stepping for _ in range(2 * rounds - 1))
     ]
     times = {what: median(all_of) for what, all_of in found.items()}
-    loop = sum(shares[floor] for floor in LOOP) / max(shares.total(), 1)
+    loop = sum(shares[floor] for floor in LOOP) / max(shares.total() - shares["noise"], 1)
     return times | {
-        "loop": loop * next(iter(times.values())),
+        "loop": loop * max(times[f"kernel, {COHORT} replications"] - times["its random numbers"], 0.0),
         "R x N": COHORT * units,
         "events": sum(len(script) for script in scripts.values()),
         "draws": len(each),

@@ -2,7 +2,8 @@
 
     python -m tests.mutation                        200 mutants of seed 1, two at a time; resumes
     python -m tests.mutation --sample 100 --seed 2  others
-    python -m tests.mutation --survivors            those of before that no test noticed, once more
+    python -m tests.mutation --survivors            those of before that no test noticed, once more, and no score: tests were
+                                                    written for them, so only a new seed gives one
     python -m tests.mutation --list                 which they would be
 
 A mutant is one small change to one file (see `operators`). Every mutant of `MUTATED` is equally likely, and a seed draws the same
@@ -201,7 +202,11 @@ def judge(chosen: list[Mutant], tests: dict[str, Any], slots: list[Path]) -> Ite
                         sys.exit(
                             f"{mutant.name}: not played\n{(slot / 'said.txt').read_text(encoding='utf-8')[-3000:]}"
                         )
-                    yield mutant, "survived" if ended == 0 else "late" if late or ended < 0 else "noticed"
+                    failed = ended in (
+                        pytest.ExitCode.TESTS_FAILED,
+                        pytest.ExitCode.INTERRUPTED,
+                    )  # while it was collected
+                    yield mutant, "late" if late or ended < 0 else "noticed" if failed else "survived"
             time.sleep(0.02)
     finally:  # where it was interrupted
         for child in running:
@@ -221,8 +226,12 @@ def report(outcomes: dict[str, str]) -> str:
         good = sum(one in ("noticed", "late") for one in those)
         ends = binomtest(good, len(those)).proportion_ci(method="wilson")
         lines.append(f"{module:32} {len(those):7} {good:7} {good / len(those):6.0%}  {ends.low:.0%} to {ends.high:.0%}")
+    return "\n".join([*lines, "", *_left(outcomes)])
+
+
+def _left(outcomes: dict[str, str]) -> list[str]:
     left = [f"  {became:8}  {name}" for name, became in outcomes.items() if became in ("survived", "nobody")]
-    return "\n".join([*lines, "", f"{len(left)} that no test noticed (`nobody`: no test comes there)", *left])
+    return [f"{len(left)} that no test noticed (`nobody`: no test comes there)", *left]
 
 
 def _wherever(name: str) -> tuple[str, str, str]:
@@ -249,9 +258,8 @@ def main(arguments: list[str]) -> int:
     before = json.loads(to.read_text(encoding="utf-8")) if to.exists() else {"outcomes": {}}
     known = dict(before["outcomes"])
     if asked.survivors:
-        known = {name: became for name, became in known.items() if became in ("noticed", "late")}
-        open_ = {_wherever(name) for name in before["outcomes"].keys() - known.keys()}
-        drawn = [one for one in everyone if _wherever(one.name) in open_]  # lines may have moved since
+        open_ = {_wherever(name) for name, became in known.items() if became not in ("noticed", "late")}
+        drawn, known = [one for one in everyone if _wherever(one.name) in open_], {}  # lines may have moved since
     elif before.get("version") != now:
         known = {}
     left = [one for one in drawn if one.name not in known]
@@ -267,9 +275,10 @@ def main(arguments: list[str]) -> int:
             control(slots[-1], sorted({test for one in left for test in against(one, tests)}))
             for done, (one, became) in enumerate(judge(left, tests, slots), 1):
                 known[one.name] = became
-                to.write_text(json.dumps({"version": now, "outcomes": known}, indent=1), encoding="utf-8")
+                if not asked.survivors:
+                    to.write_text(json.dumps({"version": now, "outcomes": known}, indent=1), encoding="utf-8")
                 print(f"{done:4}/{len(left)} {became:8} {one.name:.150}", flush=True)
-    print(report(known))
+    print("\n".join(_left(known)) if asked.survivors else report(known))
     return 0
 
 
