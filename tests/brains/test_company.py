@@ -11,7 +11,7 @@ from simlab.brains.familiar import Familiar
 from simlab.brains.ridge import Ridge
 from simlab.lab.streams import Streams
 
-R, B, P, TICKS = 5, 4, 2, 12
+R, B, P, TICKS = 5, 4, 2, 41
 TYPES, CHOICES = 5, 10
 
 
@@ -52,7 +52,7 @@ def test_a_brain_alone_learns_what_it_learns_in_company(kind):
     g = np.random.default_rng(9)
     everyone = np.divmod(np.arange(R * B), B)
     # As many pairs as there are brains, some twice, come where retrainings have jitter: no sign that everybody retrains.
-    twice = [tuple(np.sort(g.integers(R * B, size=R * B if tick % 2 else 3))) for tick in range(1, TICKS)]
+    twice = [tuple(np.sort(g.integers(R * B, size=R * B if tick % 4 == 0 else 3))) for tick in range(1, TICKS)]
     at = [everyone, *(np.divmod(np.array(pairs), B) for pairs in twice)]
     together = learnt(kind, np.arange(R), at)
     for row in range(R):
