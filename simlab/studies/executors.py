@@ -6,6 +6,7 @@ Whoever it is does tasks one by one and hands back an Answer for each; who plays
 from __future__ import annotations
 
 import os
+import re
 import signal
 import sys
 import time
@@ -161,8 +162,14 @@ def workers(who: Who = None, jobs: int | None = None) -> Iterator[Workers]:
         kind, colon, address = who.partition(":")
         if kind != DASK or (colon and not address):
             raise InputError(f"unknown executor `{who}`; {did_you_mean(kind, NAMES)}")
+        if colon and not re.fullmatch(r"\S+:\d+", address):
+            raise InputError(
+                f"executor `{who}`: `{address}` is no address of a scheduler; expected e.g. dask:tcp://127.0.0.1:8786"
+            )
         if find_spec("distributed") is None:
-            raise InputError(f"executor `{who}` needs the package distributed: pip install 'simlab[cluster]'")
+            raise InputError(
+                f"executor `{who}` needs the package distributed: {sys.executable} -m pip install distributed"
+            )
         with ExitStack() as ends:
             yield Hired(lambda: ends.enter_context(_dask(address, jobs)), 0 if address else jobs or available_cpus())
     else:

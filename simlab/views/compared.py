@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from simlab.scenario.describe import Section
 from simlab.studies.compare import Contrasts, Pair, Row
 from simlab.studies.statistics import FEW
+from simlab.studies.summary import stands_clear
 from simlab.views.pictures import unit_of
 from simlab.views.verdict import Headline, headline
 from simlab.views.words import DASH, count, human, interval, listed, number, percent, points, sentence, signed
@@ -77,6 +78,8 @@ def _told(found: Contrasts, pair: Pair, top: Headline) -> str:
         return f"{why}: {both} ({apart})"
     if row.clear:
         return f"{both}: a difference of {apart.lstrip('+')}, clear for all measures together"
+    if stands_clear(row.difference):
+        return f"{both} ({apart} by itself); that is not clear among {len(pair.rows)} measures, one of which may differ by luck"
     return f"no difference found: {both} ({apart})"
 
 
@@ -85,7 +88,8 @@ def _briefly(found: Contrasts, pair: Pair, top: Headline) -> str:
     title = f"“{pair.titles[0]}”" if pair.titles[0] == pair.titles[1] else " to ".join(called(found, pair))
     if row.same:
         return f"{title} the same in every replication ({top.say(row.a.value)})"
-    verdict = "clear" if row.clear else "no difference found" if row.difference.interval else "too few for an interval"
+    alone = "not clear among all measures" if stands_clear(row.difference) else "no difference found"
+    verdict = "clear" if row.clear else alone if row.difference.interval else "too few for an interval"
     apart = top.say_difference(row.difference.value, row.difference.interval)
     return f"{title} {top.say(row.a.value)} to {top.say(row.b.value)} ({apart}: {verdict})"
 
@@ -129,7 +133,8 @@ def tables(found: Contrasts) -> Iterator[Section]:
         if all(row.same for row in pair.rows):
             yield Section(heading(found, pair), f"the same to the bit in all {len(pair.rows)} rows")
         else:
-            yield Section(heading(found, pair), "", COLUMNS, rows_of(found, pair))
+            note = f"Intervals are each measure's own; `clear` allows for all {len(pair.rows)} of them together. Differences are B less A."
+            yield Section(heading(found, pair), note, COLUMNS, rows_of(found, pair))
 
 
 def rows_of(found: Contrasts, pair: Pair) -> tuple[tuple[str, ...], ...]:

@@ -155,9 +155,15 @@ def test_unknown_executors_are_refused_with_the_nearest(name: str) -> None:
     assert "dask" in str(said.value)
 
 
+@pytest.mark.parametrize("address", ["127.0.0.1", "tcp://127.0.0.1", "nonsense://x:y"])
+def test_what_is_no_address_is_refused_at_once(address: str) -> None:
+    with pytest.raises(InputError, match="is no address of a scheduler"), workers(f"dask:{address}"):
+        pass
+
+
 def test_without_the_extra_the_pip_line_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(executors, "find_spec", lambda name: None)
-    with pytest.raises(InputError, match=r"pip install 'simlab\[cluster\]'"), workers("dask"):
+    with pytest.raises(InputError, match="-m pip install distributed"), workers("dask"):
         pass
 
 
