@@ -32,6 +32,7 @@ from simlab.studies.statistics import (
 
 Verdict = Literal["holds", "contradicted", "undecided"]
 MOST_TOLD = 6  # steps that are told one by one
+UNTOLD = 4  # halves of an interval per distance to the edge, from which on the side of the edge is anybody's guess
 
 
 class Finding(NamedTuple):
@@ -237,11 +238,18 @@ def _or_worst(x: float) -> float:
 
 
 def _needed(found: Estimate, low: float, high: float) -> int | None:
-    """Replications at which an interval of the same spread would clear the nearest edge."""
+    """Replications at which an interval of the same spread would clear the nearest edge; None where nobody can tell.
+
+    That is where the edge is nearer than a quarter of the interval's half: on which side the truth lies is then open. An interval
+    shrinks with the root of n, but where nothing (or all) was seen, and it begins at the estimate, with n itself.
+    """
     gap, towards = min((abs(found.value - edge), edge) for edge in (low, high) if math.isfinite(edge))
     if math.isnan(found.low) or gap == 0 or not math.isfinite(gap):
         return None
     ratio = ((found.high - found.value) if towards > found.value else (found.value - found.low)) / gap
     if not math.isfinite(ratio):
         return None
-    return min(math.ceil(found.n * max(ratio, 1.0) ** 2), 10**9)
+    if ratio > UNTOLD:
+        return None
+    power = 1 if found.value in (found.low, found.high) else 2
+    return math.ceil(found.n * max(ratio, 1.0) ** power)

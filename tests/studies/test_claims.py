@@ -10,7 +10,7 @@ import pytest
 from simlab.base.errors import InputError
 from simlab.scenario.scenario import Claim, Control, Vanish
 from simlab.studies.claims import _needed, describe, judge, monotone, vanished
-from simlab.studies.statistics import FEW, Estimate
+from simlab.studies.statistics import FEW, Estimate, share
 
 G = np.random.default_rng(5)
 NOISE = G.normal(size=100)
@@ -149,9 +149,9 @@ def test_too_few_replications_decide_nothing():
 
 def test_an_undecided_claim_says_how_many_replications_it_needs():
     """A gap of half the interval's half-width needs four times as many."""
-    found = judge(Claim("drawdown", "mean", "shared", "", above=2.005), ARMS)
-    gap, half = abs(found.estimate.value - 2.005), found.estimate.value - found.estimate.low
-    assert found.needed == pytest.approx(100 * (half / gap) ** 2, rel=0.02)
+    known = judge(Claim("drawdown", "mean", "shared", "", above=2.005), ARMS).estimate
+    found = judge(Claim("drawdown", "mean", "shared", "", above=(known.value + known.high) / 2), ARMS)
+    assert found.needed == pytest.approx(4 * known.n, rel=0.02)
 
 
 @pytest.mark.parametrize(
@@ -173,11 +173,15 @@ def test_an_estimate_in_words(found, words):
 
 
 def test_the_side_that_faces_the_edge_counts():
-    """Of a skewed interval the long arm counts below an edge and the short one above it; a gap of a quarter needs 16 times as many."""
+    """Of a skewed interval the long arm counts below an edge and the short one above it; a gap of a quarter needs 16 times as many.
+
+    With a gap of less nobody can tell. Where nothing was seen the interval shrinks as fast as n grows: of Wilson's, 3.84 / (n + 3.84).
+    """
     skewed = Estimate(10.0, 9.0, 14.0, 50)
-    assert _needed(skewed, -math.inf, 10.5) == 50 * 8**2
+    assert _needed(skewed, -math.inf, 11.0) == 50 * 4**2
     assert _needed(skewed, 9.75, math.inf) == 50 * 4**2
-    assert _needed(Estimate(10.0, 10.0 - 1e8, 10.0 + 1e8, 50), 9.0, math.inf) == 10**9  # nobody waits for more
+    assert _needed(skewed, -math.inf, 10.5) is None
+    assert _needed(share(np.zeros(32)), -math.inf, 0.05) == pytest.approx(3.84 / 0.05, rel=0.2)
     assert _needed(skewed, 10.0, math.inf) is None
     fewest = _needed(Estimate(10.0, 9.0, 11.0, 50), 9.3, math.inf)  # 102.04
     assert 50 / fewest <= 0.7**2 < 50 / (fewest - 1)
