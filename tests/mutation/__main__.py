@@ -202,11 +202,8 @@ def judge(chosen: list[Mutant], tests: dict[str, Any], slots: list[Path]) -> Ite
                         sys.exit(
                             f"{mutant.name}: not played\n{(slot / 'said.txt').read_text(encoding='utf-8')[-3000:]}"
                         )
-                    failed = ended in (
-                        pytest.ExitCode.TESTS_FAILED,
-                        pytest.ExitCode.INTERRUPTED,
-                    )  # while it was collected
-                    yield mutant, "late" if late or ended < 0 else "noticed" if failed else "survived"
+                    # A usage error is a test that is there without the mutant (see `control`) and can no longer be collected.
+                    yield mutant, "survived" if ended == 0 else "late" if late or ended < 0 else "noticed"
             time.sleep(0.02)
     finally:  # where it was interrupted
         for child in running:
