@@ -362,6 +362,11 @@ def add_at(where: Floats, cell: Ints, what: Array | float) -> None:
     np.add.at(where.reshape(-1), cell.ravel(), what if isinstance(what, float) else what.ravel())
 
 
+def everyone(row: Ints, brain: Ints, r: int, b: int) -> bool:
+    """Whether these pairs are all of `r` times `b`, each once and in order; as many pairs may be others, some of them twice."""
+    return np.array_equal(row * b + brain, np.arange(r * b))
+
+
 def planes(r: int, rows: int, *features: int) -> Array:
     """Zeros `(r, rows, *features)`, stored so that one feature of all rows lies together: learning goes plane by plane."""
     flat = np.zeros((*features, r, rows))

@@ -17,7 +17,7 @@ from typing import Annotated, ClassVar, NamedTuple, final
 import numpy as np
 
 from simlab.base.arrays import Array, Floats, Ints
-from simlab.base.kernels import add_at, once
+from simlab.base.kernels import add_at, everyone, once
 from simlab.base.luck import Luck
 from simlab.base.par import Par
 from simlab.base.world import Asks, Feedback, Spec
@@ -75,8 +75,8 @@ class Familiar(Brain[Leads]):
     def retrain(self, mind: Leads, at: tuple[Ints, Ints], taught_by: Ints) -> None:
         """Take over the leads as they are now, for each of the brains `at`."""
         row, brain = at
-        r, b, p = *mind.lead.shape[:2], mind.seen.shape[1]
-        if np.array_equal(row * b + brain, np.arange(r * b)):  # everyone, once
+        p = mind.seen.shape[1]
+        if everyone(row, brain, *mind.lead.shape[:2]):
             mind.lead[:] = mind.seen if np.array_equal(taught_by, np.arange(p)) else mind.seen.take(taught_by, axis=1)
         else:
             mind.lead[at] = mind.seen[row, taught_by[brain]]

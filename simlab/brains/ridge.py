@@ -13,7 +13,7 @@ from typing import Annotated, ClassVar, NamedTuple, final
 import numpy as np
 
 from simlab.base.arrays import Array, Floats, Ints
-from simlab.base.kernels import Pairs, blocks, met, once, planes, solved
+from simlab.base.kernels import Pairs, blocks, everyone, met, once, planes, solved
 from simlab.base.luck import Luck
 from simlab.base.par import Par
 from simlab.base.world import Asks, Feedback, Spec
@@ -114,14 +114,11 @@ class Ridge(Brain[Fit]):
         """Solve (X'X + penalty I) w = X'y for each of the brains `at`."""
         row, brain = at
         lower, answers, known = mind.xx, mind.xy, mind.known
-        r, b = known.shape[:2]
-        everyone = (
-            len(row) == r * b and (row * b + brain == np.arange(r * b)).all()
-        )  # then there is nothing to pick out
-        if not everyone or len(taught_by) != lower.shape[1] or (taught_by != np.arange(len(taught_by))).any():
-            pool = (slice(None), taught_by) if everyone else (row, taught_by[brain])
+        whole = everyone(row, brain, *known.shape[:2])  # then there is nothing to pick out
+        if not (whole and np.array_equal(taught_by, np.arange(lower.shape[1]))):
+            pool = (slice(None), taught_by) if whole else (row, taught_by[brain])
             lower, answers = lower[pool], answers[pool]
-        if not everyone:
+        if not whole:
             known = np.empty_like(lower)
         for i in range(lower.shape[-1]):
             for j in range(i):
@@ -129,7 +126,7 @@ class Ridge(Brain[Fit]):
             np.add(lower[..., i, i], self.penalty, out=known[..., i, i])
         with np.errstate(all="ignore"):  # a runaway world leaves evidence that is not finite
             weights = np.moveaxis(solved(np.moveaxis(known, (-2, -1), (0, 1)), np.moveaxis(answers, -1, 0)), 0, -1)
-        if everyone:
+        if whole:
             mind.weights[:] = weights
         else:
             mind.known[row, brain], mind.weights[row, brain] = known, weights
