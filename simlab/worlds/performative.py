@@ -18,19 +18,18 @@ publishing, acting and seeing what came of it; nothing is fitted.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Annotated, ClassVar, NamedTuple, final
 
 import numpy as np
 
 from simlab.base.arrays import Array, Floats
-from simlab.base.kernels import normals, one_factor, sum_and_square, uncopied
+from simlab.base.kernels import blocks, normals, one_factor, sum_and_square, uncopied
 from simlab.base.luck import Luck
 from simlab.base.par import Par
 from simlab.base.world import Action, Feedback, Measure, Spec, World
 
-CACHED = 80_000  # agents worked on at a time: their acts and beliefs fit the cache; the bits do not depend on it
 SINGLE = np.dtype(np.float32)  # precision of beliefs and acts: half the memory, of which there is most
 REACH = 4.5  # no number of bulk noise is larger
 
@@ -142,7 +141,7 @@ class Performative(World[Markets]):
         weight = np.full(self.agents, self.spread, SINGLE)
         weight[listeners] *= 1 - self.trust
         with uncopied():
-            for rows in self._blocks(len(said)):
+            for rows in blocks(len(said), self.models * self.agents):
                 acts = normals(state.belief[rows], out=state.acts[rows])
                 acts *= weight
                 listening = acts[..., listeners]
@@ -198,11 +197,6 @@ class Performative(World[Markets]):
         """Acts within bounds, in place."""
         np.maximum(acts, -self.bound, out=acts)
         return np.minimum(acts, self.bound, out=acts)
-
-    def _blocks(self, r: int) -> Iterator[slice]:
-        """Rows that fit the cache together."""
-        size = max(CACHED // (self.models * self.agents), 1)
-        return (slice(first, first + size) for first in range(0, r, size))
 
 
 def _none(r: int) -> Tally:
