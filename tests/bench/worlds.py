@@ -128,20 +128,20 @@ def overheard(draws: list[Draw]) -> Iterator[None]:
 
 @contextmanager
 def seeding(spent: list[float]) -> Iterator[None]:
-    """Keep the seconds that each stream takes to be seeded within the block."""
-    before = streams.generator
+    """Keep the seconds that the streams of each source take to be seeded within the block."""
+    before = streams.generators
 
-    def timed(*given: Any) -> np.random.Generator:
+    def timed(*given: Any) -> list[list[np.random.Generator]]:
         began = time.process_time()
         made = before(*given)
         spent.append(time.process_time() - began)
         return made
 
     try:
-        streams.generator = timed
+        streams.generators = timed
         yield
     finally:
-        streams.generator = before
+        streams.generators = before
 
 
 class Spent(NamedTuple):

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from simlab.base.kernels import normal_cells
-from simlab.lab.streams import Streams, parts
+from simlab.lab.streams import Streams, generator, generators, parts
 
 
 def ticks(luck, count, draw):
@@ -21,6 +21,15 @@ def test_replications_are_dealt_the_same_in_any_company():
     alone = ticks(Streams(1, [5]), 40, lambda luck: luck.normal("x", (1, 3)))
     together = ticks(Streams(1, range(8)), 40, lambda luck: luck.normal("x", (8, 3)))
     np.testing.assert_array_equal(alone[:, 0], together[:, 5])
+
+
+@pytest.mark.parametrize("seed", [0, 7, 2**32, 2**64 + 5, 2**128 - 1, 2**130 + 9])
+def test_seeds_hashed_together_are_those_of_numpy(seed):
+    """Six seeds of one to five words, part 0 and others, and a replication whose number needs all 32 bits."""
+    replications = [*range(5, 20), 2**32 - 1]
+    for part, made in enumerate(generators(seed, replications, "world/x", 3)):
+        for i, g in zip(replications, made, strict=True):
+            assert g.random(3).tolist() == generator(seed, i, "world/x", part).random(3).tolist()
 
 
 def test_another_agent_does_not_shift_the_luck_of_the_others():
