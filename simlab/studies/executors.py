@@ -232,5 +232,8 @@ def _end(cluster: LocalCluster, kind: type[BaseException] | None, *_: object) ->
         time.sleep(0.01)
     for nanny in nannies:
         with suppress(ProcessLookupError, TypeError):  # it has died already
-            os.kill(nanny.pid, signal.SIGTERM if sys.platform == "win32" else signal.SIGKILL)
+            if sys.platform == "win32":
+                os.kill(nanny.pid, signal.SIGTERM)  # which ends a process there and then
+            else:
+                os.kill(nanny.pid, signal.SIGKILL)
     cluster.close()
