@@ -380,6 +380,7 @@ def test_verify_names_what_is_damaged_and_what_mends_it(tmp_path, done):
     code, said = verified(done)
     assert code == 0
     assert "sound; a run; 5 files" in said
+    assert "the report and its figures have none: the command that made them draws them anew" in said
     begun(tmp_path / "begun")
     code, said = verified(tmp_path / "begun")
     assert code == 0
