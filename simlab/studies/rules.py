@@ -15,6 +15,7 @@ from simlab.base.errors import did_you_mean, nearest
 from simlab.scenario.problems import Mark, Problems, Source
 from simlab.studies.prometheus import Rule, Server
 
+RUNNING = {"ALERTS", "ALERTS_FOR_STATE"}  # which a server keeps of its own alerts
 _FIELDS = {
     "RuleGroups": ("groups",),
     "RuleGroup": ("name", "interval", "limit", "rules"),
@@ -208,7 +209,7 @@ def misnamed(rules: Sequence[Rule], known: Collection[str], file: RuleFile) -> P
     problems = Problems()
     listed = False
     for rule in rules:
-        for name in sorted({one.name for one in selectors(rule.query) if one.name} - set(known)):
+        for name in sorted({one.name for one in selectors(rule.query) if one.name} - {*known, *RUNNING}):
             hint = f"did you mean `{nearest(name, known)}`?" if nearest(name, known) else ""
             if not hint:
                 hint = "leave it out by naming the other alerts with --alert"

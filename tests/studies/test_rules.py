@@ -123,6 +123,28 @@ def test_a_matcher_that_never_matches_is_told_with_what_exists(results, tmp_path
 
 
 @needs_prometheus
+def test_mistakes_of_all_kinds_are_told_at_once(results, tmp_path):
+    text = """groups:
+  - name: own
+    rules:
+      - {alert: Own, expr: ALERTS > 1}
+      - {alert: Name, expr: simlab_drawdwon > 1}
+      - {record: "own:most", expr: 'max_over_time(simlab_drawdown{arm="shard"}[10s])'}
+      - {alert: Recorded, expr: "own:most > 1"}
+      - {alert: Value, expr: 'simlab_drawdown{replicaton="0"} > 1', annotations: {summary: "{{ $labels.amr }}"}}
+"""
+    said = refused(results, tmp_path, text)
+    assert [line.partition(": ")[2].partition(":")[0] for line in said if line.startswith("own.yml")] == [
+        "Own",
+        "Name",
+        "own",
+        "Value",
+        "Value",
+    ]
+    assert said[-1] == "5 problems; nothing was run"
+
+
+@needs_prometheus
 def test_a_label_that_a_text_fills_in_and_no_series_has_is_told_with_what_exists(results, tmp_path):
     """In labels and annotations; one that the expression makes is there, and so is one that `absent` takes from its matcher."""
     text = """groups:
