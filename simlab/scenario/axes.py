@@ -17,7 +17,9 @@ from simlab.scenario.scenario import Axis
 from simlab.scenario.walker import Walker
 
 _RANGE = re.compile(r"(log:)?([^:,{}\[\]\"']+):([^:,{}\[\]\"']+)(?::([^:,]*))?")
-_DASHED = re.compile(r"([+-]?[\d.]\S*(?: [a-z]+)?) *(?:-|\N{EN DASH}|\.{2,3}| to ) *([+-]?[\d.]\S*(?: [a-z]+)?)")  # as in a text
+_DASHED = re.compile(
+    r"([+-]?[\d.]\S*(?: [a-z]+)?) *(?:-|\N{EN DASH}|\.{2,3}| to ) *([+-]?[\d.]\S*(?: [a-z]+)?)"
+)  # as in a text
 _WRITE = "write e.g. `0:2:5`, `log:0.01:1:3` or `0 s:5 min:6`"
 
 

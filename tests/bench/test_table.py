@@ -50,7 +50,9 @@ def test_a_rival_that_is_not_installed_is_told_once(capsys):
     for _ in range(3):
         left_out("Ciw", "No module named 'ciw'")
     left_out("Mesa", "No module named 'mesa'")
-    assert capsys.readouterr().err == "Ciw is left out: No module named 'ciw'\nMesa is left out: No module named 'mesa'\n"
+    assert (
+        capsys.readouterr().err == "Ciw is left out: No module named 'ciw'\nMesa is left out: No module named 'mesa'\n"
+    )
     left_out.cache_clear()
 
 
