@@ -69,9 +69,14 @@ def load(what: str | Path | Mapping[str, Any], *, using: Own = (), **overrides: 
     interventions and detectors of your own, wherever they are defined: a list of classes, `MyWorld` to be written as `my_world`, or
     a mapping from names to classes. Raises InputError listing every problem of the scenario and of the overrides.
     """
+    from simlab.base.errors import InputError
+    from simlab.scenario.keys import RUN
     from simlab.scenario.load import load as read
     from simlab.scenario.registry import HOUSE
 
+    if short := [name for name in overrides if name in RUN]:
+        meant = ", ".join(f"run__{name}={overrides[name]!r:.60}" for name in short)
+        raise InputError(f"load() has no keyword `{short[0]}`; overrides are paths with `__` for the dots: {meant}")
     patches = {path.replace("__", "."): value for path, value in overrides.items()}
     return read(what, patches, registry=HOUSE.using(using) if using else HOUSE)
 

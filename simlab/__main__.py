@@ -32,6 +32,7 @@ from simlab._door.common import (
     progress_of,
     show,
     tell,
+    tell_plan,
     with_executor,
     with_overrides,
     with_plugins,
@@ -309,25 +310,12 @@ def _play(
 
 def _tell_plans(scenarios: list[Scenario], jobs: int | None, as_json: bool) -> int:
     """Print what runs would take; returns 2 when one would be refused for its memory."""
-    import json
-
-    from simlab.studies.plan import lines, plain, plan
+    from simlab.studies.plan import plan
     from simlab.studies.workers import available_cpus
 
-    worst = 0
-    for scenario in scenarios:
-        planned = plan(scenario, jobs or available_cpus(), timed=True)
-        click.echo(f"{scenario.name}: nothing was run", err=as_json)
-        for name, value in lines(planned):
-            click.echo(f"  {name:12}  {value}", err=as_json)
-        if as_json:
-            click.echo(json.dumps({"scenario": scenario.name, **plain(planned)}))
-        try:
-            planned.check(scenario)
-        except SimlabError as error:
-            tell(str(error))
-            worst = max(worst, error.exit_code)
-    return worst
+    return max(
+        tell_plan(scenario, plan(scenario, jobs or available_cpus(), timed=True), as_json) for scenario in scenarios
+    )
 
 
 def _play_shard(

@@ -51,6 +51,8 @@ def test_the_last_recorded_value_is_the_measure(results):
 def test_overrides_are_checked(results):
     with pytest.raises(InputError, match=r"run\.replicatons"):
         simlab.load("flash_crash", run__replicatons=4)
+    with pytest.raises(InputError, match=r"no keyword `replications`.*: run__replications=3, run__horizon='1 s'"):
+        simlab.load("flash_crash", replications=3, horizon="1 s")
     other = simlab.run(results.scenario, replications=2, seed=7, jobs=1, out=results.path.parent / "other")
     assert other.summary["seed"] == 7
     assert other.summary["replications"] == 2

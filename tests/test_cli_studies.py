@@ -10,6 +10,7 @@ from simlab import load
 from simlab.__main__ import cli
 from simlab.base.errors import StorageError
 from simlab.scenario.problems import ScenarioError
+from simlab.studies import plan
 from tests.studies.market import YAML
 from tests.test_cli import simlab
 
@@ -101,6 +102,18 @@ def test_sweep_prints_its_verdict_and_leaves_a_page(folder):
     assert "<li>" not in (folder / "results" / "mine" / "index.html").read_text(
         "utf-8"
     )  # points are no runs of their own
+
+
+def test_a_study_s_dry_run_tells_of_the_run_and_of_each_study_and_writes_nothing(folder, monkeypatch):
+    monkeypatch.chdir(folder)
+    monkeypatch.setattr(plan, "SECONDS", 0.02)
+    done = CliRunner().invoke(cli, ["study", "mine.yaml", "--dry-run", "--json", "--jobs", "1"], standalone_mode=False)
+    assert (done.exception, done.return_value) == (None, 0)
+    found = [json.loads(line) for line in done.stdout.splitlines()]
+    assert [one.get("study") for one in found] == [None, "limits", "latency"]
+    assert [(one["points"], one["replications"]) for one in found] == [(1, 32), (2, 30), (2, 32)]
+    assert "its readiness drills, which are held too, are not counted" in done.stderr
+    assert [path.name for path in folder.iterdir()] == ["mine.yaml"]
 
 
 def test_study_plays_the_run_and_its_studies_and_adds_them_to_the_report(folder):

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from simlab.scenario.describe import Section
     from simlab.scenario.plugin import Plugin
     from simlab.scenario.scenario import Scenario
+    from simlab.studies.plan import Plan
     from simlab.studies.runner import Progress
     from simlab.views.results import Results
 
@@ -192,6 +193,25 @@ def tell(text: str) -> None:
     click.echo(
         "".join(c if c in "\n\t\u00a0" or c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in text), err=True
     )
+
+
+def tell_plan(scenario: Scenario, planned: Plan, as_json: bool, study: str | None = None) -> int:
+    """Print what a run, or a `study` of it, would take; returns 2 when it would be refused for its memory."""
+    import json
+
+    from simlab.studies.plan import lines, plain
+
+    click.echo(f"{scenario.name}{f', {study}' if study else ''}: nothing was run", err=as_json)
+    for name, value in lines(planned):
+        click.echo(f"  {name:12}  {value}", err=as_json)
+    if as_json:
+        click.echo(json.dumps({"scenario": scenario.name, **({"study": study} if study else {}), **plain(planned)}))
+    try:
+        planned.check(scenario)
+    except SimlabError as error:
+        tell(str(error))
+        return error.exit_code
+    return 0
 
 
 def refreshed(folder: Path) -> str:

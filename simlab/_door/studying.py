@@ -16,12 +16,14 @@ from simlab._door.common import (
     playable,
     progress_of,
     refreshed,
+    tell_plan,
     with_executor,
     with_overrides,
     with_size,
 )
 
 if TYPE_CHECKING:
+    from simlab.scenario.scenario import Scenario, Study
     from simlab.views.studied import Told
 
 
@@ -53,6 +55,7 @@ def with_place(command: Callable[..., Any]) -> Callable[..., Any]:
 @with_executor
 @with_size
 @with_place
+@click.option("--dry-run", is_flag=True, help="Say what all points would take: time, memory, disk. Nothing is written.")
 def sweep(
     scenario: str,
     axes: tuple[str, ...],
@@ -69,6 +72,7 @@ def sweep(
     out: Path | None,
     as_json: bool,
     quiet: bool,
+    dry_run: bool,
 ) -> int:
     """Play a scenario at many points, all on the same luck, and map where the order of its arms turns.
 
@@ -91,6 +95,11 @@ def sweep(
         design=design,
         points=points,
     )
+    if dry_run:
+        from simlab.studies.sweep import planned
+        from simlab.studies.workers import available_cpus
+
+        return tell_plan(found, planned(found, study, jobs or available_cpus()), as_json, "sweep")
     chosen = design if design != "grid" else None
     given = (("arms", arms), ("measure", measure), ("stat", stat), ("design", chosen), ("points", points))
     more = [part for name, value in given if value is not None for part in (f"--{name}", str(value))]
@@ -113,6 +122,9 @@ def sweep(
 @with_executor
 @with_size
 @with_place
+@click.option(
+    "--dry-run", is_flag=True, help="Say what run and studies would take: time, memory, disk. Nothing is written."
+)
 def study(
     scenarios: tuple[str, ...],
     only: tuple[str, ...],
@@ -124,6 +136,7 @@ def study(
     out: Path | None,
     as_json: bool,
     quiet: bool,
+    dry_run: bool,
 ) -> int:
     """Play the studies of scenarios into their runs, which are played first if they are not there.
 
@@ -140,6 +153,8 @@ def study(
     playable(found, only)
     named = [only or tuple(s.name for s in one.studies) or ("",) for one in found]
     chosen = [[study_of(one, name, replications) for name in names] for one, names in zip(found, named, strict=True)]
+    if dry_run:
+        return max(_planned(one, studies, jobs, as_json, not only) for one, studies in zip(found, chosen, strict=True))
     worst, tradeoffs = 0, []
     for one, studies in zip(found, chosen, strict=True):
         place = out / one.name if out is not None and len(scenarios) > 1 else out
@@ -163,6 +178,21 @@ def study(
         page = write(tradeoffs, Path("results") if out is None else out)
         if not quiet:
             click.echo(f"trade-offs side by side: {page}", err=as_json)
+    return worst
+
+
+def _planned(scenario: Scenario, studies: list[Study], jobs: int | None, as_json: bool, drilled: bool) -> int:
+    """Print what a run and its studies would take, each on its own; returns 2 when one would be refused for its memory."""
+    from simlab.studies.plan import plan
+    from simlab.studies.sweep import planned
+    from simlab.studies.workers import available_cpus
+
+    size = jobs or available_cpus()
+    worst = tell_plan(scenario, plan(scenario, size, timed=True), as_json)
+    for one in studies:
+        worst = max(worst, tell_plan(scenario, planned(scenario, one, size), as_json, one.name))
+    if drilled:
+        click.echo(f"{scenario.name}: its readiness drills, which are held too, are not counted", err=as_json)
     return worst
 
 

@@ -55,7 +55,8 @@ def _sound(found: list[Checked]) -> str:
     with_ = f" with {' and '.join(parts)}" if parts else ""
     state = "" if first.finished else ", not finished (the command that began it resumes it)"
     weight = f"{size / 1e6:,.1f} MB" if size >= 1e6 else f"{size / 1e3:,.1f} kB"
-    held = f"{count(files, 'file')}, {weight}, as the checksums say (the report and its figures have none)"
+    held = f"{count(files, 'file')}, {weight}, as the checksums say"
+    held += " (the report and its figures have none: the command that made them draws them anew)"
     return f"sound; a {first.kind}{with_}{state}; {held}"
 
 

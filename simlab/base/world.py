@@ -9,11 +9,13 @@ Shapes: `r` replications, `m` models, `v` feature views, `c` case axes, `f` feat
 
 from __future__ import annotations
 
+import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Generator, Mapping
 from typing import Any, ClassVar, Generic, Literal, NamedTuple, Protocol, TypeVar
 
 from simlab.base.arrays import Array, Floats
+from simlab.base.errors import ParameterError
 from simlab.base.luck import Luck
 from simlab.base.par import check_parameters
 
@@ -110,6 +112,11 @@ class World(ABC, Generic[S]):
     def __post_init__(self) -> None:
         check_parameters(self)
         self.check()
+        if not 0 < self.tick < math.inf:  # NaN compares false
+            raise ParameterError(
+                f"{type(self).__name__}: its `tick` came to {self.tick} s; expected a finite time above 0 s, so look at what it is worked "
+                "out from"
+            )
 
     def check(self) -> None:
         """Hold parameters against each other; raise ParameterError where they contradict."""

@@ -9,9 +9,9 @@ from typing import NamedTuple
 from simlab.base.errors import StorageError
 from simlab.results import disk, sweeps
 from simlab.results.parts import NAME, whole
-from simlab.results.record import DATA, FORMAT, damaged
+from simlab.results.record import DATA, FORMAT, REBUILT, damaged
 
-ANEW = "move it away, and the command that made it begins anew"
+ANEW = f"{REBUILT}; where that is refused, move the folder away, and it begins anew"
 
 
 class Checked(NamedTuple):

@@ -269,6 +269,14 @@ def unseal(path: Path) -> dict[str, Any]:
     return body
 
 
+def was(path: Path, sealed: str) -> bool:
+    """Whether a file that is damaged now once held this sealed document: its checksum is still there, or all the rest is."""
+    body, key, check = sealed.rpartition('"check"')
+    with storage(path):
+        content = path.read_bytes()
+    return (key + check.rstrip("}\n")).encode() in content or content.startswith(body.encode())
+
+
 def recognised(path: Path) -> dict[str, Any]:
     """The sealed document that says whose a directory is. Raises StorageError, with the way out, where it cannot be read."""
     try:

@@ -26,6 +26,10 @@ FORMAT = 2
 DATA = ("measures.npz", "series.npz", "events.jsonl", "failed.json")
 SUMMARY = ("summary.json", "summary.csv")
 AGAIN = "the command that made it, given again, plays what can no longer be read"
+REBUILT = (
+    "the command that made the run (the end of its report.html tells it), given again, writes it anew where all else is whole, "
+    "by the same simlab on the same machine"
+)
 
 
 def cell_key(arm: str, control: str | None = None) -> str:
@@ -197,7 +201,10 @@ def verify(path: Path) -> dict[str, Any]:
         if (path / "parts" / "run.json").is_file():
             raise StorageError(f"{path}: this run is not finished; the command that began it resumes it")
         raise StorageError(f"{path}: not a run directory (it has no manifest.json)")
-    manifest = unseal(path / "manifest.json")
+    try:
+        manifest = unseal(path / "manifest.json")
+    except StorageError as error:
+        raise StorageError(f"{error}; {REBUILT}") from None
     if manifest.get("format") != FORMAT:
         raise StorageError(f"{path}: stored in format {manifest.get('format')}; this simlab reads format {FORMAT}")
     wrong = [f"{path / name} {why}" for name, why in damaged(path, manifest).items()]

@@ -106,6 +106,7 @@ class Store:
         self.run = run
         self.done = False  # every cohort was played, merged, and has its manifest
         self._parts = self.path / "parts"
+        self._manifest_path = self.path / "manifest.json"
         self._at = at
         self._record: Record | None = None
         self._made: list[Path] | None = None  # here, with the files beside the parts, where this run is new
@@ -190,7 +191,7 @@ class Store:
         run, lost = self.run, lost or {}
         n = run.replications if replications is None else replications
         with disk.storage(self.path):
-            (self.path / "manifest.json").unlink(missing_ok=True)
+            self._manifest_path.unlink(missing_ok=True)
         self._at("manifest.json: withdrawn")
         kept = self._kept()
         cells = {}
@@ -262,10 +263,13 @@ class Store:
                 return
             if not self.path.is_dir():
                 raise StorageError(f"{self.path}: a file; --out names a directory")
-            for mark in (self.path / "manifest.json", self._parts / "run.json"):
-                if mark.exists():
-                    disk.recognised(mark)
-                    return
+            if (self._parts / "run.json").exists():  # which says as much as a manifest
+                disk.recognised(self._parts / "run.json")
+                return
+            if self._manifest_path.exists():
+                if self._rebuilt() is None:
+                    disk.recognised(self._manifest_path)
+                return
             found = [path for path in self.path.iterdir() if path.name not in (".lock", "parts", SHARDS)]
             if self._parts.is_dir():
                 found += self._parts.iterdir()
@@ -283,8 +287,10 @@ class Store:
         with disk.storage(self.path):
             disk.sweep(self.path)
             disk.sweep(self._parts)
-        if (self.path / "manifest.json").exists():
-            there = disk.unseal(self.path / "manifest.json")
+        if self._manifest_path.exists():
+            self._mend()
+        if self._manifest_path.exists():
+            there = disk.unseal(self._manifest_path)
             self._compare(there, here)
             self.done = there["lost"] == 0
             wrong = damaged(self.path, there) if self.done else {}
@@ -299,11 +305,42 @@ class Store:
             self._same_versions(there, here, "this run was begun with")
             return False
         self._begin(here)
-        return not (self.path / "manifest.json").exists()
+        return not self._manifest_path.exists()
+
+    def _mend(self) -> None:
+        """Write a damaged manifest as it was; where nobody can, but the parts are still there, they are merged again without it."""
+        try:
+            disk.unseal(self._manifest_path)
+        except StorageError as error:
+            text = self._rebuilt()
+            if text is None:
+                with disk.storage(self.path):
+                    self._manifest_path.unlink()
+            else:
+                self._write("manifest.json", disk.text(text))
+            _log.warning("%s; %s", error, "merged again" if text is None else "written again, and nothing played")
+
+    def _rebuilt(self) -> str | None:
+        """The manifest that this run and the files beside it would have, if what is left of the one that is there bears it out.
+
+        Its seal covers their checksums, so it vouches for them too. None where it does not: they are damaged as well, or come from
+        another run, machine or version.
+        """
+        with disk.storage(self.path):
+            there = self._manifest_path.read_bytes()
+            files = {name: disk.digest(self.path / name) for name in (*DATA, *SUMMARY) if (self.path / name).is_file()}
+        told = re.search(
+            rb'"replications": (\d{1,18}),', there
+        )  # fewer than asked for, where an interval was narrow before
+        for n in {self.run.replications, *([int(told[1])] if told else [])}:
+            text = disk.seal(self._manifest(files, 0) | {"replications": n})
+            if disk.was(self._manifest_path, text):
+                return text
+        return None
 
     def _withdraw(self, made: list[Path]) -> None:
         """Leave no trace of a run of which nothing was kept."""
-        if any(NAME.fullmatch(path.name) for path in self._parts.iterdir()) or (self.path / "manifest.json").exists():
+        if any(NAME.fullmatch(path.name) for path in self._parts.iterdir()) or self._manifest_path.exists():
             return
         self._clear_parts()
         for path in [*self._beside, self.path / ".lock"]:  # whoever waits for the lock looks for it again

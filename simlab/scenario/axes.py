@@ -17,6 +17,9 @@ from simlab.scenario.scenario import Axis
 from simlab.scenario.walker import Walker
 
 _RANGE = re.compile(r"(log:)?([^:,{}\[\]\"']+):([^:,{}\[\]\"']+)(?::([^:,]*))?")
+_DASHED = re.compile(
+    r"([+-]?[\d.]\S*(?: [a-z]+)?) *(?:-|\N{EN DASH}|\.{2,3}| to ) *([+-]?[\d.]\S*(?: [a-z]+)?)"
+)  # as in a text
 _WRITE = "write e.g. `0:2:5`, `log:0.01:1:3` or `0 s:5 min:6`"
 
 
@@ -25,9 +28,8 @@ def read_axis(walker: Walker, name: str, node: Node, path: str, design: str) -> 
     if isinstance(node.value, list):
         values = tuple(plain(entry) for entry in node.value)
         if len(values) < 2:
-            walker.fault(
-                node, path, "expected at least two values", "write e.g. `[1, 2]`; a single one belongs under `set`"
-            )
+            hint = (values and _as_range(values[0], design)) or "write e.g. `[1, 2]`; a single one belongs under `set`"
+            walker.fault(node, path, "expected at least two values", hint)
             return None
         twice = [entry for i, entry in enumerate(node.value) if values[i] in values[:i]]
         if twice:
@@ -36,9 +38,20 @@ def read_axis(walker: Walker, name: str, node: Node, path: str, design: str) -> 
         return Axis(name, values)
     found = _RANGE.fullmatch(node.value.strip()) if isinstance(node.value, str) else None
     if found is None:
-        walker.fault(node, path, "expected a list of values or a range", f"{_WRITE}, or `[1, 2, 4]`")
+        hint = _as_range(node.value, design) or f"{_WRITE}, or `[1, 2, 4]`"
+        walker.fault(node, path, "expected a list of values or a range", hint)
         return None
     return _range(walker, name, node, path, design, found)
+
+
+def _as_range(written: Any, design: str) -> str:
+    """How a range is spelled that was written as `2.9-4.5`, `2.9..4.5` or `1 s to 4 s`; "" for anything else."""
+    found = _DASHED.fullmatch(written.strip()) if isinstance(written, str) and len(written) < 100 else None
+    sizes = [_size(_scalar(end.strip())) for end in found.groups()] if found else []
+    if found is None or None in sizes:
+        return ""
+    spelled = f"{found[1].strip()}:{found[2].strip()}"
+    return f"write `{spelled}:5` for five values" if design == "grid" else f"write `{spelled}`"
 
 
 def _range(walker: Walker, name: str, node: Node, path: str, design: str, found: re.Match[str]) -> Axis | None:

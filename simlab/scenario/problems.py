@@ -85,6 +85,11 @@ class Problems:
         self.faults += 1
         self._found.setdefault((mark or path, message), Problem(mark, path, message, hint))
 
+    def also(self, others: Problems) -> None:
+        """Take in what others found."""
+        self.faults += others.faults
+        self._found = others._found | self._found
+
     @property
     def found(self) -> list[Problem]:
         """The problems, in the order in which they were met."""

@@ -28,7 +28,7 @@ from simlab.scenario.problems import Problems
 from simlab.scenario.scenario import Scenario
 from simlab.studies.prometheus import Rule, Series, Server, check, import_samples, serving
 from simlab.studies.ratios import mean_ratio
-from simlab.studies.rules import RuleFile, matched, misnamed, names, selectors
+from simlab.studies.rules import RUNNING, RuleFile, matched, misnamed, names, selectors
 from simlab.studies.statistics import FEW, Estimate, median_of, share_of
 
 LOOKBACK = 300.0  # seconds for which Prometheus takes a value for current
@@ -117,22 +117,26 @@ def backtest(
         recording = [rule for rule in found if not rule.alert]
         records = _needed(alerts, recording)
         needed = [*records, *alerts]
-        _refuse(file, needed)
         known = {family.name for family in families(record).values()} | {rule.name for rule in recording} | {*OWN}
-        misnamed(needed, known, file).stop_if_any()
-        levels = list(_levels(rules, records))
+        wrong = _unasked(file, needed)
+        wrong.also(misnamed(needed, known, file))
+        sound = [rule for rule in needed if names([rule]) - {None} <= known]  # of which more may be wrong
+        if not sound:
+            wrong.stop_if_any()
+        levels = list(_levels(rules, [rule for rule in records if rule in sound]))
         told = laid_out([one for one in histories(record, replications, controls=True) if _counts(one)], clock, needed)
-        _import(folder, record, told, clock, needed)
+        _import(folder, record, told, clock, sound)
         for level in levels:
             with serving(folder) as server:
-                matched(server, level, file).problems.stop_if_any()
+                wrong.also(matched(server, level, file).problems)
                 lines = [line for rule in level for line in _recorded(server, rule, told, clock)]
             samples = folder / "recorded.txt"
             samples.write_text("".join([*lines, "# EOF\n"]), "utf-8", newline="\n")
             import_samples(samples, folder / "data")
         with serving(folder) as server:
-            match = matched(server, needed, file)
-            match.problems.stop_if_any()
+            match = matched(server, sound, file)
+            wrong.also(match.problems)
+            wrong.stop_if_any()
             pages = [_pages(server, rule, told, clock) for rule in alerts]
     notes = [_note(rule, match.empty) if not rung else "" for rule, rung in zip(alerts, pages, strict=True)]
     scores = [score(name, rung, told, note) for name, rung, note in zip(_named(alerts), pages, notes, strict=True)]
@@ -251,14 +255,14 @@ def _chosen(rules: Path, alerts: list[Rule], only: Collection[str]) -> list[Rule
     return [rule for rule in alerts if not only or rule.name in only]
 
 
-def _refuse(file: RuleFile, found: Sequence[Rule]) -> None:
-    """Refuse what only a server that has been running can know."""
+def _unasked(file: RuleFile, found: Sequence[Rule]) -> Problems:
+    """What only a server that has been running can know."""
     problems = Problems()
     for rule in found:
-        for name in sorted({"ALERTS", "ALERTS_FOR_STATE"} & names([rule])):
+        for name in sorted(RUNNING & names([rule])):
             what = f"{rule.name}: reads {name}, which only a running server has"
             problems.add(file.metric(rule, name), "", what, "give the alert's own condition")
-    problems.stop_if_any()
+    return problems
 
 
 def _import(folder: Path, record: Record, told: Sequence[History], clock: Clock, rules: Sequence[Rule]) -> None:

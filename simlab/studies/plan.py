@@ -55,6 +55,7 @@ class Plan(NamedTuple):
     disk: int
     free: int | None
     seconds: float | None
+    points: int = 1  # of a sweep, of which all but memory is the sum
 
     @property
     def too_much(self) -> bool:
@@ -226,13 +227,16 @@ def lines(planned: Plan) -> list[tuple[str, str]]:
     told = f"{seconds:.0f}" if seconds >= 10 else f"{seconds:.2g}"
     free = "unknown" if planned.free is None else f"{size(planned.free)} free, of which a run may take {MOST:.0%}"
     more = f"{size(planned.kept)} for the record, {size(planned.played)} for cohorts under way; {free}"
+    many = planned.points > 1
+    cells = f"{planned.cells} arms at each point" if many else f"{planned.cells} cells (arms, and arms under controls)"
     return [
-        ("replications", f"{planned.replications:,} of each of {planned.cells} cells (arms, and arms under controls)"),
+        *([("points", f"{planned.points:,}, each a run of its own")] if many else []),
+        ("replications", f"{planned.replications:,} of each of {cells}"),
         ("cohorts", f"{planned.cohorts:,} of at most {planned.cohort} replications, {planned.jobs} at a time"),
         ("agent steps", f"{planned.steps:.3g}"),
         *([] if planned.seconds is None else [("time", f"about {told} s if nothing else runs, from a measured rate")]),
         ("memory", f"about {size(planned.memory)}: {more}"),
-        ("disk", f"about {size(planned.disk)} while it is played, half of it afterwards"),
+        ("disk", f"about {size(planned.disk)}" + ("" if many else " while it is played, half of it afterwards")),
     ]
 
 

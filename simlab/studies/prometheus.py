@@ -41,6 +41,7 @@ class Rule(NamedTuple):
     keep: float = 0.0  # `keep_firing_for`
     every: float = 60.0
     labels: Mapping[str, str] = {}
+    annotations: Mapping[str, str] = {}
 
 
 class Series(NamedTuple):
@@ -144,6 +145,7 @@ class Server:
                 float(rule.get("keepFiringFor", 0)),
                 float(group["interval"]),
                 rule.get("labels") or {},
+                rule.get("annotations") or {},
             )
             for group in groups
             for rule in group["rules"]

@@ -15,6 +15,7 @@ from simlab.base.errors import did_you_mean, nearest
 from simlab.scenario.problems import Mark, Problems, Source
 from simlab.studies.prometheus import Rule, Server
 
+RUNNING = {"ALERTS", "ALERTS_FOR_STATE"}  # which a server keeps of its own alerts
 _FIELDS = {
     "RuleGroups": ("groups",),
     "RuleGroup": ("name", "interval", "limit", "rules"),
@@ -43,6 +44,8 @@ _MATCHER = re.compile(r"""(\w+)\s*(=~|!~|!=|=)\s*("(?:\\.|[^"\\])*")""")
 _LISTS = {"by", "without", "on", "ignoring", "group_left", "group_right"}
 _WORDS = _LISTS | {"and", "or", "unless", "atan2", "bool", "offset", "inf", "nan"}
 _IN_GROUP = r'group ".*", rule \d+, "(.*?)": '
+_FILLED = re.compile(r"\{\{.*?\}\}", re.DOTALL)
+_LABEL = re.compile(r"(?:\$labels|\.Labels)\.(\w+)")
 _PLAIN = re.compile(r"[\w -]+(\|[\w -]+)*")
 
 
@@ -136,6 +139,10 @@ class RuleFile:
         pattern = rf"(?P<mark>\b{one.label}\s*{re.escape(one.op)}\s*\\?[\"'`]{value}\\?[\"'`])"
         return self._near(rule, pattern) or self._near(rule, _whole(one.label))
 
+    def filled(self, rule: Rule, label: str) -> Mark | None:
+        """The place of a label in what a rule fills in: `{{ $labels.arm }}`."""
+        return self._near(rule, rf"(?:\$labels|\.Labels)\.(?P<mark>{re.escape(label)})\b")
+
     def _near(self, rule: Rule, pattern: str) -> Mark | None:
         """What is next behind a rule's name; or else what is last before it, since keys may stand in any order."""
         start = self.rule(rule)
@@ -202,7 +209,7 @@ def misnamed(rules: Sequence[Rule], known: Collection[str], file: RuleFile) -> P
     problems = Problems()
     listed = False
     for rule in rules:
-        for name in sorted({one.name for one in selectors(rule.query) if one.name} - set(known)):
+        for name in sorted({one.name for one in selectors(rule.query) if one.name} - {*known, *RUNNING}):
             hint = f"did you mean `{nearest(name, known)}`?" if nearest(name, known) else ""
             if not hint:
                 hint = "leave it out by naming the other alerts with --alert"
@@ -225,7 +232,8 @@ def matched(server: Server, rules: Sequence[Rule], file: RuleFile) -> Matched:
     told: dict[Selector, _Answer] = {}
     for rule in rules:
         labels: set[str] = set()
-        for selector in selectors(rule.query):
+        read = selectors(rule.query)
+        for selector in read:
             if selector not in told:
                 told[selector] = _ask(server, selector)
             answer = told[selector]
@@ -240,6 +248,10 @@ def matched(server: Server, rules: Sequence[Rule], file: RuleFile) -> Matched:
                 found.odd.append(
                     f"{rule.name}: nothing that it reads has a label `{label}`; {did_you_mean(label, labels)}"
                 )
+        if all(told[selector].labels for selector in read):  # else nobody knows what labels there are
+            for label in _filled(rule, labels):
+                what = f"{rule.name}: no series that it reads has a label `{label}` to fill in"
+                found.problems.add(file.filled(rule, label), "", what, did_you_mean(label, labels))
     return found
 
 
@@ -303,6 +315,15 @@ def _grouped(query: str) -> list[str]:
     made = set(re.findall(_QUOTED, query))
     found = [label.strip() for one in lists for label in one.split(",")]
     return [label for label in dict.fromkeys(found) if label and f'"{label}"' not in made]
+
+
+def _filled(rule: Rule, labels: Collection[str]) -> list[str]:
+    """Labels that the texts of a rule fill in, and that neither what it reads has nor its expression makes."""
+    texts = [*rule.labels.values(), *rule.annotations.values()]
+    asked = [label for text in texts for part in _FILLED.findall(text) for label in _LABEL.findall(part)]
+    made = {one.strip('"') for one in re.findall(_QUOTED, rule.query)}
+    made |= {one.label for selector in selectors(rule.query) for one in selector.matchers}  # which `absent` gives
+    return [label for label in dict.fromkeys(asked) if label not in labels and label not in made]
 
 
 def _matchers(tokens: Sequence[tuple[str | None, str]]) -> tuple[Matcher, ...]:

@@ -26,7 +26,7 @@ from simlab.scenario.registry import Registry
 from simlab.scenario.scenario import Scenario, Study
 from simlab.studies.design import indices
 from simlab.studies.executors import Who, Workers, workers
-from simlab.studies.plan import checked, recorded, roughly
+from simlab.studies.plan import Plan, checked, plan, recorded, roughly
 from simlab.studies.points import Point, base_of, facts, points
 from simlab.studies.question import Question, question, told
 from simlab.studies.runner import (
@@ -45,6 +45,7 @@ from simlab.studies.tradeoff import Split, tradeoff
 from simlab.studies.workers import Answer, Task
 
 CHANGE = ("change", "change_ci95", "change_joint", "change_clear")
+TIMED = 3  # points at which time is measured, from the shortest to the longest
 REMEMBERED = 64  # cohorts kept in memory for points at which the same trial is played again
 
 
@@ -91,11 +92,46 @@ def sweep(
         return sweeps.read(folder), folder
 
 
+def planned(scenario: Scenario, study: Study, jobs: int, registry: Registry | None = None) -> Plan:
+    """What all points of a study take together, as if nothing of it had been played.
+
+    Memory is that of the largest point, since they are played one after the other. Time is measured at a few of them, for seconds, and
+    is that of all their steps; a trial that is the same at several points is played, and counted, once. Raises as `sweep` does.
+    """
+    base = base_of(scenario, study, registry)
+    made = [point.scenario for point in points(base, study, registry)]
+    largest, remembered = _largest(made, jobs)
+    size = cohort_of(sum(len(each.arms) * each.replications for each in made), jobs)
+    distinct = {_told_apart(arm.trial): (arm.trial, each.replications) for each in made for arm in each.arms}
+    steps = sum(t.topology.models * t.ticks(t.horizon + t.warmup) * n for t, n in distinct.values())
+    ordered = sorted(made, key=lambda each: sum(arm.trial.horizon for arm in each.arms))
+    chosen = sorted({i * (len(ordered) - 1) // (TIMED - 1) for i in range(TIMED)})
+    timed = [plan(ordered[i], jobs, timed=True) for i in chosen]
+    seconds = steps * sum(one.seconds or 0.0 for one in timed) / sum(one.steps for one in timed)
+    stored = [recorded(each, each.replications) for each in made]
+    return plan(largest, jobs, also=remembered)._replace(
+        points=len(made),
+        cells=len(base.arms),
+        replications=base.replications,
+        cohort=min(size, base.replications),
+        cohorts=sum(-(-n // size) for _, n in distinct.values()),
+        steps=steps,
+        disk=sum(stored) + max(stored),
+        seconds=seconds,
+    )
+
+
 def _checked(scenarios: list[Scenario], jobs: int) -> None:
-    """Raise InputError where a point takes too much memory; it is played alone, but for the cohorts that others may need too."""
+    """Raise InputError where a point takes too much memory."""
+    largest, remembered = _largest(scenarios, jobs)
+    checked(largest, jobs, also=remembered)
+
+
+def _largest(scenarios: list[Scenario], jobs: int) -> tuple[Scenario, int]:
+    """The point that takes the most; and bytes, besides, of the cohorts that are remembered, since other points may need them too."""
     largest = max(scenarios, key=lambda scenario: roughly(scenario, jobs))
     remembered = recorded(largest, min(REMEMBERED * COHORT // len(largest.arms), largest.replications))
-    checked(largest, jobs, also=remembered if len(scenarios) > 1 else 0)
+    return largest, remembered if len(scenarios) > 1 else 0
 
 
 def samples(folder: str | Path, arm: str, asked: Question | None = None) -> list[Floats]:

@@ -82,8 +82,9 @@ def chips(record: Record, scenario: Scenario) -> Html:
     marks = [facts.score(row, record)[1] for row in scenario.scoreboard]
     met, missed = marks.count("hit"), marks.count("miss") + marks.count("undefined")
     if met + missed:
-        told = f"{LOOK['miss' if missed else 'hit'][1]} {met} of {count(met + missed, 'published figure')} met"
-        items.append(element("li", told, css=(BAD if missed else GOOD)[0]))
+        css, sign = BAD if missed else GOOD
+        told = f"{missed or met} of {count(met + missed, 'published figure')} {'missed' if missed else 'met'}"
+        items.append(element("li", f"{sign} {told}", css=css))
     for kind in ("diverged", "failed"):
         lost = sum((record.summary.get(kind) or {}).values())
         if lost:
@@ -174,9 +175,10 @@ def controls(record: Record, scenario: Scenario) -> Html:
     for control in scenario.controls:
         found: Mapping[str, Any] = record.summary.get("controls", {}).get(control.name, {})
         rows: list[Sequence[Cell]] = []
+        within = {v.measure: f"±{number(v.within)}" if v.within else "exactly 0" for v in control.vanishes}
         for v in found.get("vanishes", ()):
             word = "undecided" if v["holds"] is None else "vanishes" if v["holds"] else "remains"
-            rows.append([human(v["measure"]), badge(word), v["evidence"]])
+            rows.append([human(v["measure"]), within[v["measure"]], badge(word), v["evidence"]])
         under = under_control(record.summary, control.name)
         levels: list[Sequence[Cell]] = [
             [
@@ -189,7 +191,7 @@ def controls(record: Record, scenario: Scenario) -> Html:
         mean = f"mean {human(scenario.headline)} minus baseline"
         said += [
             element("h3", control.title),
-            table(("must vanish", "found", "evidence"), rows),
+            table(("must vanish", "to within", "found", "evidence"), rows),
             table(("arm", sentence(top.label), "under this control", mean, "under this control"), levels, (1, 2, 3, 4)),
         ]
     return together(said)

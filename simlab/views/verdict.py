@@ -213,7 +213,8 @@ def _different(summary: Mapping[str, Any], scenario: Scenario, found: Sequence[C
     none = [by[c.arm] for c in rest if not c.clear and c.arm not in rows]
     dear = [f"{by[c.arm]} ({_change(cost, rows[c.arm])})" for c in rest if not c.clear and c.arm in rows]
     said += f"; {listed(_most_of(none))}: no difference found" if none else ""
-    return said + (f"; no difference found in that, but in {cost.label}: {listed(_most_of(dear))}" if dear else "")
+    but = f"only in {cost.label}" if none else f"no difference found in that, but in {cost.label}"
+    return said + (f"; {but}: {listed(_most_of(dear))}" if dear else "")
 
 
 def _size(top: Headline, most: Contrast, found: Sequence[Contrast]) -> str:

@@ -111,6 +111,18 @@ def show_studies(table: dict[str, dict[str, float]]) -> None:
         )
 
 
+# What the ratios of a part are: what is divided by what.
+OF_KERNEL = "ratios are the time of the row / the time of the kernel"
+DIVIDED = {
+    "reference": f"{OF_KERNEL}, and / the time of C",
+    "queues": OF_KERNEL,
+    "auctions": f"{OF_KERNEL}, for one order or message",
+    "engine": "ratios are the time of the row / the time without a calendar",
+    "learning": "ratios are the time of the row / the time with kept sums",
+    "studies": "ratios are the time of 1 process / the time of the row",
+    "worlds": OF_KERNEL,
+}
+
 # What each part measures in so many rounds, how it is shown, and whether the quick bench has it.
 PARTS: dict[str, tuple[Callable[[int], Any], Callable[[Any], None], bool]] = {
     "reference": (reference.measure, show_reference, True),
@@ -124,6 +136,11 @@ PARTS: dict[str, tuple[Callable[[int], Any], Callable[[Any], None], bool]] = {
     "studies": (studies.measure, show_studies, True),
     "processes": (reference.processes, show_processes, False),
 }
+
+
+def heading(part: str) -> str:
+    """The head of a table, with what its ratios are, where it has any."""
+    return f"\n== {part}" + (f": {DIVIDED[part]}" if part in DIVIDED else "")
 
 
 def main() -> None:
@@ -160,9 +177,11 @@ def main() -> None:
             measure, show, _ = PARTS[part]
             found[part] = reference.measure(rounds, given.frames) if part == "reference" else measure(rounds)
             if not given.json:
-                print(f"\n== {part}")
+                print(heading(part))
                 show(found[part])
                 sys.stdout.flush()
+        if named and not given.json:
+            print(heading("worlds"))
         for name in named:
             found.setdefault("worlds", {})[name] = times = worlds.measure(name, rounds)
             if not given.json:
@@ -170,7 +189,7 @@ def main() -> None:
                 worlds.show(name, times)
                 sys.stdout.flush()
     if len(named) > 1 and not given.json:
-        print("\n== worlds")
+        print("\n== all worlds: ratios are what their columns say")
         worlds.show_all(found["worlds"])
     if given.json:
         judged = [

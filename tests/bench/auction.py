@@ -10,7 +10,6 @@ held against a second book's, and its messages are no orders of an auction. Book
 from __future__ import annotations
 
 import ctypes
-import sys
 import time
 from collections.abc import Callable
 from statistics import median
@@ -22,6 +21,7 @@ import simpy
 from simlab.base.auction import clear, cross
 from simlab.studies.runner import COHORT
 from tests.bench.book import Book
+from tests.bench.rivals import left_out
 from tests.bench.rivals.with_c import library
 
 MARKETS, ORDERS, LEVELS = COHORT, 1000, 128
@@ -129,7 +129,7 @@ def measure(rounds: int) -> dict[str, dict[str, float]]:
             try:
                 theirs = work()
             except (ImportError, OSError) as missing:
-                print(f"{what} is left out: {missing}", file=sys.stderr)
+                left_out(what, str(missing))
                 del works[what]
                 continue
             np.testing.assert_allclose(theirs, expected, rtol=1e-9, err_msg=f"{what} clears otherwise")

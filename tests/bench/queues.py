@@ -13,7 +13,6 @@ these, and to bring the customers of a server together a stable sort, three gath
 from __future__ import annotations
 
 import ctypes
-import sys
 import time
 from collections.abc import Callable
 from statistics import median
@@ -24,6 +23,7 @@ import simpy
 
 from simlab.base.queues import fifo, soonest
 from simlab.studies.runner import COHORT
+from tests.bench.rivals import left_out
 from tests.bench.rivals.with_c import library
 
 ROWS, CUSTOMERS = COHORT, 500
@@ -116,7 +116,7 @@ def measure(rounds: int) -> dict[str, dict[str, float]]:
             try:
                 theirs = work(one)
             except (ImportError, OSError) as missing:
-                print(f"{what} is left out: {missing}", file=sys.stderr)
+                left_out(what, str(missing))
                 del works[what]
                 continue
             ours = leaves if what in ("kernel", "C") else leaves[0]

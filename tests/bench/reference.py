@@ -10,7 +10,6 @@ import importlib
 import json
 import os
 import subprocess
-import sys
 import time
 from collections.abc import Callable
 from dataclasses import asdict, replace
@@ -30,6 +29,7 @@ from simlab.lab.streams import Streams
 from simlab.lab.trial import Trial
 from simlab.scenario.load import load
 from simlab.studies.workers import Crew
+from tests.bench.rivals import left_out
 from tests.bench.rivals.market import Dealt, Parameters
 from tests.twins.performative import Town
 from tests.worlds import test_performative
@@ -151,7 +151,7 @@ def rivals() -> dict[str, Callable[..., Any]]:
             town = importlib.import_module(f"tests.bench.rivals.{module}").Town
             check(name, town)
         except (ImportError, OSError) as missing:
-            print(f"{name} is left out: {missing}", file=sys.stderr)
+            left_out(name, str(missing))
         else:
             found[name] = town
     return found

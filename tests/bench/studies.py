@@ -6,7 +6,6 @@ each into a folder of its own, and leave the same bytes. Seconds are of the cloc
 
 from __future__ import annotations
 
-import sys
 import tempfile
 import time
 from contextlib import ExitStack
@@ -19,6 +18,7 @@ from simlab.scenario.load import load
 from simlab.scenario.scenario import Scenario
 from simlab.studies.executors import workers
 from simlab.studies.run import prepared, run
+from tests.bench.rivals import left_out
 
 NAME, REPLICATIONS, HORIZON = "flash_crash", 256, "1 min"
 FILES = ("measures.npz", "series.npz", "events.jsonl")
@@ -40,7 +40,7 @@ def measure(rounds: int, replications: int = REPLICATIONS) -> dict[str, dict[str
         crews = {}
         for name, (who, size) in WHO.items():
             if who == "dask" and find_spec("distributed") is None:
-                print(f"{name} is left out: the package distributed is not installed", file=sys.stderr)
+                left_out(name, "the package distributed is not installed")
                 continue
             began = time.perf_counter()
             crews[name] = crew = ends.enter_context(workers(who, size))

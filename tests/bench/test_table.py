@@ -7,7 +7,9 @@ import json
 import pytest
 
 from simlab.lab import streams
+from tests.bench import __main__ as bench
 from tests.bench import studies, table, worlds
+from tests.bench.rivals import left_out
 
 
 @pytest.mark.parametrize(
@@ -41,6 +43,24 @@ def test_runs_elsewhere_are_timed_and_leave_the_same_bytes(monkeypatch):
     assert list(found) == ["1 process", "2 processes"]
     assert found["1 process"]["one process / this"] == 1
     assert found["2 processes"]["seconds to start"] > 0
+
+
+def test_a_rival_that_is_not_installed_is_told_once(capsys):
+    left_out.cache_clear()
+    for _ in range(3):
+        left_out("Ciw", "No module named 'ciw'")
+    left_out("Mesa", "No module named 'mesa'")
+    assert (
+        capsys.readouterr().err == "Ciw is left out: No module named 'ciw'\nMesa is left out: No module named 'mesa'\n"
+    )
+    left_out.cache_clear()
+
+
+def test_the_head_of_a_table_says_what_is_divided_by_what():
+    assert set(bench.DIVIDED) < {*bench.PARTS, "worlds"}
+    assert "time of the row / the time of the kernel" in bench.heading("queues")
+    assert "the time of 1 process / the time of the row" in bench.heading("studies")
+    assert bench.heading("growth") == "\n== growth"
 
 
 def test_every_kind_of_number_has_a_plain_draw():

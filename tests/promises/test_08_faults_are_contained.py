@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import json
 import os
 import resource
 import subprocess
@@ -303,13 +304,56 @@ def test_only_the_damaged_arm_is_played_again(tmp_path, done):
     assert contents(path) == contents(done)
 
 
-def test_damaged_manifest_says_nothing_any_more(tmp_path):
+def test_damaged_manifest_is_written_again_by_the_same_command(tmp_path, whole, caplog):
+    """Its seal covers the checksums of all other files, so what can be written again is what was there; no step is played."""
     path = tmp_path / "run"
     run(path)
+    size = (path / "manifest.json").stat().st_size
+    text = (path / "manifest.json").read_bytes()
+    for at in [*range(0, size, size // 12), text.index(b'"replications"') + 17, text.index(b'"check"') + 12, size - 2]:
+        flip(path / "manifest.json", at)
+        for look in (Record.open, verify):
+            with pytest.raises(
+                StorageError, match=r"manifest\.json: damaged.*report\.html.*given again, writes it anew"
+            ):
+                look(path)
+        steps = []
+        run(path, progress=steps.append)
+        assert not steps
+        assert contents(path) == whole, at
+    assert "manifest.json: damaged, or not written by simlab; written again, and nothing played" in caplog.text
+
+
+def test_manifest_that_nothing_vouches_for_is_not_written_again(tmp_path):
+    """Where another file is damaged too, or the numbers are of other libraries, or another run's."""
+    path = tmp_path / "run"
+    run(path)
+    sealed = (path / "manifest.json").read_bytes()
     flip(path / "manifest.json", 0.5)
-    for look in (Record.open, verify, run):
-        with pytest.raises(StorageError, match=r"manifest\.json: damaged, or not written by simlab"):
-            look(path)
+    flip(path / "measures.npz", 0.5)
+    before = contents(path)
+    with pytest.raises(StorageError, match=r"manifest\.json: damaged.*move its folder away.*begins anew"):
+        run(path)
+    flip(path / "measures.npz", 0.5)
+    manifest = json.loads(sealed)
+    manifest["versions"]["numpy"] = "1.0"
+    del manifest["check"]
+    (path / "manifest.json").write_text(disk.seal(manifest))
+    flip(path / "manifest.json", 0.5)
+    with pytest.raises(StorageError, match="begins anew"):
+        run(path)
+    assert contents(path).keys() == before.keys()
+
+
+def test_damaged_manifest_of_a_run_with_losses_is_merged_again(tmp_path, whole):
+    """The parts are still there, and say as much."""
+    path = tmp_path / "run"
+    run(path, "raise", jobs=1)
+    flip(path / "manifest.json", 0.5)
+    again = []
+    run(path, progress=again.append)
+    assert [step.done for step in again] == [112, 120]
+    assert contents(path) == whole
 
 
 def test_run_of_other_libraries_is_not_mended(tmp_path):
@@ -336,6 +380,7 @@ def test_verify_names_what_is_damaged_and_what_mends_it(tmp_path, done):
     code, said = verified(done)
     assert code == 0
     assert "sound; a run; 5 files" in said
+    assert "the report and its figures have none: the command that made them draws them anew" in said
     begun(tmp_path / "begun")
     code, said = verified(tmp_path / "begun")
     assert code == 0
@@ -350,7 +395,9 @@ def test_verify_names_what_is_damaged_and_what_mends_it(tmp_path, done):
     assert said.count("the command that made it, given again, plays what can no longer be read\n") == 2
     assert f"{done}: sound" in said
     flip(tmp_path / "run" / "manifest.json", 0.5)
-    assert "cannot tell what" in verified(tmp_path / "run")[1]
+    said = verified(tmp_path / "run")[1]
+    assert "cannot tell what" in said
+    assert "given again, writes it anew" in said
     assert verified(tmp_path / "nowhere") == (4, f"{tmp_path / 'nowhere'}: no such directory\n")
     assert verified(tmp_path)[0] == 4
 

@@ -7,10 +7,13 @@ import subprocess
 import sys
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
+from click.testing import CliRunner
 
 import simlab
+from simlab.__main__ import cli
 from simlab.base.errors import InputError
 from simlab.studies import memory, plan, points, runner, shards, sweep
 from simlab.studies.run import run
@@ -172,6 +175,52 @@ def test_a_dry_run_writes_nothing_and_says_what_it_would_take(tmp_path: Path) ->
     assert told["replications"] == 32
     assert told["seconds"] > 0
     assert "nothing was run" in done.stderr
+    assert [path.name for path in tmp_path.iterdir()] == ["market.yaml"]
+
+
+def told(*args: str) -> tuple[int, list[dict[str, Any]], str]:
+    """Exit code of a dry run, its JSON, and its words."""
+    found = CliRunner().invoke(cli, [*args, "--dry-run", "--json", "--jobs", "1"], standalone_mode=False)
+    assert found.exception is None, found.exception
+    return found.return_value, [json.loads(line) for line in found.stdout.splitlines()], found.stderr
+
+
+def test_a_sweep_s_dry_run_adds_up_its_points(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is the same at several points is played once, and the first point alone takes as much memory as all of them."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(plan, "SECONDS", 0.02)
+    Path("market.yaml").write_text(market.YAML)
+    few = ("sweep", "market.yaml", "--replications", "8", "--arms", "isolated,shared")
+    code, (three,), said = told(*few, "world.flash_crash.limit=70,80,90")
+    _, (two,), _ = told(*few, "world.flash_crash.limit=70,80")
+    assert code == 0
+    assert (three["points"], three["cells"], three["replications"]) == (3, 2, 8)
+    assert (three["steps"], three["cohorts"]) == (3 * 2 * 8 * 4 * 30, 6)  # ticks of half a second
+    assert (two["steps"], two["cohorts"]) == (2 * 2 * 8 * 4 * 30, 4)
+    assert three["disk"] == two["disk"] * 4 / 3
+    assert three["kept"] == two["kept"]
+    assert three["seconds"] > 0
+    assert "points        3, each a run of its own" in said
+    _, (along,), _ = told(*few, "arms.shared.topology=shared,shared_brain")
+    assert along["steps"] == 3 * 8 * 4 * 30  # the other arm is the same at both
+    assert [path.name for path in tmp_path.iterdir()] == ["market.yaml"]
+
+
+def test_a_sweep_that_takes_too_much_is_refused_dry_as_in_earnest(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(plan, "SECONDS", 0.02)
+    monkeypatch.setattr(plan, "available", lambda: 15 * MB)
+    Path("market.yaml").write_text(market.YAML)
+    few = ("sweep", "market.yaml", "world.flash_crash.limit=70,80", "--replications", "2")
+    code, (found,), said = told(*few)
+    assert (code, found["too_much"]) == (2, True)
+    with pytest.raises(InputError) as earnest:
+        CliRunner().invoke(cli, [*few, "--jobs", "1"], standalone_mode=False, catch_exceptions=False)
+    needs = "market: needs about "
+    assert needs in said
+    assert str(earnest.value).startswith(needs)
     assert [path.name for path in tmp_path.iterdir()] == ["market.yaml"]
 
 

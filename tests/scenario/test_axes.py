@@ -76,6 +76,11 @@ def test_equal_ratios_and_distances():
         ("0:1:20000", "grid", "expected from 2 to 10,000"),
         ("0:1:x", "grid", "expected from 2 to 10,000"),
         (".inf:1:3", "grid", "cannot read"),
+        ("2.9-4.5", "grid", "write `2.9:4.5:5` for five values"),
+        ("2.9..4.5", "lhs", "write `2.9:4.5`"),
+        ("-1 to 1e-3", "grid", "write `-1:1e-3:5` for five values"),
+        ("1 s-5 min", "grid", "write `1 s:5 min:5` for five values"),
+        ("all-shared", "grid", "a single one belongs under `set`"),
     ],
 )
 def test_what_is_no_axis_is_refused_at_its_place(text, design, says):

@@ -296,6 +296,16 @@ def test_an_override_is_held_to_the_same_rules(argument, says):
     assert shown.startswith(f"--set {argument}: ")
 
 
+def test_a_world_without_a_tick_is_told_as_the_worlds_own_and_not_as_the_runs(monkeypatch):
+    """A class that works its tick out of data may come to none; `run.stride` is then not what is wrong."""
+    for tick in (math.nan, 0.0, -1.0, math.inf):
+        monkeypatch.setattr(Market, "tick", property(lambda _, tick=tick: tick))
+        said = refused(GOOD)
+        assert f": world.market: Market: its `tick` came to {tick} s" in said
+        assert "look at what it is worked out from" in said
+        assert "run." not in said
+
+
 def test_an_override_with_code_in_it_stays_text():
     assert made(overrides=dict([override("title=__import__('os').system('false')")])).title.startswith("__import__")
 

@@ -123,6 +123,55 @@ def test_a_matcher_that_never_matches_is_told_with_what_exists(results, tmp_path
 
 
 @needs_prometheus
+def test_mistakes_of_all_kinds_are_told_at_once(results, tmp_path):
+    text = """groups:
+  - name: own
+    rules:
+      - {alert: Own, expr: ALERTS > 1}
+      - {alert: Name, expr: simlab_drawdwon > 1}
+      - {record: "own:most", expr: 'max_over_time(simlab_drawdown{arm="shard"}[10s])'}
+      - {alert: Recorded, expr: "own:most > 1"}
+      - {alert: Value, expr: 'simlab_drawdown{replicaton="0"} > 1', annotations: {summary: "{{ $labels.amr }}"}}
+"""
+    said = refused(results, tmp_path, text)
+    assert [line.partition(": ")[2].partition(":")[0] for line in said if line.startswith("own.yml")] == [
+        "Own",
+        "Name",
+        "own",
+        "Value",
+        "Value",
+    ]
+    assert said[-1] == "5 problems; nothing was run"
+
+
+@needs_prometheus
+def test_a_label_that_a_text_fills_in_and_no_series_has_is_told_with_what_exists(results, tmp_path):
+    """In labels and annotations; one that the expression makes is there, and so is one that `absent` takes from its matcher."""
+    text = """groups:
+  - name: own
+    rules:
+      - alert: Typo
+        expr: simlab_drawdown > 1
+        labels: {severity: "{{ .Labels.am }}"}
+        annotations: {summary: '$labels.amr is no template; {{ $labels.arm }}, {{ $labels.replicaton }} at {{ $value }}'}
+      - alert: Made
+        expr: label_replace(simlab_drawdown, "new", "$1", "arm", "(.*)") > 1
+        annotations: {summary: "{{ $labels.new }}"}
+      - alert: Gone
+        expr: absent(simlab_drawdown{control="feedback_off"})
+        annotations: {summary: "{{ $labels.control }}"}
+"""
+    said = refused(results, tmp_path, text)
+    assert [line for line in said if line.startswith("own.yml")] == [
+        "own.yml:6:40: Typo: no series that it reads has a label `am` to fill in",
+        "own.yml:7:91: Typo: no series that it reads has a label `replicaton` to fill in",
+    ]
+    assert "did you mean `arm`?" in said[2]
+    assert "did you mean `replication`?" in said[5]
+    assert said[-1] == "2 problems; nothing was run"
+
+
+@needs_prometheus
 def test_what_may_be_misspelt_is_told_and_evaluated(results, tmp_path):
     """A negative matcher that excludes nothing; labels that nothing has, but for one that the expression makes."""
     path = tmp_path / "own.yml"

@@ -5,7 +5,8 @@ import numpy as np
 import pytest
 
 from simlab.base.errors import StorageError
-from simlab.views import pictures
+from simlab.scenario.scenario import Vanish
+from simlab.views import pictures, sections
 from simlab.views.report import compose, write
 from tests.views import fixture
 from tests.views.parsed import Page, text_of
@@ -134,6 +135,7 @@ def test_says_how_the_claims_and_the_scoreboard_came_out(page):
     assert "✓ 1 claim holds" in said
     assert "✓ 1 popular claim refuted" in said
     assert "1 of 2 predicted figures hit." in said
+    assert "✗ 1 of 2 published figures missed" in said
     assert "2 of 4 parameters are chosen" in said
     assert said.count("popular claim") == 2  # the count at the top, and the row
     assert "simlab run market --replications 256 --seed 2010" in said
@@ -153,6 +155,14 @@ def test_every_picture_is_described_by_its_numbers(page, made):
 def test_says_what_the_controls_say_below_the_verdict(page):
     said = "with “feedback off”, P(drawdown > 3%) is 0% in every arm, but loss does not vanish."
     assert f"Compare the controls: {said}" in text_of(page)
+
+
+def test_an_interval_that_must_vanish_stands_beside_what_it_is_held_against(made):
+    control = made.controls[0]
+    for within, told in ((0.0, "exactly 0"), (0.25, "±0.25")):
+        asked = replace(made, controls=(control._replace(vanishes=(Vanish("loss", within),)),))
+        found = sections.controls(fixture.record(asked), asked)
+        assert re.search(rf"to within</th>.*<td>loss</td><td>{told}</td>", found.text, re.DOTALL)
 
 
 def test_counts_the_first_replications_singly(made):

@@ -130,8 +130,11 @@ def test_arms_that_are_no_different_but_in_the_cost_of_harm_are_listed_with_it()
     found = harm(shares, ci)
     said = verdict(found | {"contrasts": [row | {"clear": True}]}, fixture.scenario())
     assert said.endswith(
-        "; sharing brain and data: no difference found; no difference found in that, but in mean loss: "
-        "sharing features, brain and data (+5 USD)."
+        "; sharing brain and data: no difference found; only in mean loss: sharing features, brain and data (+5 USD)."
+    )
+    alone = fixture.scenario(("isolated", "feature_store", "shared"))
+    assert verdict(found | {"contrasts": [row | {"clear": True}]}, alone).endswith(
+        "; no difference found in that, but in mean loss: sharing features, brain and data (+5 USD)."
     )
     plain = verdict(found | {"contrasts": [row | {"clear": False}]}, fixture.scenario())
     assert plain.endswith("; sharing brain and data and sharing features, brain and data: no difference found.")
