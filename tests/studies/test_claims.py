@@ -365,6 +365,9 @@ def test_a_control_says_where_most_of_a_measure_is_left():
     few = vanished(control, Vanish("x"), {"a": {"x": np.zeros(5)}})
     assert (few.verdict, few.evidence) == ("holds", "largest in a: 0 (n = 5: too few replications for an interval)")
     assert vanished(control, Vanish("x"), {"a": {"x": np.zeros(5)}, "b": {"x": np.ones(5)}}).verdict == "undecided"
+    assert (
+        vanished(control, Vanish("x"), {"a": {"x": np.append(NOISE, 0.0)}}).verdict == "undecided"
+    )  # 0 in one is no proof
 
 
 @pytest.mark.parametrize(

@@ -144,7 +144,10 @@ def test_the_time_of_harm_is_the_median_of_those_that_count():
     assert card(outcome(times))["record", "isolated"]["harm_at"] == 300
     gone = np.r_[np.full(29, math.nan), 90.0, np.full(20, 300.0), np.full(30, math.nan)]
     row = card(outcome(times, diverged=gone))["record", "isolated"]
-    assert (row["harmed"], row["harm_at"]) == (29 + 11, 100)  # what diverges at the very second of harm is lost before it
+    assert (row["harmed"], row["harm_at"]) == (
+        29 + 11,
+        100,
+    )  # what diverges at the very second of harm is lost before it
     left = card(outcome(times, failed=range(30, 41)))["record", "isolated"]
     assert (left["harmed"], left["harm_at"], left["calm"]) == (50, 100, 19)
 
