@@ -46,7 +46,7 @@ def test_error_is_the_root_of_the_mean_square_over_models_and_ticks():
 
 @pytest.mark.parametrize("case", [(), (4,), (2, 3)])
 def test_what_was_not_seen_is_no_error(case):
-    """Weights say what was seen, and not how much it counts; with cases it may be told once for all of them."""
+    """Weights say what was seen, and not how much it counts; they may be told once for all cases, or for all replications."""
     said, outcome = (G.normal(size=(TICKS, R, M, *case)) for _ in "so")
     off = (said - outcome) ** 2
     each = (G.random(said.shape) < 0.6) * 2.5
@@ -55,7 +55,8 @@ def test_what_was_not_seen_is_no_error(case):
     sure = np.ones((TICKS, R, M))
     sure[:, :, 1] = 0.25
     sure = np.broadcast_to(sure.reshape(TICKS, R, M, *(1,) * len(case)), said.shape)
-    for weight in (each, whole, sure):
+    common = np.broadcast_to((G.random((TICKS, 1, *whole.shape[2:])) < 0.6) * 1.0, said.shape)
+    for weight in (each, whole, sure, common):
         found = scored(numbers(*case), said, [Feedback(o, w) for o, w in zip(outcome, weight, strict=True)])
         for r in range(R):
             seen = weight[:, r] > 0

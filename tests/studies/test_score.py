@@ -163,6 +163,10 @@ def test_what_is_lost_counts_nowhere():
     gone = np.r_[np.full(74, math.nan), np.full(6, 5.0)]
     row = card(outcome(HARM, ALARM, gone, failed=[50, 51]))["record", "isolated"]
     assert (row["harmed"], row["calm"], row["false"]) == (50, 22, 10 / 22)
+    soon = np.r_[np.full(19, 10.0), ALARM[19:]]
+    assert card(outcome(HARM, soon))["record", "isolated"]["lead"] == 90
+    row = card(outcome(HARM, soon, failed=range(19)))["record", "isolated"]
+    assert (row["harmed"], row["warned"], row["lead"]) == (31, 1 / 31, 40)
 
 
 def test_replications_are_known_by_their_numbers():
@@ -173,7 +177,7 @@ def test_replications_are_known_by_their_numbers():
 
 
 def test_a_detector_that_ever_showed_something_reads():
-    told = card(QUIET, QUIET, (QUIET, outcome(shown=0.1)))
+    told = card(QUIET, QUIET, (QUIET, outcome(shown=np.r_[0.1, np.full(N - 1, math.nan)])))
     assert told["record", None]["reads"]
     assert not told["record", "isolated"]["reads"]
     assert not told["seed", None]["reads"]
