@@ -63,8 +63,16 @@ def test_a_mean_ratio_that_rests_on_a_few_unusual_pairs_has_no_interval():
     assert mean_ratio(X[:30], Y[:30]).interval is not None
 
 
-def test_alike_but_for_rounding_is_proportional():
-    near(mean_ratio(3 * Y * (1 + 1e-14 * G.normal(size=64)), Y), 3, 3, 3, 64)
+@pytest.mark.parametrize("scale", [1e-6, 1.0, 1e6])
+def test_alike_but_for_rounding_is_proportional(scale):
+    """At any scale, and where both are 0."""
+    y = scale * np.append(Y, 0.0)
+    x = 3 * y * (1 + 1e-14 * G.normal(size=65))
+    for found in (mean_ratio(x, y), quantile_ratio(x, y, 0.5)):
+        assert found.value == pytest.approx(3, rel=1e-12)
+        assert found.low == found.value == found.high
+    apart = quantile_ratio(x * (1 + 1e-10 * G.normal(size=65)), y, 0.5)
+    assert apart.low < apart.value < apart.high
 
 
 def test_an_interval_shrinks_with_what_is_left_to_the_last_digits():
