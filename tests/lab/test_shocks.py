@@ -172,3 +172,12 @@ def test_two_that_are_due_at_one_tick_both_come():
     here = on(one, two, ticks=3)
     assert learnt(here, 0) == [(OUTCOME.tolist(), [[0, 0, 1]])]
     assert [weight for _, weight in learnt(here, 3)[1:]] == [[[1, 0, 0]], [[0, 1, 0]]]
+
+
+def test_answers_with_cases_are_lost_and_poisoned_case_by_case():
+    each = Feedback(np.arange(6.0).reshape(1, 3, 2))
+    lost, poisoned = (
+        Shock("l", "feedback", "lost", models=(1,)),
+        Shock("p", "evidence", "poisoned", 0, size=9.0, models=(2,)),
+    )
+    assert learnt(on(lost, poisoned), feedback=each) == [([[[0, 1], [2, 3], [9, 9]]], [[[1, 1], [0, 0], [1, 1]]])]
