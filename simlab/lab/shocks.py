@@ -50,7 +50,7 @@ class Shock:
             raise InputError(
                 f"shock `{self.name}`: unknown effect `{self.effect}` on {self.where}; {did_you_mean(self.effect, EFFECTS[self.where])}"
             )
-        if not (self.start >= 0 and self.duration > 0):
+        if not (0 <= self.start < math.inf and self.duration > 0):
             raise InputError(
-                f"shock `{self.name}`: start must be at least 0 s and duration above 0 s, not {self.start} and {self.duration}"
+                f"shock `{self.name}`: start must be at least 0 s and finite, and duration above 0 s, not {self.start} and {self.duration}"
             )

@@ -173,15 +173,15 @@ def region(claim: Claim) -> tuple[float, float]:
 
 
 def place(found: Estimate, low: float, high: float) -> Verdict:
-    """Where an interval lies relative to the region from `low` to `high`."""
+    """Where an interval lies relative to the region from `low` to `high`; of what never varied, a range holds its ends."""
     if math.isnan(found.low) or (math.isinf(found.low) and math.isinf(found.high)):
         return "undecided"
+    if found.low == found.high and math.isfinite(high - low):
+        return "holds" if low <= found.value <= high else "contradicted"
     if (found.low > low or low == -math.inf) and (found.high < high or high == math.inf):
         return "holds"
     if found.high <= low or found.low >= high:
         return "contradicted"
-    if found.low == found.high:
-        return "holds" if low <= found.value <= high else "contradicted"
     return "undecided"
 
 
@@ -238,18 +238,29 @@ def _or_worst(x: float) -> float:
 
 
 def _needed(found: Estimate, low: float, high: float) -> int | None:
-    """Replications at which an interval of the same spread would clear the nearest edge; None where nobody can tell.
+    """Replications at which an interval of the same spread would clear the edges that it has to; None where nobody can tell.
 
-    That is where the edge is nearer than a quarter of the interval's half: on which side the truth lies is then open. An interval
-    shrinks with the root of n, but where nothing (or all) was seen, and it begins at the estimate, with n itself.
+    From inside it has to clear both, from outside the nearest. Nobody can tell where an edge is nearer than a quarter of the interval's
+    half: on which side the truth lies is then open.
     """
-    gap, towards = min((abs(found.value - edge), edge) for edge in (low, high) if math.isfinite(edge))
+    edges = [edge for edge in (low, high) if math.isfinite(edge)]
+    if not low < found.value < high:
+        edges = [min(edges, key=lambda edge: abs(found.value - edge))]
+    clear = [_to_clear(found, edge) for edge in edges]
+    known = [n for n in clear if n is not None]
+    return max(known) if len(known) == len(clear) else None
+
+
+def _to_clear(found: Estimate, edge: float) -> int | None:
+    """The same of one edge.
+
+    An interval shrinks with the root of n, but where nothing (or all) was seen, and it begins at the estimate, with n itself.
+    """
+    gap = abs(found.value - edge)
     if math.isnan(found.low) or gap == 0 or not math.isfinite(gap):
         return None
-    ratio = ((found.high - found.value) if towards > found.value else (found.value - found.low)) / gap
-    if not math.isfinite(ratio):
-        return None
-    if ratio > UNTOLD:
+    ratio = ((found.high - found.value) if edge > found.value else (found.value - found.low)) / gap
+    if not ratio <= UNTOLD:
         return None
     power = 1 if found.value in (found.low, found.high) else 2
     return math.ceil(found.n * max(ratio, 1.0) ** power)

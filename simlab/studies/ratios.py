@@ -33,10 +33,10 @@ def mean_ratio(x: Floats, y: Floats, level: float = 0.95) -> Estimate:
         return Estimate(value, math.nan, math.nan, n)
     z = normal(level)
     upper, lower = (float(t) for t in tails(rest, level)) if n <= MANY else (z, -z)
-    low, high = _where_clear(x, y, upper), _where_clear(x, y, lower)
-    if low is None or high is None:
+    one, other = _until_clear(rest, y, upper), _until_clear(rest, y, lower)
+    if one is None or other is None:
         return Estimate(value, -math.inf, math.inf, n)
-    return Estimate(value, min(low, high), max(low, high), n)
+    return Estimate(value, value + min(one, other), value + max(one, other), n)
 
 
 def share_ratio(x: Floats, y: Floats, level: float = 0.95) -> Estimate:
@@ -101,14 +101,17 @@ def _usual(x: Floats) -> int:
     return len(x) if most == len(x) else len(x) - most
 
 
-def _where_clear(x: Floats, y: Floats, t: float) -> float | None:
-    """The ratio r at which mean(x - r y) is `t` standard errors from 0; None where the mean of `y` is not clear of 0."""
-    n, of_x, of_y = len(x), x.mean(), y.mean()
-    xx, yy = (((v - v.mean()) ** 2).sum() / (n - 1) / n for v in (x, y))
-    xy = ((x - of_x) * (y - of_y)).sum() / (n - 1) / n
-    a, b, c = of_y**2 - t**2 * yy, of_x * of_y - t**2 * xy, of_x**2 - t**2 * xx
+def _until_clear(rest: Floats, y: Floats, t: float) -> float | None:
+    """How far r goes from 0 until mean(rest - r y) is `t` standard errors from 0, where mean(rest) is 0.
+
+    None where the mean of `y` is not clear of 0. Of `rest` and not of x, whose squares would leave no digits where x is nearly a multiple.
+    """
+    n, of_y = len(y), y.mean()
+    xx, yy = (((v - v.mean()) ** 2).sum() / (n - 1) / n for v in (rest, y))
+    xy = ((rest - rest.mean()) * (y - of_y)).sum() / (n - 1) / n
+    a, b = of_y**2 - t**2 * yy, -(t**2) * xy
     if a <= 0:
         return None
-    root = math.sqrt(max(b**2 - a * c, 0.0))
-    above = t * of_y < 0  # x - r y falls as r rises where the mean of y is above 0
+    root = math.sqrt(b**2 + a * t**2 * xx)
+    above = t * of_y < 0  # rest - r y falls as r rises where the mean of y is above 0
     return float((b + root if above else b - root) / a)

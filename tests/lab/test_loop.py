@@ -11,7 +11,9 @@ from simlab.base.errors import InputError
 from simlab.brains.topology import Schedule, Topology, wire
 from simlab.interventions.kill_switch import KillSwitch
 from simlab.lab.cohort import play
+from simlab.lab.loop import Loop
 from simlab.lab.shocks import Shock
+from simlab.lab.streams import Streams
 from simlab.lab.trial import Hand, Harm, Trigger
 from tests.lab.toy import Dice, Mean, Toy, trial
 
@@ -201,3 +203,29 @@ def test_an_answer_is_delayed_by_one_tick_at_least():
         return play(trial(shocks=(late,), schedule=Schedule(every=1)), 0, range(2)).measures["total"].tolist()
 
     assert after(0.0) == after(1.0) != after(2.0)
+
+
+def test_of_three_brains_one_is_frozen_and_the_others_learn():
+    frozen = Shock("frozen", "brain", "frozen", models=(0,))
+    seen = totals(schedule=Schedule(every=30), shocks=(frozen,))
+    assert seen[-1] == pytest.approx(30 + 10 * (1 + 0.5 * 2 / 3))
+
+
+def test_what_leaves_its_bounds_after_the_last_recorded_instant_has_diverged_at_the_end():
+    """Recorded at 40 s; from 41 to 42 s, the horizon, the drift takes the sum over its bound of a million."""
+    drift = Shock("drift", "world", "set", start=41, values={"drift": 2e6})
+    seen = play(trial(QUIET, shocks=(drift,), horizon=42.0), 0, range(2))
+    assert seen.times[-1] == 40
+    assert np.isfinite(seen.series["total"]).all()
+    np.testing.assert_array_equal(seen.diverged, [42, 42])
+    assert np.isnan(seen.measures["total"]).all()
+    lost = {(e.name, e.replication, e.time, e.value) for e in seen.events if e.kind == "diverged"}
+    assert {("total", i, 42.0, 41 + 2e6) for i in range(2)} <= lost
+
+
+def test_each_model_sees_the_view_that_it_is_wired_to():
+    for views, seen in (((0, 0, 2), [0, 0, 2]), ((1, 1, 1), [1, 1, 1]), ((0, 1, 2), [0, 1, 2]), ((0, 0, 0), [0])):
+        wired = Topology((0, 1, 2), views, (0, 1, 2), (0, 1, 2), (0, 0, 0))
+        loop = Loop(trial(topology=wired), Streams(1, range(2)))
+        loop.run(1)
+        np.testing.assert_array_equal(loop.seen.x, trial().world.start(Streams(1, range(2))).view[:, seen])

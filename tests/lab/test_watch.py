@@ -18,7 +18,7 @@ from simlab.lab.cohort import join, play
 from simlab.lab.disturb import Disturbances
 from simlab.lab.shocks import Shock
 from simlab.lab.trial import Hand, Instrument, Trigger
-from simlab.lab.watch import Turn, frame
+from simlab.lab.watch import Turn, Watch, frame, subject
 from tests.lab.toy import Mean, Toy, trial
 
 FRAMES: list[Frame] = []
@@ -193,3 +193,52 @@ def test_where_nothing_was_answered_reality_is_unknown():
     assert np.isnan(shown.reality).all()
     assert (shown.predictions == 1).all()
     assert shown.nudges.shape == (1, 2, 3)
+
+
+def test_numbers_are_averaged_over_cases_and_answers_by_their_weight():
+    """Of 100 cases 64 samples of the features are shown. Answers that were not seen may be anything."""
+    spec = Spec(models=2, case=(10, 10), features=3)
+    x = np.arange(600.0).reshape(1, 2, 10, 10, 3)
+    said = np.arange(200.0).reshape(1, 2, 10, 10)
+    outcome = np.array([[[1.0, 4.0, np.nan], [7.0, 8.0, 9.0]]])
+    weight = np.array([[[3.0, 1.0, 0.0], [0.0, 0.0, 0.0]]])
+    shown = frame(Turn(x, said, Feedback(outcome, weight), np.array([[0.5, -0.5]])), spec, 7.0)
+    np.testing.assert_array_equal(shown.predictions[0, 0, :, 0], [49.5, 149.5])
+    np.testing.assert_array_equal(shown.reality[0, 0, :, 0], [7 / 4, np.nan])
+    np.testing.assert_array_equal(shown.features[0, 0], x.reshape(200, 3)[:64])
+    np.testing.assert_array_equal(shown.nudges[0, 0], [0.5, -0.5])
+    assert shown.times == [7.0]
+    told = subject(spec, x, (), 1, 5.0)
+    assert told == Subject(1, 2, 1, 64, 3, 5.0, ())
+    bare = frame(Turn(x, said, Feedback(np.array([[[1.0, 2.0], [4.0, 8.0]]])), 0.0), spec, 7.0)
+    np.testing.assert_array_equal(bare.reality[0, 0, :, 0], [1.5, 6])
+
+
+def test_a_frame_is_a_copy():
+    """Worlds may write over what they gave, and a detector keeps what it saw."""
+    x, said, outcome = np.ones((1, 2, 1)), np.ones((1, 2)), np.ones((1, 2))
+    shown = frame(Turn(x, said, Feedback(outcome), 0.0), Spec(models=2, features=1), 7.0)
+    for given in (x, said, outcome):
+        given[:] = 9
+    assert (shown.features == 1).all()
+    assert (shown.predictions == 1).all()
+    assert (shown.reality == 1).all()
+
+
+def test_a_rule_alarms_once_in_each_replication():
+    """Above its limit, and not at it; each rule for itself."""
+    watch = Watch(Instrument("level", Level()), Subject(3, 1, 1, 0, 0, 5.0, ()))
+    shown = frame(Turn(np.zeros((3, 1, 1)), np.zeros((3, 1)), None, 0.0), Spec(models=1, features=1), 5.0)
+
+    def heard(outcomes, said):
+        watch.read(
+            shown._replace(
+                reality=np.array(outcomes).reshape(1, 3, 1, 1), predictions=np.array(said).reshape(1, 3, 1, 1)
+            )
+        )
+        return [(name, rows.tolist()) for name, rows, _ in watch.alarms()]
+
+    assert heard([1.4, 1.5, np.nan], [0.5, 0.5, 0.5]) == [("level", [1])]
+    assert heard([1.5, 1.5, np.nan], [0.5, 0.6, 0.5]) == [("level", [0]), ("level_seed", [1])]
+    assert heard([1.5, 1.5, 1.5], [0.6, 0.6, 0.6]) == [("level", [2]), ("level_seed", [0, 2])]
+    assert heard([1.5, 1.5, 1.5], [0.6, 0.6, 0.6]) == []

@@ -45,8 +45,8 @@ MUTATED = ("simlab/lab/*.py", *(f"simlab/studies/{name}.py" for name in NAMES))
 TESTS = (
     "tests/lab", "tests/interventions",
     *(f"tests/studies/test_{name}.py" for name in (
-        "claims", "compare", "coverage", "effects", "points", "rising", "sequential", "statistic_properties", "statistics",
-        "summary")),
+        "claims", "compare", "coverage", "effects", "points", "ratios", "rising", "score", "sequential", "statistic_properties",
+        "statistics", "statistics_by_hand", "summary")),
     *(f"tests/promises/test_{name}.py" for name in (
         "02_common_random_numbers", "03_prefix", "06_honest_statistics", "09_time_only_moves_forward", "10_runaway_is_a_result")),
 )  # fmt: skip
