@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 from importlib import import_module
 
 from simlab._door import stopping
@@ -10,6 +11,7 @@ from simlab._door import stopping
 def main() -> None:
     """Do what `simlab` was asked for, and exit with its code."""
     stopping.at_once()
+    atexit.register(stopping.at_last)  # who is the first to be noted here is the last to be called
     try:
         import_module("simlab.__main__").main()  # by its name, since it is the one who opens this room
     finally:

@@ -28,6 +28,12 @@ def at_once() -> None:
         signal.signal(signal.SIGINT, _idle)
 
 
+def at_last() -> None:
+    """From here on Ctrl-C is not heard. As it ends, Python hands signals back to the system, where one more would decide the exit code."""
+    if signal.getsignal(signal.SIGINT) in (_idle, _first, _again):
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
+
+
 def watch() -> None:
     """From here on Ctrl-C raises Interrupted; the next one ends the process, whatever it is cleaning up."""
     if signal.getsignal(signal.SIGINT) in (signal.default_int_handler, _idle):

@@ -32,7 +32,7 @@ from threadpoolctl import threadpool_limits
 from simlab.base.errors import ExecutorError, InputError, did_you_mean
 from simlab.results.differences import differences
 from simlab.results.provenance import code_version, versions
-from simlab.studies.workers import Answer, Crew, Task, available_cpus, perform
+from simlab.studies.workers import LOOK, Answer, Crew, Task, available_cpus, perform
 
 if TYPE_CHECKING:
     from distributed import LocalCluster
@@ -107,7 +107,7 @@ class Hired:
             with threadpool_limits(1):  # threads share this process, whose limit each would lift when it is done
                 send(islice(coming, size))
                 while doing:
-                    for future in wait(doing, return_when=FIRST_COMPLETED).done:
+                    for future in wait(doing, LOOK, FIRST_COMPLETED).done:
                         index, answer = doing.pop(future), _answer(future)
                         send(islice(coming, 1))
                         yield index, answer

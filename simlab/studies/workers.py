@@ -32,6 +32,7 @@ else:
 Task: TypeAlias = tuple[Callable[..., Any], tuple[Any, ...]]
 
 _log = logging.getLogger(__name__)  # where nobody listens, a warning goes to stderr, as a plain line
+LOOK = 1.0  # s of one wait: a signal that comes just before it begins does not end it
 TRIES = 2  # a worker's death costs one retry
 
 
@@ -119,7 +120,7 @@ class Crew:
         for index, task in islice(coming, self.size):
             self._give(idle.pop() if idle else self._hire(), (index, task), doing)
         while doing:
-            for pipe in cast("list[Connection]", connection.wait(list(doing))):
+            for pipe in cast("list[Connection]", connection.wait(list(doing), LOOK)):
                 index, task = doing.pop(pipe)
                 answer: Answer | None = None
                 free: Connection | None = pipe

@@ -101,7 +101,8 @@ class Linger(Brain):
     def witness(self, mind, x, action, feedback, then): return None
     def predict(self, mind, x, luck):
         Path("mark").touch()
-        time.sleep(30)
+        for _ in range(300):  # a signal that comes just before a sleep begins does not end it
+            time.sleep(0.1)
 """
 
 
@@ -135,6 +136,24 @@ def test_command_that_is_stopped_ends_within_two_seconds_without_a_traceback(tmp
     assert len(said.split("\n")) <= 4, said
     assert "Traceback" not in said
     assert (tmp_path / "run" / "parts" / "run.json").exists()
+
+
+@posix
+def test_interrupt_while_python_ends_changes_nothing(tmp_path):
+    """Something interrupts as it is thrown away, after Python has handed signals back to the system."""
+    (tmp_path / "late.py").write_text(
+        "import os, signal, sys, types\n"
+        "class Late:\n"
+        "    def __del__(self, told=os.write, kill=os.kill, us=os.getpid(), number=signal.SIGINT):\n"
+        "        told(2, b'late')\n"
+        "        kill(us, number)\n"
+        "sys.modules['late'] = types.ModuleType('late')\n"
+        "sys.modules['late'].late, sys.argv = Late(), ['simlab', '--version']\n"
+        "import tests.promises.as_in_a_terminal\n"
+    )
+    command, mine = [sys.executable, "late.py"], environment()
+    done = subprocess.run(command, cwd=tmp_path, env=mine, capture_output=True, text=True, timeout=60, check=False)
+    assert (done.returncode, done.stderr) == (0, "late")
 
 
 @posix
