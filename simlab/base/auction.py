@@ -5,6 +5,8 @@ Shapes: `r` replications, `k` price levels. Sizes are non-negative floats; nothi
 
 from __future__ import annotations
 
+from functools import cache
+from itertools import pairwise
 from typing import NamedTuple
 
 import numpy as np
@@ -106,10 +108,20 @@ def walk(ladder: Floats, widths: Floats, amount: Floats) -> tuple[Floats, Floats
     `ladder` holds what is offered in bands of `widths` `(k,)`, best price first, spread evenly over each band (all rungs above 0). This is
     `clear` with market orders on one side and ever finer levels. Beyond the last band the ladder goes on as thick as in it.
     """
-    gives = filled(ladder, amount)
+    far, gives = _walk(np.ascontiguousarray(ladder.T), widths[:, None], amount)
+    return far, gives.T
+
+
+def _walk(ladder: Floats, widths: Floats, amount: Floats) -> tuple[Floats, Floats]:
+    """The same with rungs on the first axis, `(k, r)` and `(k, 1)`: few long rows, which are added up one by one in half the time."""
+    gives = ladder.copy()
+    for before, rung in pairwise(gives):
+        rung += before
+    beyond = amount - gives[-1]
+    _filled(ladder.T, gives.T, amount)
     thin = widths / ladder
-    far = (gives * thin).sum(axis=1)
-    far += np.maximum(amount - ladder.sum(axis=1), 0) * thin[:, -1]
+    far = np.add.reduce(gives * thin)
+    far += np.maximum(beyond, 0.0) * thin[-1]
     return far, gives
 
 
@@ -119,34 +131,54 @@ def growing(widths: Floats, density: float, total: float) -> Floats:
     return np.asarray(widths * (density + middle * (2 * (total / reach - density) / reach)))
 
 
+class Book(NamedTuple):
+    """A side of an undisturbed book, bids or asks alike, in `k` bands, of which `share` of the first `n` are one kind of quotes."""
+
+    widths: Floats  # (k, 1) of the bands, best price first
+    theirs: Floats  # (n, 1) what those who quote near the price offer in each
+    others: Floats  # (k, 1) what the others do
+    share: float
+    sums: tuple[float, float, float]  # of `theirs`, of `others`, of both
+
+
+@cache
+def undisturbed(widths: tuple[float, ...], density: float, total: float, near: int, share: float) -> Book:
+    """A side that is `growing`, of whose first `near` bands a `share` is theirs who quote there."""
+    bands = np.array(widths)
+    ladder, quoted = growing(bands, density, total), np.where(np.arange(len(bands)) < near, share, 0.0)
+    theirs, others = ladder * quoted, ladder * (1 - quoted)
+    sums = float(theirs.sum()), float(others.sum()), float(ladder.sum())
+    return Book(bands[:, None], theirs[:near, None], others[:, None], share, sums)
+
+
 class Met(NamedTuple):
     """What market orders did to a book that two kinds of quotes make up; sides are bids and asks."""
 
     move: Floats  # (r,) of the price
     caught: Floats  # (r,) bought (sold, if negative) by those who quote near the price
     part: Floats  # (r, 2) their part of what is near the price
-    taken: Floats  # (r, 2) share of the others' whole quotes that is gone
+    others: Floats  # (r, 2) what then stands of the others' quotes
     bid: Floats  # (r,) bids after that, share of the undisturbed
 
 
-def meet(left: Floats, others: Floats, near: Floats, ladder: Floats, quoted: Floats, widths: Floats) -> Met:
+def meet(left: Floats, others: Floats, near: Floats, book: Book) -> Met:
     """Market orders of `left` net contracts `(r,)`, positive to buy, walk the side they hit.
 
-    The undisturbed `ladder` `(k,)`, in bands of `widths`, is a part `quoted` `(k,)` of those near, the rest the others'; `near` and
-    `others` `(r, 2)` say how much of their bids and asks stands. Each band gives of both in proportion. `others` must be above 0.
+    `others` and `near` `(r, 2)` say how much of their bids and asks stands, of the undisturbed `book`. Each band gives of both kinds in
+    proportion. `others` must be above 0.
     """
-    theirs, rest, up = ladder * quoted, ladder * (1 - quoted), (left > 0) * 1.0
-    hit = columns(1 - up, up)
-    mine, yours = (near * hit).sum(axis=1), (others * hit).sum(axis=1)
-    run, gives = walk((np.outer(rest, yours) + np.outer(theirs, mine)).T, widths, np.abs(left))
-    first = quoted[0]
-    part = first * near / (first * near + (1 - first) * others)
-    ours = np.outer(quoted, mine).T
-    caught = (gives * (ours / (ours + np.outer(1 - quoted, yours).T))).sum(axis=1)
-    taken = ((gives.sum(axis=1) - caught) / rest.sum())[:, None] * hit
-    bid = ((others - taken)[:, 0] * rest.sum() + near[:, 0] * theirs.sum()) / ladder.sum()
-    sign = 2 * up - 1
-    return Met(run * sign, -caught * sign, part, taken, bid)
+    up, theirs, rest = left > 0, book.theirs, book.others
+    quotes = book.share * near
+    part = quotes / (quotes + (1 - book.share) * others)
+    mine, yours, ours = (np.where(up, sides[:, 1], sides[:, 0]) for sides in (near, others, part))
+    ladder = rest * yours
+    ladder[: len(theirs)] += theirs * mine
+    run, gives = _walk(ladder, book.widths, np.abs(left))
+    caught = np.add.reduce(gives[: len(theirs)] * ours)
+    gone = (np.add.reduce(gives) - caught) / book.sums[1]
+    left_over = columns(others[:, 0] - gone * ~up, others[:, 1] - gone * up)
+    bid = (left_over[:, 0] * book.sums[1] + near[:, 0] * book.sums[0]) / book.sums[2]
+    return Met(np.copysign(run, left), np.copysign(caught, -left), part, left_over, bid)
 
 
 def hot_potato(customers: Floats, share: Floats, rate: float) -> Floats:

@@ -50,15 +50,12 @@ class Falls(NamedTuple):
         within = sums - oldest
         oldest[:] = sums
         now, peak = sums[:, 0], np.maximum(self.peak, sums[:, 0])
-        deeper = peak - now > self.deepest
-        return self._replace(
-            sums=sums,
-            peak=peak,
-            top=self.top + deeper * (peak - self.top),
-            bottom=self.bottom + deeper * (now - self.bottom),
-            worst=self.worst + (within[:, 0] < self.worst[:, 0])[:, None] * (within - self.worst),
-            clock=self.clock + 1,
-        )
+        deeper, worse = peak - now > self.top - self.bottom, within[:, 0] < self.worst[:, 0]
+        top, bottom = self.top + deeper * (peak - self.top), self.bottom + deeper * (now - self.bottom)
+        within -= self.worst
+        within *= worse[:, None]
+        within += self.worst
+        return Falls(sums, peak, top, bottom, within, self.past, self.clock + 1)
 
 
 def level(r: int, window: int, k: int) -> Falls:

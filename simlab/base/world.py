@@ -11,8 +11,8 @@ from __future__ import annotations
 
 import math
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Generator, Mapping
-from typing import Any, ClassVar, Generic, Literal, NamedTuple, Protocol, TypeVar
+from collections.abc import Callable, Collection, Generator, Iterator, Mapping
+from typing import Any, ClassVar, Generic, Literal, NamedTuple, Protocol, TypeVar, final
 
 from simlab.base.arrays import Array, Floats
 from simlab.base.errors import ParameterError
@@ -60,6 +60,29 @@ class Measure(NamedTuple):
     worse: Literal["higher", "lower", "neither"] = "neither"
     bound: float = LARGEST
     may_be_undefined: bool = False
+
+
+@final
+class Asked(Mapping[str, Floats]):
+    """Measures `names` that are worked out when they are first asked for: harm asks for one each tick, the record now and then for all.
+
+    What has no way of its own among `ways` stands in the state by that name.
+    """
+
+    def __init__(self, names: Collection[str], ways: Mapping[str, Callable[[], Floats]], state: object) -> None:
+        self._names, self._ways, self._state = names, ways, state
+        self._found: dict[str, Floats] = {}
+
+    def __getitem__(self, name: str) -> Floats:
+        if name not in self._found:
+            self._found[name] = self._ways[name]() if name in self._ways else getattr(self._state, name)
+        return self._found[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._names)
+
+    def __len__(self) -> int:
+        return len(self._names)
 
 
 class Action(NamedTuple):
@@ -162,8 +185,8 @@ class World(ABC, Generic[S]):
         """One tick of reality, given what agents did."""
 
     @abstractmethod
-    def measure(self, state: S) -> dict[str, Floats]:
-        """Each declared measure now, `(r,)`."""
+    def measure(self, state: S) -> Mapping[str, Floats]:
+        """Each declared measure now, `(r,)`. Where they are dear, `Asked` works them out one by one; they are read before the next step."""
 
     def settle(self, state: S) -> S:
         """The state at the end of the warm-up, with what is accumulated set back to nothing."""

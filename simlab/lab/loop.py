@@ -6,7 +6,7 @@ divergence, scoring and recording. The conductor decides when the rare things ha
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from typing import Any, final
 
@@ -104,7 +104,7 @@ class Loop:
         self.given_back: Ints = np.full((self.r, trial.topology.brains), -_NEVER)  # at which tick last
         self._x = self._viewed(self.world.observe(self.state))
         self.seen: Turn | None = None  # the turn that was played last, for those who watch
-        self._measured: dict[str, Floats] | None = None  # since the last tick, for all who ask
+        self._measured: Mapping[str, Floats] | None = None  # since the last tick, for all who ask
         self.watches = self._watches()
         if self.tick == 0:
             self._begin()
@@ -296,7 +296,7 @@ class Loop:
         self.forget()
         self._record(self.measured())
 
-    def _record(self, measures: dict[str, Floats]) -> None:
+    def _record(self, measures: Mapping[str, Floats]) -> None:
         row, now = self.tick // self.stride, {**measures, **self.score.measures(), **self.told(), **self.readings()}
         for name, value in now.items():
             self.series[name][row] = value
@@ -340,7 +340,7 @@ class Loop:
         fine = np.isnan(self.diverged)
         return {name: np.where(fine, value, np.nan) for name, value in now.items()}
 
-    def measured(self) -> dict[str, Floats]:
+    def measured(self) -> Mapping[str, Floats]:
         """The world's measures now, `(r,)` each, worked out once between two ticks: percentiles are dear."""
         if self._measured is None:
             self._measured = self.world.measure(self.state)

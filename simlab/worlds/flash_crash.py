@@ -25,17 +25,17 @@ from typing import Annotated, ClassVar, NamedTuple, final
 import numpy as np
 
 from simlab.base.arrays import Array, Floats
-from simlab.base.auction import growing, hot_potato, meet
+from simlab.base.auction import hot_potato, meet, undisturbed
 from simlab.base.errors import ParameterError
 from simlab.base.falls import Falls, level
-from simlab.base.kernels import columns, one_factor, spread
+from simlab.base.kernels import columns, one_factor, same_for, spread
 from simlab.base.luck import Luck
 from simlab.base.par import Par
-from simlab.base.world import Action, Feedback, Measure, Spec, World
+from simlab.base.world import Action, Asked, Feedback, Measure, Spec, World
 
 CALM = 0.33e4 / math.sqrt(252 * 6.5 * 3600)  # bp/s^0.5, what all call calm: the VIX at the close of that day
 ERRORS = ("trend error", "flow error")
-BANDS, NEAR = 2.2 * np.array([1, 3, 6, 15, 30, 60.0]), np.array([1.0, 1, 1, 0, 0, 0])  # bp; traders quote within 22 bp
+BANDS, NEAR = tuple(2.2 * steps for steps in (1, 3, 6, 15, 30, 60)), 3  # bp; traders quote in three, within 22 bp
 WINDOW = 15.0  # s, in which the deepest plunge is looked for (SEC-CFTC: 14:45:13 to :27)
 SEC, KKST, FIT = "SEC-CFTC report of 2010", "Kirilenko et al. 2017", "fitted to calm"
 
@@ -120,8 +120,8 @@ class FlashCrash(World[Market]):
         for name in ("flee", "refill", "cooldown", "horizon", "minute"):
             if getattr(self, name) < self.step_time:
                 raise ParameterError(f"FlashCrash.{name} must be at least step_time ({self.step_time:g} s)")
-        if self.deep < (flat := self.book * BANDS.sum()):
-            raise ParameterError(f"FlashCrash.deep must be at least {flat:g} (book over {BANDS.sum():g} bp)")
+        if self.deep < (flat := self.book * sum(BANDS)):
+            raise ParameterError(f"FlashCrash.deep must be at least {flat:g} (book over {sum(BANDS):g} bp)")
 
     @property
     def spec(self) -> Spec:
@@ -136,11 +136,11 @@ class FlashCrash(World[Market]):
     def start(self, luck: Luck) -> Market:
         """A calm market; view errors have their stationary law, cooldowns end at random."""
         r, m = luck.replications, self.traders
-        error = np.stack([self._errors(luck, name, luck.normal(name, (r, m))) for name in ERRORS], axis=1)
+        error = np.stack([self._errors(luck, name, luck.normal(name, (r, m))) for name in ERRORS])
         error /= math.sqrt(1 - self._keep**2)
         wait, none = luck.uniform("wait", (r, m)) * self._period, np.zeros(r)
         still = (*(none,) * 5, none + self.noise_volume, none, np.ones((2, r)).T, np.zeros((2, r)).T)
-        rest = error, np.zeros((r, m)), wait, none + 1, none + 1, none, none, none
+        rest = error.swapaxes(0, 1), np.zeros((r, m)), wait, none + 1, none + 1, none, none, none
         return Market._make((*still, level(r, round(WINDOW / self.step_time), 4), *rest))
 
     def settle(self, state: Market) -> Market:
@@ -150,15 +150,17 @@ class FlashCrash(World[Market]):
 
     def observe(self, state: Market) -> Floats:
         """`(r, m, 2)`: trend and order flow in their calm standard deviations, plus the view's errors."""
-        x = state.error * (self.error * math.sqrt(1 - self._keep**2))
-        x[:, 0] += ((state.price - state.fast) / (CALM * math.sqrt(self.horizon / 2)))[:, None]
-        x[:, 1] += (state.flow / math.sqrt(self.trade_size * self.noise_volume / self.horizon))[:, None]
-        return x.swapaxes(1, 2)  # rows of models stay contiguous
+        x, trend = np.empty((2, *state.held.shape)), (state.price - state.fast) / (CALM * math.sqrt(self.horizon / 2))
+        flow = state.flow / math.sqrt(self.trade_size * self.noise_volume / self.horizon)
+        for i, seen in enumerate((trend, flow)):
+            np.multiply(state.error[:, i], self.error * math.sqrt(1 - self._keep**2), out=x[i])
+            x[i] += seen[:, None]
+        return x.transpose(1, 2, 0)  # each feature lies together
 
     def act(self, state: Market, said: Array, luck: Luck) -> Action:
         """Order part of the way to the inventory that the forecast `said` `(r, m)` justifies, in contracts."""
         want = said * (self.limit * self.horizon / self.cost)
-        np.maximum(np.minimum(want, self.limit, out=want), -self.limit, out=want)
+        want.clip(-self.limit, self.limit, out=want)
         want -= state.held
         return Action(self._order(state, want))
 
@@ -168,20 +170,19 @@ class FlashCrash(World[Market]):
 
     def open_loop(self, state: Market, luck: Luck) -> Floats:
         """Traders stay as active, but take the error of their own view for the forecast."""
-        guess = np.minimum(np.maximum(state.error[:, 0] * math.sqrt(1 - self._keep**2), -1), 1)
+        guess = (state.error[:, 0] * math.sqrt(1 - self._keep**2)).clip(-1, 1)
         return self._order(state, guess * self.limit - state.held)
 
     def step(self, state: Market, action: Action, luck: Luck) -> tuple[Market, Feedback]:
         """One auction; then makers, traders' quotes, pace and stop logic follow the price."""
-        s, dt, (r, m) = state, self.step_time, state.held.shape
+        s, dt, orders, (r, m) = state, self.step_time, action.value, state.held.shape
         far, near, flee, refill = (1 - math.exp(-dt / t) for t in (self.minute, self.horizon, self.flee, self.refill))
-        trading = (s.halt <= 0) * 1.0
+        trading, halted = (s.halt <= 0) * 1.0, s.halt.nonzero()
         strayed = (s.price - s.slow) * (1 / (CALM * math.sqrt(self.minute / 2)))
         stress = np.sqrt(1 + strayed * strayed)  # volatility, of the calm one
         rush = stress**self.rush
 
-        orders = action.value * trading[:, None]
-        net, gross = orders.sum(axis=1), np.abs(orders).sum(axis=1)
+        net, gross = orders.sum(axis=1) * trading, np.abs(orders).sum(axis=1) * trading
         selling = np.minimum(self.seller * dt * s.pace, np.maximum(self.program - s.sold, 0)) * trading
         now, then = s.value - s.price, s.value - s.slow
         cheap = np.maximum(np.minimum(now, then), 0) + np.minimum(np.maximum(now, then), 0)
@@ -192,22 +193,21 @@ class FlashCrash(World[Market]):
         left, customers = net - selling + entered[:, 0], gross + selling + entered[:, 1]
         most, holds = m * self.limit, s.falls.sums[:, 3]
         room = columns(most - holds, most + holds) / max(most, 1e-9)  # to buy more, to sell more
-        room = np.minimum(np.maximum(room, 0), 1)
-        met = meet(left, s.makers, room, growing(BANDS, self.book, self.deep), self.quoted * NEAR, BANDS)
-        made, passed = met.part.mean(axis=1), 2 / math.pi * self.fast * m * self.trade_size / self.passing
+        room = np.minimum(np.maximum(room, 0.0), 1.0)
+        met = meet(left, s.makers, room, undisturbed(BANDS, self.book, self.deep, NEAR, self.quoted))
+        made, passed = met.part.sum(axis=1) / 2, 2 / math.pi * self.fast * m * self.trade_size / self.passing
         volume = hot_potato(customers, made, passed * dt) * trading
         sides = made * volume + (volume - customers) + gross
-        s.makers[:] -= met.taken
-        gap = (1 / stress)[:, None] - s.makers
-        s.makers[:] += gap * (refill + (gap < 0) * (flee - refill))
+        gap = (1 / stress)[:, None] - met.others
+        makers = met.others + gap * (refill + (gap < 0) * (flee - refill))
 
         news = self.news * math.sqrt(dt) * luck.normal("news", (r,))
         move, gained = met.move + news * trading, net + met.caught
         price, value = s.price + move, s.value + news
         stop = (price < s.fast - self.stop_move) * trading * (self.stop_pause > 0)
-        s.held[:] += np.add(orders, (met.caught / m)[:, None], out=orders)
-        np.multiply(s.wait <= 0, self._period, out=orders)
-        s.wait[:] += np.multiply(np.subtract(orders, dt, out=orders), trading[:, None], out=orders)
+        for kept, change in ((s.held, orders + (met.caught / m)[:, None]), (s.wait, (s.wait <= 0) * self._period - dt)):
+            change[halted] = 0
+            kept += change
         s.error[:] *= self._keep
         for i, name in enumerate(ERRORS):
             s.error[:, i] += self._errors(luck, name, luck.noise(name, (r, m)))
@@ -215,21 +215,20 @@ class FlashCrash(World[Market]):
         averages = [old + part * (new - old) for old, part, new in ages]
         halt = np.maximum(s.halt - dt, 0) + stop * self.stop_pause
         falls = s.falls.follow(columns(move, volume, sides, gained))
-        moved = price, value, *averages, halt, s.makers, came - entered, falls
+        moved = price, value, *averages, halt, makers, came - entered, falls
         loss = s.loss + volume * np.maximum(value - price, 0) * (4.1e9 / 75_000 / 1e10)  # dollars (SEC-CFTC)
         total = met.bid, np.minimum(s.thinnest, met.bid), s.pauses + stop, s.sold + selling, loss
-        told = np.broadcast_to((move / dt)[:, None], (r, m))
-        return Market._make((*moved, s.error, s.held, s.wait, *total)), Feedback(told)
+        return Market._make((*moved, s.error, s.held, s.wait, *total)), Feedback(same_for(move / dt, m))
 
-    def measure(self, state: Market) -> dict[str, Floats]:
+    def measure(self, state: Market) -> Mapping[str, Floats]:
         """The measures now; shares are 0 before anything was traded, and nothing is regained before a fall."""
-        falls, lately = state.falls, state.falls.lately
-        now = {"price": 100 * np.exp(state.price / 1e4), "drawdown": -np.expm1(-falls.deepest / 1e4)}
-        now |= {"plunge": -np.expm1(falls.worst[:, 0] / 1e4), "regained": falls.regained, "depth": state.bid}
-        now |= {"volume": state.pace, "position": falls.sums[:, 3]}
-        now |= {"rush_volume": falls.worst[:, 1] / WINDOW, "rush_net": falls.worst[:, 3]}
-        now["rush_share"], now["share"] = (x[:, 2] / np.maximum(2 * x[:, 1], 1) for x in (falls.worst, lately))
-        return {name: now[name] if name in now else getattr(state, name) for name in self.measures}
+        s, falls, worst = state, state.falls, state.falls.worst
+        ways = {"price": lambda: 100 * np.exp(s.price / 1e4), "drawdown": lambda: -np.expm1(-falls.deepest / 1e4)}
+        ways |= {"plunge": lambda: -np.expm1(worst[:, 0] / 1e4), "rush_volume": lambda: worst[:, 1] / WINDOW}
+        ways |= {"rush_share": lambda: worst[:, 2] / np.maximum(2 * worst[:, 1], 1), "rush_net": lambda: worst[:, 3]}
+        ways |= {"share": lambda: (x := falls.lately)[:, 2] / np.maximum(2 * x[:, 1], 1), "volume": lambda: s.pace}
+        ways |= {"position": lambda: falls.sums[:, 3], "regained": lambda: falls.regained, "depth": lambda: s.bid}
+        return Asked(self.measures, ways, state)
 
     @property
     def _keep(self) -> float:
@@ -247,4 +246,5 @@ class FlashCrash(World[Market]):
 
     def _order(self, state: Market, gap: Floats) -> Floats:
         """What is ordered now of `gap` `(r, m)`, overwritten: a part, by those whose time has come."""
-        return np.multiply(gap * (1 - 0.5 ** (self._period / self.half_life)), state.wait <= 0, out=gap)
+        gap *= 1 - 0.5 ** (self._period / self.half_life)
+        return np.multiply(gap, np.less_equal(state.wait, 0, out=np.empty_like(gap), casting="unsafe"), out=gap)

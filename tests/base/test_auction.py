@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from simlab.base.auction import clear, cross, filled, growing, hot_potato, meet, walk
+from simlab.base.auction import clear, cross, filled, growing, hot_potato, meet, undisturbed, walk
 from tests.bench.book import Book
 
 
@@ -148,16 +148,27 @@ def test_a_growing_ladder_holds_what_it_should():
 
 @pytest.mark.parametrize("left", [30.0, -30.0])
 def test_both_kinds_of_quotes_give_in_proportion(left):
-    ladder, widths, quoted = np.array([100.0, 200.0]), np.array([1.0, 4.0]), np.array([0.4, 0.0])
+    book = undisturbed((1.0, 4.0), 110.0, 300.0, 1, 0.4)  # in the bands 110 - 20 / 2 and 4 (110 - 20 x 3): 100 and 200
     near, others = np.array([[0.5, 1.0]]), np.array([[1.0, 0.25]])
-    met = meet(np.array([left]), others, near, ladder, quoted, widths)
+    met = meet(np.array([left]), others, near, book)
     near_, other = (40.0, 15.0) if left > 0 else (20.0, 60.0)  # asks, bids
     assert met.move[0] == pytest.approx(np.sign(left) * 30 / (near_ + other))
     assert met.caught[0] == pytest.approx(-left * near_ / (near_ + other))
-    assert met.taken[0].sum() == pytest.approx(30 * other / (near_ + other) / 260)
-    assert met.taken[0, 0 if left > 0 else 1] == 0
+    taken = (others - met.others)[0]
+    assert taken.sum() == pytest.approx(30 * other / (near_ + other) / 260)
+    assert taken[0 if left > 0 else 1] == 0
     np.testing.assert_allclose(met.part, [[0.25, 40 / 55]])
     assert met.bid[0] == pytest.approx((260 - max(-left, 0) * 0.75 + 20) / 300)
+
+
+def test_an_order_beyond_the_near_bands_takes_all_of_theirs_and_goes_on_with_the_others():
+    """Of 100 and 200, 40 of the first are theirs: 150 contracts take those 40, the other 60, and 50 of 50 a unit beyond."""
+    book = undisturbed((1.0, 4.0), 110.0, 300.0, 1, 0.4)
+    met = meet(np.array([-150.0, 150.0]), np.ones((2, 2)), np.ones((2, 2)), book)
+    np.testing.assert_allclose(met.move, [-2, 2])
+    np.testing.assert_allclose(met.caught, [40, -40])
+    np.testing.assert_allclose(met.others, [[1 - 110 / 260, 1], [1, 1 - 110 / 260]])
+    np.testing.assert_allclose(met.bid, [(260 - 110 + 40) / 300, 1])
 
 
 def test_hot_potatoes_are_solved_for():

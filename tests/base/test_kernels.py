@@ -24,6 +24,7 @@ from simlab.base.kernels import (
     poisson,
     poisson_cells,
     quantiles,
+    same_for,
     solved,
     spread,
     sum_and_square,
@@ -281,6 +282,15 @@ def test_a_share_of_agents_is_spread_evenly(m, share, count):
     assert (chosen.sum(), set(chosen)) == (count, set(chosen) & {0.0, 1.0})
     gaps = np.diff(np.flatnonzero(chosen))
     assert gaps.size == 0 or gaps.max() - gaps.min() <= 1
+
+
+@pytest.mark.parametrize("a", [np.arange(4.0), np.arange(12.0).reshape(4, 3)[:, 1]])
+def test_one_number_for_all_is_what_numpy_broadcasts_and_cannot_be_written(a):
+    found = same_for(a, 5)
+    np.testing.assert_array_equal(found, np.broadcast_to(a[:, None], (4, 5)))
+    assert found.strides == (8, 0)
+    with pytest.raises(ValueError, match="read-only"):
+        found += 1
 
 
 def test_places_count_those_of_its_kind_that_came_before():
