@@ -95,8 +95,9 @@ class Action(NamedTuple):
 class Feedback(NamedTuple):
     """What reality answered. Its case axes may differ from the question's.
 
-    `outcome` `(r, m, *c')`; `weight` 0 unseen, n pooled answers, 1/p reweighted; `action`, `x` and
-    `chance` are what a delayed answer is about; `censored` marks outcomes that are only a bound.
+    `outcome` `(r, m, *c')`; `weight` 0 unseen, n pooled answers, 1/p reweighted, or a mask of those that were seen,
+    which is quicker where they are few; `action`, `x` and `chance` are what a delayed answer is about; `censored` marks
+    outcomes that are only a bound.
     """
 
     outcome: Array

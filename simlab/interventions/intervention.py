@@ -132,7 +132,7 @@ def handed(action: Action, where: Bools, instead: Array) -> Action:
 
 def weighed(value: Feedback) -> Floats:
     """How much each answer counts, in the shape of the outcome."""
-    return np.ones(value.outcome.shape) if value.weight is None else value.weight
+    return np.ones(value.outcome.shape) if value.weight is None else np.asarray(value.weight, np.float64)
 
 
 def propensity(hand: Intervention, value: Feedback, on: Bools, moment: Moment) -> tuple[Floats, Floats, Bools]:

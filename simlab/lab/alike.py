@@ -29,16 +29,16 @@ class Alike:
     def __init__(self, r: int, m: int) -> None:
         self.blocks, self.n = blocks(m), 0
         k = len(self.blocks)
-        self._sum = np.zeros((r, k))
-        self._cross = np.zeros((r, k, k))
+        self._sum = np.zeros((k, r))  # replications last: of these two all that is done is done in long rows
+        self._cross = np.zeros((k, k, r))
         self._own, self._own_square = np.zeros((r, m)), np.zeros((r, m))
 
     def take(self, said: Floats) -> None:
         """Add what the models said at one recorded tick, `(r, m)`."""
-        mean = self._means(said)
+        mean = np.ascontiguousarray(self._means(said).T)
         self.n += 1
         self._sum += mean
-        self._cross += mean[:, :, None] * mean[:, None, :]
+        self._cross += mean[:, None] * mean
         self._own += said
         self._own_square += said * said
 
@@ -49,6 +49,9 @@ class Alike:
             return of
         if m % k == 0:
             return np.asarray(of.reshape(r, k, -1).mean(axis=2))
+        if m <= 7 * k:  # up to seven are added one after the other, in short rows and in long ones
+            each = np.ascontiguousarray(of.T)
+            return np.stack([each[a:b].sum(axis=0) / (b - a) for a, b in self.blocks]).T
         return np.stack([of[:, a:b].mean(axis=1) for a, b in self.blocks], axis=1)
 
     def matrix(self) -> NDArray[np.float32]:
@@ -57,10 +60,11 @@ class Alike:
         Covariances are weighed by the blocks' mean variances, as in `agreement`. NaN where nothing was scored, or where
         a block's answers never change; a model alone in its block is 1 with itself.
         """
+        sums, cross = self._sum.T, np.ascontiguousarray(np.moveaxis(self._cross, -1, 0))
         if self.n < 2:
-            return np.full(self._cross.shape, np.nan, dtype=np.float32)
-        mean = self._sum / self.n
-        between = self._cross / self.n - mean[:, :, None] * mean[:, None, :]
+            return np.full(cross.shape, np.nan, dtype=np.float32)
+        mean = sums / self.n
+        between = cross / self.n - mean[:, :, None] * mean[:, None, :]
         raw = self._own_square / self.n
         each = raw - (self._own / self.n) ** 2
         variance = self._means(each)

@@ -69,7 +69,7 @@ class Conductor:
     def __init__(self, trial: Trial, loop: Loop, luck: Streams) -> None:
         self.trial, self.loop = trial, loop
         self.env = simpy.Environment(initial_time=loop.tick)
-        self._latest = "nobody"
+        self._latest, self._processes = "nobody", list[Generator[Any, Any, None]]()
         name = type(trial.world).__name__
         if trial.traces:
             self._add("traces", self._follow)
@@ -97,7 +97,12 @@ class Conductor:
             self._add("federated rounds", self._rounds, luck)
 
     def play(self) -> None:
-        """Run to the horizon."""
+        """Run to the horizon, and end all processes: each holds on to the loop, which a collector of cycles would find only by and by."""
+        self._play()
+        for process in self._processes:
+            process.close()
+
+    def _play(self) -> None:
         loop, env = self.loop, self.env
         while True:
             due = min(env.peek(), loop.horizon)
@@ -129,7 +134,8 @@ class Conductor:
                     )
                 answer = yield event
 
-        self.env.process(named())
+        self._processes.append(named())
+        self.env.process(self._processes[-1])
 
     def _happen(self, diary: Diary, happening: Happening) -> Generator[Any, Any, None]:
         for event in happening(diary, self.loop):

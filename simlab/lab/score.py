@@ -7,7 +7,8 @@ from typing import final
 import numpy as np
 
 from simlab.base.arrays import Array, Floats
-from simlab.base.kernels import how_often, once
+from simlab.base.kernels import how_often, once, summed, wide
+from simlab.base.masks import fetched, found_in
 from simlab.base.world import Feedback, Measure, Spec
 from simlab.lab.alike import Alike
 
@@ -56,21 +57,14 @@ class Score:
             return
         outcome, weight = feedback.outcome, feedback.weight
         if self._asks == "number" and feedback.x is None and outcome.shape == said.shape:
-            square = outcome - said
-            square *= square
-            seen = None if weight is None else once(weight) > 0
-            if seen is None or seen.all():
-                self._weight += square[0].size
-            else:
-                square *= seen
-                self._weight += seen.reshape(len(seen), -1).sum(axis=1) * (square[0].size // seen[0].size)
-            self._error += square.reshape(len(said), -1).sum(axis=1)
+            self._take_errors(said, outcome, weight)
         choices = said.shape[-1] if self._asks == "shares" else 1
         if said.ndim > 2 and choices == 1:
-            said = said.reshape(*said.shape[:2], -1).mean(axis=2)
+            said = self._mean(said.reshape(*said.shape[:2], -1))
         elif said.ndim > 3:
             said = said.reshape(*said.shape[:2], -1, choices).mean(axis=2)
-        said = np.moveaxis(said.reshape(*said.shape[:2], choices), 1, 2).copy()  # (r, a, m): models last, choices apart
+        said = said.reshape(*said.shape[:2], choices).swapaxes(1, 2)  # (r, a, m): models last, choices apart
+        said = said.astype(np.float64, order="C")
         if self.n == 0:
             self._shift = said  # deviations from the first answer keep the sums well conditioned
         said = said - self._shift
@@ -79,6 +73,29 @@ class Score:
         self._square += said**2
         self._mean_square += said.mean(axis=2) ** 2
         self.alike.take(said[:, 0])  # of shares, that of the first choice
+
+    def _take_errors(self, said: Array, outcome: Array, weight: Array | None) -> None:
+        """Add the squares of answer minus prediction, where answers were seen; those of a mask, which may be few, are picked out."""
+        if weight is not None and weight.dtype == np.bool_:
+            at = found_in(wide(weight, said.shape))
+            miss = (fetched(outcome, at) - fetched(said, at)).astype(np.float64)
+            self._weight += np.bincount(at[0], minlength=len(said))
+            self._error += np.bincount(at[0], miss * miss, minlength=len(said))
+            return
+        square = outcome - said
+        square *= square
+        seen = None if weight is None else once(weight) > 0
+        if seen is None or seen.all():
+            self._weight += square[0].size
+        else:
+            square *= seen
+            self._weight += seen.reshape(len(seen), -1).sum(axis=1) * (square[0].size // seen[0].size)
+        self._error += square.reshape(len(said), -1).sum(axis=1)
+
+    @staticmethod
+    def _mean(said: Array) -> Floats:
+        """Over cases, `(r, m, n)` to `(r, m)`."""
+        return summed(said) / said.shape[2] if said.dtype == np.float32 else np.asarray(said.mean(axis=2))
 
     def _take_choices(self, said: Array) -> None:
         """Pairs of questions to different models, and those of them that got the same answer."""

@@ -28,19 +28,20 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import lru_cache
 from typing import Annotated, ClassVar, NamedTuple, final
 
 import numpy as np
 
 from simlab.base.arrays import Array, Floats, Ints
 from simlab.base.errors import ParameterError
-from simlab.base.kernels import counted
+from simlab.base.kernels import counted, zipf
 from simlab.base.luck import Luck
+from simlab.base.masks import one_hot, picked
 from simlab.base.par import Par
 from simlab.base.world import Action, Feedback, Measure, Spec, World
 
 DAY = 86_400.0
+SINGLE = np.float32  # precision of labels and, to a ten-millionth, of the seconds of all cars: what there is most of
 NTSB = "NTSB HAR-19/03 (2019), as quoted elsewhere"
 
 
@@ -145,34 +146,27 @@ class Driving(World[Roads]):
 
     def act(self, state: Roads, said: Array, luck: Luck) -> Action:
         """Seconds before impact at which each car would begin to brake, `(r, m, n)`; 0 where not before it."""
-        u, q = luck.uniform("flips", state.kind.shape), self.flips
-        if self.history == "kept" or q == 0:
-            looks: Floats = np.ones_like(u)
-        elif q == 1:
-            looks = np.full_like(u, self.longest)
-        else:
-            looks = np.minimum(1 + np.floor(np.log1p(-u) / math.log(q)), self.longest)
         known = self.seen - self.look - self.suppression
-        unknown = np.maximum(self.seen - looks * self.look - self.suppression, 0.0)[:, None]
-        left = (said > self.sure) * (known - unknown)
-        left += unknown
+        unknown = np.maximum(self.seen - self._looks(state, luck) * self.look - self.suppression, 0.0)
+        left = (said > self.sure) * (known - unknown).astype(SINGLE)
+        left += unknown.astype(SINGLE)
         return Action(left)
 
-    def fallback(self, state: Roads, luck: Luck) -> Floats:
+    def fallback(self, state: Roads, luck: Luck) -> Array:
         """The operator brakes, if looking, `(r, m, n)`."""
         looking = luck.uniform("attention", state.kind.shape) < self.attention
-        left = (self.sight - self.reaction) * looking
+        left = SINGLE(self.sight - self.reaction) * looking
         return np.broadcast_to(left[:, None], (len(left), self.cars, self.cases)).copy()
 
     def step(self, state: Roads, action: Action, luck: Luck) -> tuple[Roads, Feedback]:
         """Each case comes to one car, which alone is told what it was: label 1, by weight `(r, m, n)`."""
         s, left = state, action.value
-        there = np.minimum((luck.uniform("who", s.kind.shape) * self.cars).astype(np.int64), self.cars - 1)[:, None]
+        there = np.minimum((luck.uniform("who", s.kind.shape) * self.cars).astype(np.int64), self.cars - 1)
         late = self.speed / (2 * self.braking)
-        failing = (left < late).sum(axis=1)
-        mine = np.take_along_axis(left, there, axis=1)[:, 0]
+        failing = counted((left < late).swapaxes(1, 2))
+        mine = picked(left, there)
         missed = counted(mine < late)
-        square = np.maximum(self.speed**2 - 2 * self.braking * self.speed * mine, 0.0)
+        square = np.maximum(self.speed**2 - 2 * self.braking * self.speed * mine.astype(np.float64), 0.0)
         today = missed / self.cases
         then = Roads(
             kind=self._types(luck),
@@ -187,8 +181,7 @@ class Driving(World[Roads]):
             speed=s.speed + np.sqrt(square).sum(axis=1),
             energy=s.energy + square.sum(axis=1) / self.speed**2,
         )
-        weight = there == np.arange(self.cars)[:, None]
-        return then, Feedback(np.broadcast_to(1.0, left.shape), weight.astype(np.float64))
+        return then, Feedback(np.broadcast_to(SINGLE(1), left.shape), one_hot(there, self.cars))
 
     def measure(self, state: Roads) -> dict[str, Floats]:
         """The measures now; there is no speed of impact before the first."""
@@ -207,14 +200,15 @@ class Driving(World[Roads]):
             "impact": impact,
         }
 
+    def _looks(self, state: Roads, luck: Luck) -> Floats:
+        """After how many looks the class of an unknown type has settled, of each case `(r, 1, n)`, or the same of all."""
+        if self.history == "kept" or self.flips == 0:
+            return np.ones(1)
+        if self.flips == 1:
+            return np.full(1, self.longest, np.float64)
+        u = luck.uniform("flips", state.kind.shape)[:, None]
+        return np.asarray(np.minimum(1 + np.floor(np.log1p(-u) / math.log(self.flips)), self.longest))
+
     def _types(self, luck: Luck) -> Ints:
-        """The types of a day's cases, `(r, n)`, by inverse CDF."""
-        u = luck.uniform("types", (luck.replications, self.cases))
-        return np.searchsorted(zipf_cells(self.types, self.exponent), u, side="right")
-
-
-@lru_cache(maxsize=64)
-def zipf_cells(types: int, exponent: float) -> Floats:
-    """P(type < k) for k = 1 .. types - 1 under Zipf's law, `(types - 1,)`: where a uniform falls among them is its type, from 0."""
-    total = np.cumsum(np.arange(1, types + 1) ** -float(exponent))
-    return np.asarray(total[:-1] / total[-1])
+        """The types of a day's cases, `(r, n)`."""
+        return zipf(luck.uniform("types", (luck.replications, self.cases)), self.types, self.exponent)

@@ -12,6 +12,7 @@ from simlab.base.kernels import (
     add_at,
     best_beta,
     binomial,
+    counted,
     emptied,
     how_often,
     log_bin,
@@ -29,9 +30,12 @@ from simlab.base.kernels import (
     spread,
     sum_and_square,
     sum_by_choice,
+    summed,
     turned,
     uncopied,
     window_quantiles,
+    zipf,
+    zipf_cells,
 )
 from simlab.base.queues import fifo, soonest
 from simlab.lab.streams import Streams
@@ -101,6 +105,35 @@ def test_poisson_is_the_inverse_of_its_distribution_at_every_edge(rate):
     u = u[u < 1]
     expected = [int((cells <= one).sum()) for one in u]
     assert poisson(u.reshape(1, -1), rate)[0].tolist() == expected
+
+
+@pytest.mark.parametrize(
+    ("types", "exponent"), [(1, 1.1), (2, 0.0), (80, 0.7), (1000, 1.1), (1000, 5.0), (20_000, 1.1)]
+)
+def test_types_are_the_inverse_of_zipfs_law_at_every_edge(types, exponent):
+    """As `searchsorted` finds them, also where a slot holds many types and at the ends of slots."""
+    cells = zipf_cells(types, exponent)
+    u = np.concatenate([np.random.default_rng(1).random(10_000), cells, np.arange(65_536) / 65_536, [0.0]])
+    u = np.concatenate([u, np.nextafter(u, 0), np.nextafter(u, 1)])
+    u = u[u < 1]
+    np.testing.assert_array_equal(zipf(u.reshape(1, -1), types, exponent)[0], np.searchsorted(cells, u, side="right"))
+
+
+def test_many_that_are_true_are_counted_exactly():
+    true = np.ones((2, 100_003), bool)
+    true[1, ::7] = False
+    np.testing.assert_array_equal(counted(true), true.sum(axis=1))
+    assert counted(true).dtype == np.float64
+
+
+@pytest.mark.parametrize("order", [(0, 1, 2), (0, 2, 1)])  # in which axes lie in memory
+@pytest.mark.parametrize("shape", [(5, 20, 40), (5, 3, 20_001)])
+def test_sums_over_cases_are_the_same_in_any_company_however_they_lie(shape, order):
+    a = (np.random.default_rng(1).standard_normal(shape) + 0.5).astype(np.float32)
+    total = summed(a.transpose(order).copy().transpose(order))
+    np.testing.assert_allclose(total, a.astype(float).sum(axis=2), rtol=1e-5, atol=1e-3)
+    for rows in (slice(2, 3), slice(1, 5)):
+        np.testing.assert_array_equal(summed(a[rows].transpose(order).copy().transpose(order)), total[rows])
 
 
 @pytest.mark.parametrize("f", [1, 2, 3, 8])

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import gc
+import weakref
+
 import numpy as np
 
 from simlab.brains.topology import Schedule
@@ -59,6 +62,21 @@ def test_what_is_measured_between_two_ticks_is_never_stale():
     assert not stale
     np.testing.assert_allclose(moved, 10.0, rtol=1e-12)
     np.testing.assert_array_equal(off, 0.0)
+
+
+def test_a_loop_that_was_played_is_given_back_at_once():
+    """Without a collector of cycles: memory that one cohort gave back serves the next."""
+
+    def endless(calendar, loop):
+        while True:
+            yield calendar.wait(1)
+
+    gc.disable()
+    try:
+        loop = weakref.ref(conduct([endless], schedule=Schedule(every=7, busy=1)))
+        assert loop() is None
+    finally:
+        gc.enable()
 
 
 def test_an_event_costs_one_block():

@@ -264,8 +264,8 @@ def test_what_becomes_of_an_unknown_type(given, late, speed):
     else:
         assert_near(found["missed"], late)
     if speed is not None:
-        np.testing.assert_allclose(found["impact"], speed, rtol=1e-9)
-        np.testing.assert_allclose(found["energy"], found["missed"] * (speed / 19.22) ** 2, rtol=1e-9)
+        np.testing.assert_allclose(found["impact"], speed, rtol=1e-6)
+        np.testing.assert_allclose(found["energy"], found["missed"] * (speed / 19.22) ** 2, rtol=1e-6)
     assert np.isnan(found["impact"]).all() == (late == 0.0)
 
 
