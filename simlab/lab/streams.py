@@ -14,6 +14,7 @@ from math import prod
 from typing import NamedTuple, cast, final
 
 import numpy as np
+from numpy.random.bit_generator import ISeedSequence
 
 from simlab.base.arrays import Array, Floats
 from simlab.base.kernels import normal_cells
@@ -107,7 +108,7 @@ def _powers(first: int, factor: int, n: int) -> Array:
 
 
 @final
-class _Words(np.random.bit_generator.ISeedSequence):
+class _Words(ISeedSequence):
     """A seed that was hashed before."""
 
     def __init__(self, words: Array) -> None:
