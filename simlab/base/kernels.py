@@ -100,6 +100,21 @@ def sum_and_square(a: Array) -> tuple[Floats, Floats]:
     return found[0], found[1]
 
 
+def dots(a: Array, b: Array) -> Floats:
+    """The sums of the products of `a` and `b` `(r, p, ...)` over all but their first two axes, `(r, p)`; no array of products is made.
+
+    NumPy's iterator hands `einsum` whole rows, whatever stands beside them, of up to the 8,192 numbers that its buffer holds. A longer
+    row it would cut where the cohort lets the buffer end, and the bits would depend on `r`; so it is cut here. As with all
+    sums, numbers that lie apart are added in another order than those that lie together.
+    """
+    rows_a, rows_b = a.reshape(*a.shape[:2], -1), b.reshape(*b.shape[:2], -1)
+    found = np.einsum("rpn,rpn->rp", rows_a[..., :_LINE], rows_b[..., :_LINE])
+    for first in range(_LINE, rows_a.shape[2], _LINE):
+        line = slice(first, first + _LINE)
+        found += np.einsum("rpn,rpn->rp", rows_a[..., line], rows_b[..., line])
+    return np.asarray(found)
+
+
 @cache
 def poisson_cells(rate: float) -> Floats:
     """P(N <= n) of a Poisson variable with mean `rate` for n = 0, 1, ... up to where nothing is left to a float, `(n,)`."""
