@@ -156,7 +156,7 @@ class TradingRunaway(World[Router]):
 
     def observe(self, state: Router) -> Floats:
         """`(r, v, k + 1, 2)`: size and counted fills, lots, by each build; the last case is one lot, filled."""
-        now = 1 + round(state.time[0] / self.step_time) % 2  # in turn: models learn from what was read a tick ago
+        now = 1 + round(float(state.time[0]) / self.step_time) % 2  # models learn from what was read a tick ago
         counts, fills = self._counts(state)[..., None], state.read[..., now]
         with uncopied():
             np.multiply(state.filled[:, None], counts, out=fills[..., :-1])
@@ -166,7 +166,8 @@ class TradingRunaway(World[Router]):
     def act(self, state: Router, said: Array, luck: Luck) -> Action:
         """Children of each parent `(r, m, k)`, lots, by what is `said` `(r, m, k + 1)` to be open and to be left of a fill."""
         taken = np.maximum(1 - said[..., -1:], LEAST) * self.servers
-        lots = said[..., :-1] / taken
+        with uncopied():
+            lots = said[..., :-1] / taken
         return Action(np.clip(lots, 0.0, self.pace * self.step_time, out=lots))
 
     def fallback(self, state: Router, luck: Luck) -> Floats:
@@ -177,10 +178,9 @@ class TradingRunaway(World[Router]):
     def step(self, state: Router, action: Action, luck: Luck) -> tuple[Router, Feedback]:
         """Children are executed or not, and prices give way; the back office says what was open `(r, m, k + 1)`."""
         s, lots, dt = state, action.value, self.step_time
-        r, k = s.size.shape
-        done = np.einsum("rmk->rk", lots) * luck.uniform("liquidity", (r, k))
+        done = np.einsum("rmk->rk", lots) * luck.uniform("liquidity", s.size.shape)
         over = np.matmul(lots, (s.filled >= s.size)[..., None] * 1.0)[..., 0]
-        open_ = np.append(s.size - s.filled, np.zeros((r, 1)), axis=1)
+        open_ = np.append(s.size - s.filled, np.zeros((len(lots), 1)), axis=1)
 
         went = self._by_stock(s.side * done)
         flow = s.flow + went
@@ -200,9 +200,9 @@ class TradingRunaway(World[Router]):
         )
         if abs(now.time[0] - self.rehearsal) < dt / 2:  # the open
             now = _without(now, "filled", "flow", "moved", "widest", "blind", "sent", "spread", "impact")
-        told = np.ones((r, k + 1))
-        told[:, k] = s.filled.any(axis=1)  # before a fill nothing can be said of one
-        shape = r, self.servers, k + 1
+        told = np.ones(open_.shape)
+        told[:, -1] = s.filled.any(axis=1)  # before a fill nothing can be said of one
+        shape = *lots.shape[:2], open_.shape[1]
         return now, Feedback(np.broadcast_to(open_[:, None], shape), np.broadcast_to(told[:, None], shape))
 
     def measure(self, state: Router) -> dict[str, Floats]:
