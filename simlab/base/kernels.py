@@ -81,33 +81,6 @@ def uncopied() -> Iterator[None]:
         np.setbufsize(before)
 
 
-_LINE = (
-    8192  # numbers added in one go: above 10,000 BLAS takes threads, and the bits would depend on how many there are
-)
-
-
-def sum_and_square(a: Array) -> tuple[Floats, Floats]:
-    """The sums of `a` `(r, m, n)` and of its squares along the last axis, `(r, m)` each, float64.
-
-    A stack of products of a row and a column is a dot product for each row, whatever stands beside it: the bits do not depend on
-    `r`. Lines are added in the precision of `a`, in dozens of running sums at a time, and their sums in float64.
-    """
-    found = np.zeros((2, *a.shape[:2]))
-    for first in range(0, a.shape[2], _LINE):
-        line = a[..., first : first + _LINE]
-        found[0] += np.einsum("rmn->rm", line)
-        found[1] += np.matmul(line[:, :, None], line[..., None])[:, :, 0, 0]
-    return found[0], found[1]
-
-
-def summed(a: Array) -> Floats:
-    """The first of `sum_and_square` alone; several times faster than `a.sum(axis=2)`, too, where `m` is what lies together."""
-    total = np.zeros(a.shape[:2])
-    for first in range(0, a.shape[2], _LINE):
-        total += np.einsum("rmn->rm", a[..., first : first + _LINE])
-    return total
-
-
 @cache
 def poisson_cells(rate: float) -> Floats:
     """P(N <= n) of a Poisson variable with mean `rate` for n = 0, 1, ... up to where nothing is left to a float, `(n,)`."""

@@ -16,6 +16,7 @@ from simlab.base.arrays import Array, Floats, Ints
 from simlab.base.kernels import Pairs, blocks, everyone, met, once, planes, solved
 from simlab.base.luck import Luck
 from simlab.base.par import Par
+from simlab.base.sums import dots
 from simlab.base.world import Asks, Feedback, Spec
 from simlab.brains.brain import Brain
 
@@ -67,9 +68,12 @@ class Ridge(Brain[Fit]):
     def predict(self, mind: Fit, x: Array, luck: Luck) -> Array:
         """The weighted sum of the features, `(r, b, g, *c)`."""
         w = mind.weights.reshape(*mind.weights.shape[:2], *(1,) * (x.ndim - 3), -1)
-        said = x[..., 0] * w[..., 0]
-        for i in range(1, x.shape[-1]):
-            said += x[..., i] * w[..., i]
+        said = np.empty(x.shape[:-1])
+        for rows in blocks(len(x), said[0].size):
+            asked, weights, total = x[rows], w[rows], said[rows]
+            np.multiply(asked[..., 0], weights[..., 0], out=total)
+            for i in range(1, x.shape[-1]):
+                total += asked[..., i] * weights[..., i]
         return said
 
     def doubt(self, mind: Fit, x: Array) -> Array:
@@ -106,6 +110,8 @@ class Ridge(Brain[Fit]):
             y = y * (1 + (self.bounds - 1) * feedback.censored)
             if not self.bounds:
                 weight = ~feedback.censored * (1.0 if weight is None else weight)
+        if weight is not None and once(weight).size == 1 and not once(weight).any():
+            return  # nobody is told anything
         meets = met(x, y)
         for rows in blocks(len(x), x[0, ..., 0].size):
             _add(mind, rows, x[rows], y[rows], None if weight is None else weight[rows], meets)
@@ -138,11 +144,12 @@ def _add(mind: Fit, rows: slice, x: Floats, y: Floats, weight: Array | None, mee
         y = np.where(weight > 0, y, 0.0)  # an answer that nobody saw may be undefined
     for i, others in meets:
         xi = x[..., i] if weight is None else x[..., i] * weight
-        mind.xy[rows, :, i] += _average(xi * y)
+        mind.xy[rows, :, i] += _average(xi, y)
         for j in others:
-            mind.xx[rows, :, i, j] += _average(xi * x[..., j])
+            mind.xx[rows, :, i, j] += _average(xi, x[..., j])
 
 
-def _average(a: Array) -> Array:
-    """The mean over seats and cases, `(r, p, ...)` to `(r, p)`."""
-    return a.reshape(a.shape[:2]) if a[0, 0].size == 1 else a.reshape(*a.shape[:2], -1).mean(axis=-1)
+def _average(a: Array, b: Array) -> Array:
+    """The mean of the products over seats and cases, `(r, p, ...)` to `(r, p)`."""
+    n = a[0, 0].size
+    return dots(a, b) / n if n > 1 else (a * b).reshape(a.shape[:2])

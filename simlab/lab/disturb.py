@@ -98,7 +98,10 @@ class Disturbances:
                 copied = Feedback(*(None if part is None else part.copy() for part in later))  # type: ignore[arg-type]
                 due = tick + self._ticks[shock.name]
                 self._late.setdefault(due, deque()).append((x.copy(), Action(action.value.copy()), copied))
-            feedback = feedback._replace(weight=weight * ~mask)
+            left = (
+                np.broadcast_to(0.0, weight.shape) if mask.all() else weight * ~mask
+            )  # told alike, nothing need be added up
+            feedback = feedback._replace(weight=left)
         yield x, action, feedback
         yield from self._late.pop(tick, ())
 

@@ -7,8 +7,9 @@ from typing import final
 import numpy as np
 
 from simlab.base.arrays import Array, Floats
-from simlab.base.kernels import how_often, once, summed, wide
+from simlab.base.kernels import how_often, once, wide
 from simlab.base.masks import fetched, found_in
+from simlab.base.sums import summed
 from simlab.base.world import Feedback, Measure, Spec
 from simlab.lab.alike import Alike
 

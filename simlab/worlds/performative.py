@@ -25,9 +25,10 @@ from typing import Annotated, ClassVar, NamedTuple, final
 import numpy as np
 
 from simlab.base.arrays import Array, Floats
-from simlab.base.kernels import blocks, normals, one_factor, sum_and_square, uncopied
+from simlab.base.kernels import blocks, normals, one_factor, uncopied
 from simlab.base.luck import Luck
 from simlab.base.par import Par
+from simlab.base.sums import sum_and_square
 from simlab.base.world import Action, Feedback, Measure, Spec, World
 
 SINGLE = np.dtype(np.float32)  # precision of beliefs and acts: half the memory, of which there is most

@@ -38,6 +38,7 @@ import numpy as np
 
 from simlab.base.arrays import Array, Floats
 from simlab.base.errors import ParameterError
+from simlab.base.kernels import uncopied
 from simlab.base.luck import Luck
 from simlab.base.par import Par
 from simlab.base.world import Action, Feedback, Measure, Spec, World
@@ -60,6 +61,7 @@ class Router(NamedTuple):
     moved: Floats  # (r, j) how far the price is off, of what it was
     widest: Floats  # (r, j) the furthest so far
     blind: Floats  # (r, m) 1 where a server has just sent children of parents that are filled
+    read: Floats  # (r, m, k + 1, 3) what builds read of each parent and of a lot that was filled: size, and fills, by turns
     sent: Floats  # (r,) children so far
     spread: Floats  # (r,) dollars lost so far to the spread
     impact: Floats  # (r,) and to the moves of the price
@@ -143,8 +145,10 @@ class TradingRunaway(World[Router]):
         size = self.size * luck.exponential("size", (r, k))
         liquid = self.volume * np.exp(self.uneven * luck.normal("volume", (r, j)))
         flow, moved, widest = np.zeros((3, r, j))
-        sums = np.zeros((4, r))
-        return Router(old, side, size, np.zeros((r, k)), liquid, flow, moved, widest, np.zeros((r, m)), *sums)
+        read = np.ones((3, r, m, k + 1)).transpose(1, 2, 3, 0)  # a feature of all models lies together
+        read[..., :k, 0] = size[:, None]
+        blind, sums = np.zeros((r, m)), np.zeros((4, r))
+        return Router(old, side, size, np.zeros((r, k)), liquid, flow, moved, widest, blind, read, *sums)
 
     def settle(self, state: Router) -> Router:
         """Sums begin anew."""
@@ -152,36 +156,36 @@ class TradingRunaway(World[Router]):
 
     def observe(self, state: Router) -> Floats:
         """`(r, v, k + 1, 2)`: size and counted fills, lots, by each build; the last case is one lot, filled."""
-        r, k = state.size.shape
-        x, counts = np.empty((2, r, self.servers, k + 1)), self._counts(state)  # a feature of all models lies together
-        x[0, ..., :k], x[0, ..., k], x[1, ..., k] = state.size[:, None], 1.0, counts
-        np.multiply(state.filled[:, None], counts[..., None], out=x[1, ..., :k])
-        return x.transpose(1, 2, 3, 0)
+        now = 1 + round(float(state.time[0]) / self.step_time) % 2  # models learn from what was read a tick ago
+        counts, fills = self._counts(state)[..., None], state.read[..., now]
+        with uncopied():
+            np.multiply(state.filled[:, None], counts, out=fills[..., :-1])
+        fills[..., -1:] = counts
+        return state.read[..., : now + 1 : now]
 
     def act(self, state: Router, said: Array, luck: Luck) -> Action:
         """Children of each parent `(r, m, k)`, lots, by what is `said` `(r, m, k + 1)` to be open and to be left of a fill."""
         taken = np.maximum(1 - said[..., -1:], LEAST) * self.servers
-        return Action(self._bounded(said[..., :-1] / taken))
+        with uncopied():
+            lots = said[..., :-1] / taken
+        return Action(np.clip(lots, 0.0, self.pace * self.step_time, out=lots))
 
     def fallback(self, state: Router, luck: Luck) -> Floats:
         """By the books of the back office, `(r, m, k)`: each server its part of what is open."""
-        part = self._bounded((state.size - state.filled) / self.servers)
+        part = np.clip((state.size - state.filled) / self.servers, 0.0, self.pace * self.step_time)
         return np.broadcast_to(part[:, None], (len(part), self.servers, self.parents))
 
     def step(self, state: Router, action: Action, luck: Luck) -> tuple[Router, Feedback]:
         """Children are executed or not, and prices give way; the back office says what was open `(r, m, k + 1)`."""
         s, lots, dt = state, action.value, self.step_time
-        r, k = s.size.shape
-        done = np.einsum("rmk->rk", lots) * luck.uniform("liquidity", (r, k))
-        over = np.einsum("rmk,rk->rm", lots, (s.filled >= s.size) * 1.0)
-        open_ = np.zeros((r, k + 1))
-        np.subtract(s.size, s.filled, out=open_[:, :k])
+        done = np.einsum("rmk->rk", lots) * luck.uniform("liquidity", s.size.shape)
+        over = np.matmul(lots, (s.filled >= s.size)[..., None] * 1.0)[..., 0]
+        open_ = np.append(s.size - s.filled, np.zeros((len(lots), 1)), axis=1)
 
         went = self._by_stock(s.side * done)
-        before = s.moved
         flow = s.flow + went
         moved = self._moved(flow, s.liquid)
-        paid = np.einsum("rj,rj->r", went, (before + moved) / 2) * (self.lot * self.price)
+        paid = np.einsum("rj,rj->r", went, (s.moved + moved) / 2) * (self.lot * self.price)
         flow *= math.exp(-dt / self.recovery)
         now = s._replace(
             filled=s.filled + done,
@@ -196,9 +200,9 @@ class TradingRunaway(World[Router]):
         )
         if abs(now.time[0] - self.rehearsal) < dt / 2:  # the open
             now = _without(now, "filled", "flow", "moved", "widest", "blind", "sent", "spread", "impact")
-        told = np.ones((r, k + 1))
-        told[:, k] = s.filled.any(axis=1)  # before a fill nothing can be said of one
-        shape = r, self.servers, k + 1
+        told = np.ones(open_.shape)
+        told[:, -1] = s.filled.any(axis=1)  # before a fill nothing can be said of one
+        shape = *lots.shape[:2], open_.shape[1]
         return now, Feedback(np.broadcast_to(open_[:, None], shape), np.broadcast_to(told[:, None], shape))
 
     def measure(self, state: Router) -> dict[str, Floats]:
@@ -226,10 +230,6 @@ class TradingRunaway(World[Router]):
         """1 where a build counts fills, `(r, v)`: everywhere but for old code while the flag is set."""
         old = (state.old < self.missed) | (np.arange(self.servers) >= self.servers - self.stale)
         return np.asarray(1 - self.flag * old, dtype=np.float64)
-
-    def _bounded(self, lots: Floats) -> Floats:
-        """Nothing at least, and at most what a server can send in a tick."""
-        return np.minimum(np.maximum(lots, 0, out=lots), self.pace * self.step_time, out=lots)
 
     def _by_stock(self, of: Floats) -> Floats:
         """What there is of each parent `(r, k)` summed by stock, `(r, j)`."""

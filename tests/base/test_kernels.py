@@ -28,9 +28,7 @@ from simlab.base.kernels import (
     same_for,
     solved,
     spread,
-    sum_and_square,
     sum_by_choice,
-    summed,
     turned,
     uncopied,
     window_quantiles,
@@ -38,6 +36,7 @@ from simlab.base.kernels import (
     zipf_cells,
 )
 from simlab.base.queues import fifo, soonest
+from simlab.base.sums import dots, sum_and_square, summed
 from simlab.lab.streams import Streams
 
 
@@ -354,6 +353,19 @@ def test_sums_and_squares_are_exact_to_rounding_and_the_same_in_any_company(n, d
     for rows in (slice(2, 3), slice(1, 5)):
         np.testing.assert_array_equal(sum_and_square(a[rows]), (total[rows], square[rows]))
     np.testing.assert_array_equal(sum_and_square(a[:, 1:2].copy()), (total[:, 1:2], square[:, 1:2]))
+
+
+@pytest.mark.parametrize("n", [1, 7, 213, 20_001])
+def test_sums_of_products_are_exact_to_rounding_and_the_same_in_any_company(n):
+    """Also of features that lie side by side or are the same for all, and of rows longer than NumPy's buffer."""
+    g = np.random.default_rng(1)
+    a, b = g.standard_normal((5, 3, n, 2))[..., 1], np.broadcast_to(g.standard_normal((5, 1, n)), (5, 3, n))
+    found = dots(a, b)
+    for row in np.ndindex(5, 3):
+        each = a[row] * b[row]
+        assert found[row] == pytest.approx(math.fsum(each), abs=1e-15 * (n + 1) * np.abs(each).max())
+    for rows in (slice(2, 3), slice(1, 5)):
+        np.testing.assert_array_equal(dots(a[rows], b[rows]), found[rows])
 
 
 def test_rows_that_are_not_copied_come_out_the_same():

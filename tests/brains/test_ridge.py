@@ -64,6 +64,21 @@ def test_a_weight_of_two_is_two_cases_and_unseen_is_none():
     np.testing.assert_allclose(mind.weights[0, 0], solved(twice, y[0, 0, 0][[0, 0, 1]], np.ones(3), 3 * 0.1), rtol=1e-9)
 
 
+def test_nobody_told_anything_is_no_evidence():
+    """Said once for all or to each in turn, it fades what was there, and no more; said once, not even what is infinite is looked at."""
+    x, y = cases(t=4)
+    weight = np.ones_like(y)
+    weight[1:] = 0
+    before = taught(Ridge(), x, y, weight)
+    brain, nobody = Ridge(), np.broadcast_to(0.0, y[0].shape)
+    mind = taught(Ridge(), x[:1], y[:1])
+    for t in range(1, 4):
+        brain.fade(mind)
+        brain.witness(mind, np.full_like(x[t], np.inf), y[t], Feedback(y[t], nobody), x[t])
+    np.testing.assert_array_equal(mind.xx, before.xx)
+    np.testing.assert_array_equal(mind.xy, before.xy)
+
+
 def test_case_axes_are_pooled():
     x, y = cases(t=30, g=6)
     flat = taught(Ridge(memory=1e9), x, y).weights
