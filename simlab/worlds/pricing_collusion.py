@@ -33,7 +33,7 @@ from simlab.base.arrays import Array, Floats, Ints
 from simlab.base.errors import ParameterError
 from simlab.base.luck import Luck
 from simlab.base.par import Par
-from simlab.base.world import Action, Feedback, Measure, Spec, World
+from simlab.base.world import Action, Asked, Feedback, Measure, Spec, World
 
 PAPER = "Calvano 2020, section II"
 MOST_STATES = 100_000
@@ -171,19 +171,20 @@ class PricingCollusion(World[Market]):
         then = Market(s.tick + 1, last, first_two, now, lost, s.usual, np.fmin(s.lowest, first_two[1]))
         return then, Feedback(table.profit.take(last))
 
-    def measure(self, state: Market) -> dict[str, Floats]:
+    def measure(self, state: Market) -> Mapping[str, Floats]:
         """The measures now."""
         s, (first, second) = state, state.charged
-        return {
-            "gain": s.recent[0],
-            "price": s.recent[1],
-            "loss": s.lost / np.maximum(s.tick, 1),
-            "first_price": first,
-            "second_price": second,
-            "first_away": first - s.usual[0],
-            "second_away": second - s.usual[1],
-            "dip": s.lowest - s.usual[1],
+        ways = {
+            "gain": lambda: s.recent[0],
+            "price": lambda: s.recent[1],
+            "loss": lambda: s.lost / np.maximum(s.tick, 1),
+            "first_price": lambda: first,
+            "second_price": lambda: second,
+            "first_away": lambda: first - s.usual[0],
+            "second_away": lambda: second - s.usual[1],
+            "dip": lambda: s.lowest - s.usual[1],
         }
+        return Asked(self.measures, ways, s)
 
     def _situations(self, charged: Ints) -> Ints:
         """The number of each seller's situation `(r, m)`, from the listed prices `(r, m)`: its own first, then those after it in turn."""

@@ -29,6 +29,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cache
 from typing import Annotated, ClassVar, NamedTuple, final
 
 import numpy as np
@@ -36,7 +37,7 @@ import numpy as np
 from simlab.base.arrays import Floats, Ints
 from simlab.base.luck import Luck
 from simlab.base.par import Par
-from simlab.base.world import Action, Feedback, Measure, Spec, World
+from simlab.base.world import Action, Asked, Feedback, Measure, Spec, World
 
 
 class Chain(NamedTuple):
@@ -206,27 +207,34 @@ class SupplyChain(World[Chain]):
         outcome[:, serves] = asked
         return s._replace(tick=s.tick + 1, **sums), Feedback(outcome, weight, censored=censored)
 
-    def measure(self, state: Chain) -> dict[str, Floats]:
+    def measure(self, state: Chain) -> Mapping[str, Floats]:
         """The measures now; ratios need two periods."""
-        s, periods = state, np.maximum(state.periods, 1)
-        spread = ((s.squares - s.sums**2 / periods[..., None]).mean(axis=2)) / periods
-        known = (s.periods.min(axis=1) > 1) & (spread[:, 0] > 0)
-        ratio = np.where(known[:, None], spread, np.nan) / np.where(known, spread[:, 0], 1.0)[:, None]
-        return {
-            "factory": s.made.mean(axis=1),
-            "bought": s.demand.mean(axis=1),
-            "peak": s.peak,
-            "swing": s.swings / periods[:, -1],
-            "first": ratio[:, 1],
-            "second": ratio[:, min(2, self.stages)],
-            "third": ratio[:, min(3, self.stages)],
-            "last": ratio[:, -1],
-            "added": np.round(ratio[:, -1] - 1, 9),  # what rounding leaves is no effect
-            "short": (s.unmet > 0).mean(axis=1),
-            "gone": (s.unmet > s.demand / 2).mean(axis=1),
-            "lost": s.lost / np.maximum(s.wanted, 1e-300),
-            "stock": s.stock.mean(axis=(1, 2)) / np.maximum(s.demand.mean(axis=1), 1e-300),
+        s = state
+
+        @cache
+        def ratio() -> Floats:
+            """Of each stage's variance to that of demand, `(r, m + 1)`."""
+            periods = np.maximum(s.periods, 1)
+            spread = ((s.squares - s.sums**2 / periods[..., None]).mean(axis=2)) / periods
+            known = (s.periods.min(axis=1) > 1) & (spread[:, 0] > 0)
+            return np.asarray(np.where(known[:, None], spread, np.nan) / np.where(known, spread[:, 0], 1.0)[:, None])
+
+        ways = {
+            "factory": lambda: s.made.mean(axis=1),
+            "bought": lambda: s.demand.mean(axis=1),
+            "peak": lambda: s.peak,
+            "swing": lambda: s.swings / np.maximum(s.periods[:, -1], 1),
+            "first": lambda: ratio()[:, 1],
+            "second": lambda: ratio()[:, min(2, self.stages)],
+            "third": lambda: ratio()[:, min(3, self.stages)],
+            "last": lambda: ratio()[:, -1],
+            "added": lambda: np.round(ratio()[:, -1] - 1, 9),  # what rounding leaves is no effect
+            "short": lambda: (s.unmet > 0).mean(axis=1),
+            "gone": lambda: (s.unmet > s.demand / 2).mean(axis=1),
+            "lost": lambda: s.lost / np.maximum(s.wanted, 1e-300),
+            "stock": lambda: s.stock.mean(axis=(1, 2)) / np.maximum(s.demand.mean(axis=1), 1e-300),
         }
+        return Asked(self.measures, ways, s)
 
     def _sum(self, s: Chain, row: int, what: Floats) -> None:
         off = what - self.plan

@@ -38,10 +38,10 @@ import numpy as np
 
 from simlab.base.arrays import Array, Floats
 from simlab.base.errors import ParameterError
-from simlab.base.kernels import uncopied
+from simlab.base.kernels import counted, uncopied
 from simlab.base.luck import Luck
 from simlab.base.par import Par
-from simlab.base.world import Action, Feedback, Measure, Spec, World
+from simlab.base.world import Action, Asked, Feedback, Measure, Spec, World
 
 SEC, FIT = "SEC release 34-70694", "fitted to SEC release 34-70694"
 MORNING = 2700.0  # seconds, the 45 minutes that `volume` is about
@@ -205,26 +205,25 @@ class TradingRunaway(World[Router]):
         shape = *lots.shape[:2], open_.shape[1]
         return now, Feedback(np.broadcast_to(open_[:, None], shape), np.broadcast_to(told[:, None], shape))
 
-    def measure(self, state: Router) -> dict[str, Floats]:
+    def measure(self, state: Router) -> Mapping[str, Floats]:
         """The measures now."""
         s = state
-        position = self._by_stock(s.side * np.maximum(s.filled - s.size, 0)) * (self.lot * self.price * M)
-        executed = s.filled.sum(axis=1)
-        ours = self._by_stock(s.filled) * self.lot
-        others = s.liquid * (np.maximum(s.time - self.rehearsal, 0) / MORNING)[:, None]
-        return {
-            "loss": (s.spread + s.impact) * M,
-            "spread": s.spread * M,
-            "gross": np.abs(position).sum(axis=1),
-            "long": np.maximum(position, 0).sum(axis=1),
-            "executions": executed * M,
-            "shares": executed * (self.lot * M),
-            "children": s.sent * M,
-            "blind": s.blind.mean(axis=1),
-            **{f"over{p}": (s.widest > p / 100).sum(axis=1) * 1.0 for p in (5, 10, 30)},
-            "fifth": (ours > 0.25 * others).sum(axis=1) * 1.0,
-            "half": (ours > others).sum(axis=1) * 1.0,
-        }
+
+        def position() -> Floats:
+            return self._by_stock(s.side * np.maximum(s.filled - s.size, 0)) * (self.lot * self.price * M)
+
+        def above(share: float) -> Floats:
+            others = s.liquid * (np.maximum(s.time - self.rehearsal, 0) / MORNING)[:, None]
+            return counted(self._by_stock(s.filled) * self.lot > share * others)
+
+        ways = {"loss": lambda: (s.spread + s.impact) * M, "spread": lambda: s.spread * M}
+        ways |= {"gross": lambda: np.abs(position()).sum(axis=1), "long": lambda: np.maximum(position(), 0).sum(axis=1)}
+        ways |= {"executions": lambda: s.filled.sum(axis=1) * M, "children": lambda: s.sent * M}
+        ways |= {"shares": lambda: s.filled.sum(axis=1) * (self.lot * M), "blind": lambda: s.blind.mean(axis=1)}
+        ways |= {"over5": lambda: counted(s.widest > 0.05), "over10": lambda: counted(s.widest > 0.1)}
+        ways |= {"over30": lambda: counted(s.widest > 0.3)}
+        ways |= {"fifth": lambda: above(0.25), "half": lambda: above(1.0)}
+        return Asked(self.measures, ways, s)
 
     def _counts(self, state: Router) -> Floats:
         """1 where a build counts fills, `(r, v)`: everywhere but for old code while the flag is set."""
