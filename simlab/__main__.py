@@ -268,7 +268,7 @@ def trace(
     replications: int | None,
     as_json: bool,
     settings: tuple[str, ...],
-) -> None:
+) -> int:
     """One replication, tick by tick: observe, predict, act, react, learn. The same bits as in the run."""
     from simlab.studies.trace import line
     from simlab.studies.trace import trace as play_again
@@ -285,9 +285,12 @@ def trace(
             shown = True
             click.echo(line(step, as_json))
 
-    play_again(found, arm, replication, see, control)
+    played = play_again(found, arm, replication, see, control)
     if not shown:
         raise click.BadParameter(f"`{ticks}`; ticks are {begins} to {ends}", param_hint="--ticks")
+    for why in played.failed.values():
+        tell(why)
+    return 3 if played.failed else 0
 
 
 def _play(

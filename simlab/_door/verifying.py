@@ -61,10 +61,10 @@ def _sound(found: list[Checked]) -> str:
 
 
 def _remedy(found: list[Checked]) -> str:
-    from simlab.results.checks import ANEW
     from simlab.results.record import AGAIN
 
-    hopeless = [str(one.path) for one in found if one.anew]
+    hopeless = [one for one in found if one.anew]
     if hopeless:
-        return f"cannot tell what {', '.join(hopeless)} held; {ANEW}"
+        ways = dict.fromkeys(one.anew for one in hopeless)
+        return f"cannot tell what {', '.join(str(one.path) for one in hopeless)} held; {'; '.join(ways)}"
     return f"damaged; {AGAIN}"

@@ -5,7 +5,7 @@ Shapes: `r` replications, `k` price levels. Sizes are non-negative floats; nothi
 
 from __future__ import annotations
 
-from functools import cache
+from functools import lru_cache
 from itertools import pairwise
 from typing import NamedTuple
 
@@ -141,13 +141,15 @@ class Book(NamedTuple):
     sums: tuple[float, float, float]  # of `theirs`, of `others`, of both
 
 
-@cache
+@lru_cache(64)
 def undisturbed(widths: tuple[float, ...], density: float, total: float, near: int, share: float) -> Book:
     """A side that is `growing`, of whose first `near` bands a `share` is theirs who quote there."""
     bands = np.array(widths)
     ladder, quoted = growing(bands, density, total), np.where(np.arange(len(bands)) < near, share, 0.0)
     theirs, others = ladder * quoted, ladder * (1 - quoted)
     sums = float(theirs.sum()), float(others.sum()), float(ladder.sum())
+    for kept in (bands, theirs, others):
+        kept.flags.writeable = False
     return Book(bands[:, None], theirs[:near, None], others[:, None], share, sums)
 
 

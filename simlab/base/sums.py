@@ -35,13 +35,19 @@ def summed(a: Array) -> Floats:
 def dots(a: Array, b: Array) -> Floats:
     """The sums of the products of `a` and `b` `(r, p, ...)` over all but their first two axes, `(r, p)`; no array of products is made.
 
-    NumPy's iterator hands `einsum` whole rows, whatever stands beside them, of up to the 8,192 numbers that its buffer holds. A longer
-    row it would cut where the cohort lets the buffer end, and the bits would depend on `r`; so it is cut here. As with all
-    sums, numbers that lie apart are added in another order than those that lie together.
+    In which order NumPy adds depends on how numbers lie, and for rows beyond its buffer of 8,192 perhaps on where that ends. Neither may
+    depend on `r`: rows are cut here, and those of which replications lie between the numbers are copied first.
     """
-    rows_a, rows_b = a.reshape(*a.shape[:2], -1), b.reshape(*b.shape[:2], -1)
+    rows_a, rows_b = _rows(a), _rows(b)
     found = np.einsum("rpn,rpn->rp", rows_a[..., :_LINE], rows_b[..., :_LINE])
     for first in range(_LINE, rows_a.shape[2], _LINE):
         line = slice(first, first + _LINE)
         found += np.einsum("rpn,rpn->rp", rows_a[..., line], rows_b[..., line])
     return np.asarray(found)
+
+
+def _rows(a: Array) -> Array:
+    """All but the first two axes as one, `(r, p, n)`, whose numbers lie no further apart than rows do."""
+    rows = a.reshape(*a.shape[:2], -1)
+    apart = [step for step, size in zip(rows.strides[:2], rows.shape[:2], strict=True) if size > 1 and step]
+    return np.ascontiguousarray(rows) if apart and min(apart) < rows.strides[2] else rows

@@ -74,9 +74,14 @@ class Asked(Mapping[str, Floats]):
         self._found: dict[str, Floats] = {}
 
     def __getitem__(self, name: str) -> Floats:
+        if name not in self._names:
+            raise KeyError(name)
         if name not in self._found:
             self._found[name] = self._ways[name]() if name in self._ways else getattr(self._state, name)
         return self._found[name]
+
+    def __contains__(self, name: object) -> bool:
+        return name in self._names
 
     def __iter__(self) -> Iterator[str]:
         return iter(self._names)

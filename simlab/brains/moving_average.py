@@ -80,7 +80,7 @@ class MovingAverage(Brain[Window]):
     def witness(self, mind: Window, x: Array, action: Array, feedback: Feedback, then: Array) -> None:
         """Add the answers of a tick by their weights, case by case, or pooled where they are not about the cases that were asked."""
         y, weight = feedback.outcome, feedback.weight
-        counts: Floats = np.ones(y.shape) if weight is None else np.broadcast_to(weight, y.shape)
+        counts: Floats = np.ones(y.shape) if weight is None else np.broadcast_to(weight, y.shape).astype(np.float64)
         if feedback.censored is not None and not self.bounds:
             counts = counts * ~np.broadcast_to(feedback.censored, y.shape)
         by = y * counts if weight is None else np.where(counts > 0, y, 0.0) * counts

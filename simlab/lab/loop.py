@@ -28,6 +28,7 @@ from simlab.lab.trial import Hand, Trial
 from simlab.lab.watch import Turn, Watch, subject
 
 Tap = Callable[[int, str, Any], None]
+"""Told tick, stage and what it gave, which is read at once: worlds write over it, and measures are worked out when they are read."""
 _NEVER = np.iinfo(np.int64).max
 
 

@@ -89,7 +89,7 @@ class Score:
         if seen is None or seen.all():
             self._weight += square[0].size
         else:
-            square *= seen
+            square = np.where(seen, square, 0.0)  # what nobody saw may be undefined
             self._weight += seen.reshape(len(seen), -1).sum(axis=1) * (square[0].size // seen[0].size)
         self._error += square.reshape(len(said), -1).sum(axis=1)
 

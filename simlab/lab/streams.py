@@ -85,6 +85,7 @@ def _hashed(seed: int, keys: Array) -> Array:
     NumPy promises never to change it (NEP 19). It is O'Neill's seed_seq_fe128 (2015): a pool of four words, into each of which each
     word of entropy is mixed by multiplication with constants that follow each other, and six words made of the pool.
     """
+    seed = int(seed)
     root = np.random.SeedSequence(seed)  # its pool is what the seed's own words have left
     begun = 16 + 4 * max(0, -(-seed.bit_length() // 32) - 4)  # constants that this took
     constants = _powers(0x43B0D7E5, 0x931E8875, begun + 4 * len(keys) + 1)[begun:]

@@ -11,13 +11,13 @@ from simlab.results import disk, sweeps
 from simlab.results.parts import NAME, whole
 from simlab.results.record import DATA, FORMAT, REBUILT, damaged
 
-ANEW = f"{REBUILT}; where that is refused, move the folder away, and it begins anew"
+ANEW = "move it away, and the command that made it begins anew"
 
 
 class Checked(NamedTuple):
     """A directory whose files were held against their checksums.
 
-    `wrong` says in a line each what is damaged, and `anew` whether nobody can tell any more what the directory held.
+    `wrong` says in a line each what is damaged, and `anew` what to do where nobody can tell any more what the directory held.
     """
 
     path: Path
@@ -26,7 +26,7 @@ class Checked(NamedTuple):
     files: int
     size: int  # bytes
     wrong: tuple[str, ...]
-    anew: bool = False
+    anew: str = ""
 
 
 def check(path: str | Path) -> list[Checked]:
@@ -57,7 +57,8 @@ def _run(path: Path) -> Iterator[Checked]:
         list(parts),
         [file for file in (path / "parts" / "run.json", path / "manifest.json") if file.is_file()],
     )
-    anew = []
+    anew: list[str] = []
+    way_out = ""
     finished = False
     for file in sealed:
         looked.append(file)
@@ -65,6 +66,9 @@ def _run(path: Path) -> Iterator[Checked]:
             found = disk.unseal(file)
         except StorageError as error:
             anew.append(str(error))
+            way_out = (
+                f"{REBUILT}; where that is refused, {ANEW}" if file.name == "manifest.json" and not way_out else ANEW
+            )
             continue
         if found.get("format") != FORMAT:
             raise StorageError(f"{path}: stored in format {found.get('format')}; this simlab reads format {FORMAT}")
@@ -81,7 +85,7 @@ def _run(path: Path) -> Iterator[Checked]:
             disk.unseal(file)
         except StorageError as error:
             wrong.append(str(error))
-    yield Checked(path, "run", finished, len(looked), _size(looked), (*anew, *wrong), bool(anew))
+    yield Checked(path, "run", finished, len(looked), _size(looked), (*anew, *wrong), way_out)
     for folder in studies:
         if (folder / sweeps.DESIGN).is_file():
             yield from _sweep(folder)
@@ -118,7 +122,7 @@ def _sweep(path: Path) -> Iterator[Checked]:
                 wrong.append(f"{table} is damaged: it does not say what {sweeps.DATA} says")
             gone = {row["run"] for row in document["rows"] if not (path / row["run"]).is_dir()}
             wrong += [f"{path / run} is missing" for run in sorted(gone)]
-    yield Checked(path, "sweep", finished, len(looked), _size(looked), (*anew, *wrong), bool(anew))
+    yield Checked(path, "sweep", finished, len(looked), _size(looked), (*anew, *wrong), ANEW if anew else "")
     for point in sorted(path.iterdir()):
         if not point.is_symlink() and _is_run(point):
             yield from _run(point)

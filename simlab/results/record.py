@@ -27,7 +27,7 @@ DATA = ("measures.npz", "series.npz", "events.jsonl", "failed.json")
 SUMMARY = ("summary.json", "summary.csv")
 AGAIN = "the command that made it, given again, plays what can no longer be read"
 REBUILT = (
-    "the command that made the run (the end of its report.html tells it), given again, writes it anew where all else is whole, "
+    "the command that made the run (its report.html, if there is one, ends with it), given again, writes it anew where all else is whole, "
     "by the same simlab on the same machine"
 )
 

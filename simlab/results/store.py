@@ -267,8 +267,11 @@ class Store:
                 disk.recognised(self._parts / "run.json")
                 return
             if self._manifest_path.exists():
-                if self._rebuilt() is None:
+                try:
                     disk.recognised(self._manifest_path)
+                except StorageError:
+                    if self._rebuilt() is None:
+                        raise
                 return
             found = [path for path in self.path.iterdir() if path.name not in (".lock", "parts", SHARDS)]
             if self._parts.is_dir():
@@ -288,7 +291,7 @@ class Store:
             disk.sweep(self.path)
             disk.sweep(self._parts)
         if self._manifest_path.exists():
-            self._mend()
+            self._mend(here)
         if self._manifest_path.exists():
             there = disk.unseal(self._manifest_path)
             self._compare(there, here)
@@ -307,18 +310,23 @@ class Store:
         self._begin(here)
         return not self._manifest_path.exists()
 
-    def _mend(self) -> None:
-        """Write a damaged manifest as it was; where nobody can, but the parts are still there, they are merged again without it."""
+    def _mend(self, here: dict[str, Any]) -> None:
+        """Write a damaged manifest as it was; where nobody can, but the parts of this run are still there, it goes, and they are merged."""
         try:
             disk.unseal(self._manifest_path)
         except StorageError as error:
             text = self._rebuilt()
             if text is None:
+                begun = disk.unseal(self._parts / "run.json")
+                self._compare(begun, here)
+                self._same_versions(begun, here, "this run was begun with")
                 with disk.storage(self.path):
                     self._manifest_path.unlink()
             else:
                 self._write("manifest.json", disk.text(text))
-            _log.warning("%s; %s", error, "merged again" if text is None else "written again, and nothing played")
+            _log.warning(
+                "%s; %s", error, "its parts are merged again" if text is None else "written again, and nothing played"
+            )
 
     def _rebuilt(self) -> str | None:
         """The manifest that this run and the files beside it would have, if what is left of the one that is there bears it out.

@@ -88,7 +88,7 @@ class Problems:
     def also(self, others: Problems) -> None:
         """Take in what others found."""
         self.faults += others.faults
-        self._found = others._found | self._found
+        self._found = self._found | others._found
 
     @property
     def found(self) -> list[Problem]:

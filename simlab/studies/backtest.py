@@ -19,7 +19,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from simlab.base.arrays import Floats
-from simlab.base.errors import InputError, did_you_mean
+from simlab.base.errors import InputError, SimlabError, did_you_mean
 from simlab.results.disk import storage
 from simlab.results.openmetrics import OWN, Clock, History, families, histories, labelled, openmetrics
 from simlab.results.record import Record
@@ -123,21 +123,27 @@ def backtest(
         sound = [rule for rule in needed if names([rule]) - {None} <= known]  # of which more may be wrong
         if not sound:
             wrong.stop_if_any()
-        levels = list(_levels(rules, [rule for rule in records if rule in sound]))
-        told = laid_out([one for one in histories(record, replications, controls=True) if _counts(one)], clock, needed)
-        _import(folder, record, told, clock, sound)
-        for level in levels:
+        try:
+            levels = list(_levels(rules, [rule for rule in records if rule in sound]))
+            told = laid_out(
+                [one for one in histories(record, replications, controls=True) if _counts(one)], clock, needed
+            )
+            _import(folder, record, told, clock, sound)
+            for level in levels:
+                with serving(folder) as server:
+                    wrong.also(matched(server, level, file).problems)
+                    lines = [line for rule in level for line in _recorded(server, rule, told, clock)]
+                samples = folder / "recorded.txt"
+                samples.write_text("".join([*lines, "# EOF\n"]), "utf-8", newline="\n")
+                import_samples(samples, folder / "data")
             with serving(folder) as server:
-                wrong.also(matched(server, level, file).problems)
-                lines = [line for rule in level for line in _recorded(server, rule, told, clock)]
-            samples = folder / "recorded.txt"
-            samples.write_text("".join([*lines, "# EOF\n"]), "utf-8", newline="\n")
-            import_samples(samples, folder / "data")
-        with serving(folder) as server:
-            match = matched(server, sound, file)
-            wrong.also(match.problems)
-            wrong.stop_if_any()
-            pages = [_pages(server, rule, told, clock) for rule in alerts]
+                match = matched(server, sound, file)
+                wrong.also(match.problems)
+                wrong.stop_if_any()
+                pages = [_pages(server, rule, told, clock) for rule in alerts]
+        except SimlabError:
+            wrong.stop_if_any()  # it may be what they are about
+            raise
     notes = [_note(rule, match.empty) if not rung else "" for rule, rung in zip(alerts, pages, strict=True)]
     scores = [score(name, rung, told, note) for name, rung, note in zip(_named(alerts), pages, notes, strict=True)]
     if len(scores) > 1:

@@ -78,7 +78,7 @@ def judge(claim: Claim, arms: Mapping[str, Mapping[str, Floats]], points: Sequen
         return Finding(say(claim), steps.verdict, steps.differences[steps.weakest], told(steps, names), steps.needed)
     found = estimate(claim, arms)
     low, high = region(claim)
-    verdict = place(found, low, high)
+    verdict = place(found, low, high, ends=claim.near is not None)
     return Finding(
         say(claim), verdict, found, describe(found), _needed(found, low, high) if verdict == "undecided" else None
     )
@@ -144,7 +144,7 @@ def vanished(control: Control, vanish: Vanish, arms: Mapping[str, Mapping[str, F
     for arm, measures in arms.items():
         found = mean(measures[vanish.measure])
         exact = bool((measures[vanish.measure] == 0).all())
-        verdicts.append("holds" if exact else place(found, -vanish.within, vanish.within))
+        verdicts.append("holds" if exact else place(found, -vanish.within, vanish.within, ends=True))
         if not at or abs(found.value) > abs(worst.value):
             worst, at = found, arm
     verdict = _all(verdicts)
@@ -172,12 +172,13 @@ def region(claim: Claim) -> tuple[float, float]:
     return (-math.inf if claim.above is None else claim.above), (math.inf if claim.below is None else claim.below)
 
 
-def place(found: Estimate, low: float, high: float) -> Verdict:
-    """Where an interval lies relative to the region from `low` to `high`; of what never varied, a range holds its ends."""
+def place(found: Estimate, low: float, high: float, *, ends: bool = False) -> Verdict:
+    """Where an interval lies relative to the region from `low` to `high`; what never varied may, with `ends`, lie at one of them."""
     if math.isnan(found.low) or (math.isinf(found.low) and math.isinf(found.high)):
         return "undecided"
-    if found.low == found.high and math.isfinite(high - low):
-        return "holds" if low <= found.value <= high else "contradicted"
+    if ends and found.low == found.high:
+        slack = 1e-12 * max(abs(low), abs(high))  # ends are sums, such as .8 - .1
+        return "holds" if low - slack <= found.value <= high + slack else "contradicted"
     if (found.low > low or low == -math.inf) and (found.high < high or high == math.inf):
         return "holds"
     if found.high <= low or found.low >= high:

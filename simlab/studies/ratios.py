@@ -31,12 +31,15 @@ def mean_ratio(x: Floats, y: Floats, level: float = 0.95) -> Estimate:
         return Estimate(value, value, value, n)
     if min(_usual(x), _usual(y), int((x != y).sum())) < RARE:
         return Estimate(value, math.nan, math.nan, n)
+    powers = [int(np.frexp(np.abs(v).max())[1]) for v in (rest, y)]
+    rest, y = (np.ldexp(v, -k) for v, k in zip((rest, y), powers, strict=True))  # lest their cubes vanish, or overflow
+    unit = math.ldexp(1.0, powers[0] - powers[1])
     z = normal(level)
     upper, lower = (float(t) for t in tails(rest, level)) if n <= MANY else (z, -z)
     one, other = _until_clear(rest, y, upper), _until_clear(rest, y, lower)
     if one is None or other is None:
         return Estimate(value, -math.inf, math.inf, n)
-    return Estimate(value, value + min(one, other), value + max(one, other), n)
+    return Estimate(value, value + unit * min(one, other), value + unit * max(one, other), n)
 
 
 def share_ratio(x: Floats, y: Floats, level: float = 0.95) -> Estimate:

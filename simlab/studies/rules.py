@@ -44,8 +44,9 @@ _MATCHER = re.compile(r"""(\w+)\s*(=~|!~|!=|=)\s*("(?:\\.|[^"\\])*")""")
 _LISTS = {"by", "without", "on", "ignoring", "group_left", "group_right"}
 _WORDS = _LISTS | {"and", "or", "unless", "atan2", "bool", "offset", "inf", "nan"}
 _IN_GROUP = r'group ".*", rule \d+, "(.*?)": '
-_FILLED = re.compile(r"\{\{.*?\}\}", re.DOTALL)
-_LABEL = re.compile(r"(?:\$labels|\.Labels)\.(\w+)")
+_FILLED = re.compile(r"\{\{(?!-?\s*/\*).*?\}\}", re.DOTALL)  # but comments
+_SCRAPED = {"instance", "job"}  # which every series has that a server fetches
+_LABEL = re.compile(r"\$labels\.(\w+)")
 _PLAIN = re.compile(r"[\w -]+(\|[\w -]+)*")
 
 
@@ -138,10 +139,6 @@ class RuleFile:
         value = re.escape(re.sub(r"\\(.)", r"\1", one.value))
         pattern = rf"(?P<mark>\b{one.label}\s*{re.escape(one.op)}\s*\\?[\"'`]{value}\\?[\"'`])"
         return self._near(rule, pattern) or self._near(rule, _whole(one.label))
-
-    def filled(self, rule: Rule, label: str) -> Mark | None:
-        """The place of a label in what a rule fills in: `{{ $labels.arm }}`."""
-        return self._near(rule, rf"(?:\$labels|\.Labels)\.(?P<mark>{re.escape(label)})\b")
 
     def _near(self, rule: Rule, pattern: str) -> Mark | None:
         """What is next behind a rule's name; or else what is last before it, since keys may stand in any order."""
@@ -250,8 +247,9 @@ def matched(server: Server, rules: Sequence[Rule], file: RuleFile) -> Matched:
                 )
         if all(told[selector].labels for selector in read):  # else nobody knows what labels there are
             for label in _filled(rule, labels):
-                what = f"{rule.name}: no series that it reads has a label `{label}` to fill in"
-                found.problems.add(file.filled(rule, label), "", what, did_you_mean(label, labels))
+                found.odd.append(
+                    f"{rule.name}: no series that it reads has a label `{label}` to fill in; {did_you_mean(label, labels)}"
+                )
     return found
 
 
@@ -323,7 +321,9 @@ def _filled(rule: Rule, labels: Collection[str]) -> list[str]:
     asked = [label for text in texts for part in _FILLED.findall(text) for label in _LABEL.findall(part)]
     made = {one.strip('"') for one in re.findall(_QUOTED, rule.query)}
     made |= {one.label for selector in selectors(rule.query) for one in selector.matchers}  # which `absent` gives
-    return [label for label in dict.fromkeys(asked) if label not in labels and label not in made]
+    return [
+        label for label in dict.fromkeys(asked) if label not in labels and label not in made and label not in _SCRAPED
+    ]
 
 
 def _matchers(tokens: Sequence[tuple[str | None, str]]) -> tuple[Matcher, ...]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -51,7 +51,7 @@ def trace(
     trial = arms[arm].trial
 
     def tap(tick: int, stage: str, value: Any) -> None:
-        of_one = {k: _first(v) for k, v in value.items()} if isinstance(value, dict) else np.array(value[0])
+        of_one = {k: _first(v) for k, v in value.items()} if isinstance(value, Mapping) else np.array(value[0])
         see(Step(tick, tick * trial.world.tick, stage, of_one))
 
     with threadpool_limits(1):

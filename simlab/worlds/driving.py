@@ -146,9 +146,11 @@ class Driving(World[Roads]):
 
     def act(self, state: Roads, said: Array, luck: Luck) -> Action:
         """Seconds before impact at which each car would begin to brake, `(r, m, n)`; 0 where not before it."""
-        known = self.seen - self.look - self.suppression
+        known = (
+            self.seen - self.look - self.suppression
+        )  # where more is said than `sure`: what rounding adds is not more
         unknown = np.maximum(self.seen - self._looks(state, luck) * self.look - self.suppression, 0.0)
-        left = (said > self.sure) * (known - unknown).astype(SINGLE)
+        left = (said > SINGLE(self.sure + 1e-6)) * (known - unknown).astype(SINGLE)
         left += unknown.astype(SINGLE)
         return Action(left)
 

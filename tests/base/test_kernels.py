@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from itertools import permutations, product
 
 import numpy as np
 import pytest
@@ -357,15 +358,20 @@ def test_sums_and_squares_are_exact_to_rounding_and_the_same_in_any_company(n, d
 
 @pytest.mark.parametrize("n", [1, 7, 213, 20_001])
 def test_sums_of_products_are_exact_to_rounding_and_the_same_in_any_company(n):
-    """Also of features that lie side by side or are the same for all, and of rows longer than NumPy's buffer."""
+    """Also of features that lie side by side or are the same for all, and however replications lie; rows may be longer than a buffer."""
     g = np.random.default_rng(1)
     a, b = g.standard_normal((5, 3, n, 2))[..., 1], np.broadcast_to(g.standard_normal((5, 1, n)), (5, 3, n))
     found = dots(a, b)
     for row in np.ndindex(5, 3):
         each = a[row] * b[row]
         assert found[row] == pytest.approx(math.fsum(each), abs=1e-15 * (n + 1) * np.abs(each).max())
-    for rows in (slice(2, 3), slice(1, 5)):
-        np.testing.assert_array_equal(dots(a[rows], b[rows]), found[rows])
+    for rows, order in product((slice(2, 3), slice(1, 5)), permutations(range(3))):
+        some, more = (v.transpose(order).copy() for v in (a, b))
+        back = np.argsort(order)
+        together = dots(some.transpose(back), more.transpose(back))
+        some, more = (v[rows].transpose(order).copy().transpose(back) for v in (a, b))
+        np.testing.assert_array_equal(dots(some, more), together[rows])
+        np.testing.assert_allclose(together, found, atol=1e-11)
 
 
 def test_rows_that_are_not_copied_come_out_the_same():

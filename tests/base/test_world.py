@@ -18,4 +18,6 @@ def test_a_measure_is_worked_out_when_it_is_first_asked_for_and_once():
     assert measures["price"] is state.price
     assert asked == ["fall"]
     assert list({**measures}) == ["fall", "price", "volume"]
+    assert "fall" in measures
+    assert measures.get("index") is None  # what every state has, and is no measure
     assert (len(measures), asked) == (3, ["fall", "volume"])

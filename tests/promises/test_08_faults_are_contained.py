@@ -10,6 +10,7 @@ import subprocess
 import sys
 import time
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -354,6 +355,17 @@ def test_damaged_manifest_of_a_run_with_losses_is_merged_again(tmp_path, whole):
     run(path, progress=again.append)
     assert [step.done for step in again] == [112, 120]
     assert contents(path) == whole
+
+
+def test_damaged_manifest_stays_where_another_run_is_refused(tmp_path):
+    """Nothing of a run goes by a command that is not its own."""
+    path = tmp_path / "run"
+    run(path, "raise", jobs=1)
+    flip(path / "manifest.json", 0.5)
+    before = contents(path)
+    with pytest.raises(StorageError, match="holds another run"), open_store(replace(scenario(), seed=8), path):
+        pass
+    assert contents(path) == before
 
 
 def test_run_of_other_libraries_is_not_mended(tmp_path):

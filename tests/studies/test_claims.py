@@ -289,15 +289,30 @@ def test_the_values_for_which_a_claim_is_true():
         ((1.5, 1.5), 1.0, 2.0, "holds"),
         ((1.5, 1.5), 1.5, math.inf, "contradicted"),  # what never varied is not above itself, nor below
         ((1.5, 1.5), -math.inf, 1.5, "contradicted"),
-        ((1.5, 1.5), 1.5, 1.5, "holds"),  # but it is near itself, and as far as may be at the edge of a range
-        ((1.5, 1.5), 1.0, 1.5, "holds"),
-        ((1.5, 1.5), 1.5, 2.0, "holds"),
+        ((1.5, 1.5), 1.5, 2.0, "contradicted"),  # nor by being below something else, too
+        ((1.5, 1.5), 1.0, 1.5, "contradicted"),
         ((1.5, 1.5), 1.6, 2.0, "contradicted"),
         ((1.5, 1.5), 1.0, 1.4, "contradicted"),
     ],
 )
 def test_where_an_interval_lies(interval, low, high, expected):
     assert place(Estimate(1.5, *interval, 64), low, high) == expected
+
+
+@pytest.mark.parametrize(
+    ("value", "near", "within", "expected"),
+    [
+        (1.5, 1.5, 0.0, "holds"),
+        (1.5, 1.0, 0.5, "holds"),  # as far as may be
+        (1.5, 2.0, 0.5, "holds"),
+        (0.7, 0.8, 0.1, "holds"),  # 0.8 - 0.1 is a little more than 0.7
+        (1.5, 2.0, 0.4, "contradicted"),
+        (1.5, 1.0, 0.499, "contradicted"),
+    ],
+)
+def test_what_never_varied_may_lie_at_the_ends_of_what_is_near(value, near, within, expected):
+    low, high = near - within, near + within
+    assert place(Estimate(value, value, value, 64), low, high, ends=True) == expected
 
 
 @pytest.mark.parametrize("rises", [True, False])

@@ -125,3 +125,10 @@ def test_a_share_over_one_that_was_never_seen_is_at_least_the_lower_limit_over_1
     near(share_ratio(zero, x), 0, 0, high / low, 64)
     wider = (z2 * (normal(0.99) / normal(0.95)) ** 2) / 40
     near(share_ratio(zero, x, 0.99), 0, 0, wider, 64)  # (z2 / (40 + z2)) / (40 / (40 + z2))
+
+
+@pytest.mark.parametrize("power", [-531, -500, 498, 505])  # of 2: about 1e-160, 1e150 and 1e152
+def test_a_ratio_of_means_does_not_depend_on_the_unit(power):
+    scale = 2.0**power
+    assert mean_ratio(X * scale, Y * scale) == mean_ratio(X, Y)
+    assert mean_ratio(X, Y * 2.0**100) == Estimate(*(v * 2.0**-100 for v in mean_ratio(X, Y)[:3]), len(X))

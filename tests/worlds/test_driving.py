@@ -347,3 +347,12 @@ def test_the_shipped_claims_are_algebra():
     }
     claimed = {(c.measure, c.arm, c.versus): c.near for c in load("driving").claims if c.near is not None}
     assert claimed == pytest.approx(expected, abs=6e-4)
+
+
+@pytest.mark.parametrize(("sure", "right"), [(0.1, 0.55), (0.5, 0.75), (0.82, 0.91), (0.9, 0.95)])
+def test_who_says_just_as_much_as_sure_does_not_know(sure, right):
+    """One label says 2 right - 1, and no rounding of it to single precision makes it more."""
+    at, above = (play(trial(brain=Familiar(right=right), days=20, sure=s), 1, range(2)) for s in (sure, sure + 1e-3))
+    below = play(trial(brain=Familiar(right=right), days=20, sure=sure - 1e-3), 1, range(2))
+    np.testing.assert_array_equal(at.measures["missed"], above.measures["missed"])
+    assert (below.measures["missed"] < at.measures["missed"]).all()
