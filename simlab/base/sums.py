@@ -49,5 +49,5 @@ def dots(a: Array, b: Array) -> Floats:
 def _rows(a: Array) -> Array:
     """All but the first two axes as one, `(r, p, n)`, whose numbers lie no further apart than rows do."""
     rows = a.reshape(*a.shape[:2], -1)
-    apart = [step for step, size in zip(rows.strides[:2], rows.shape[:2], strict=True) if size > 1 and step]
-    return np.ascontiguousarray(rows) if apart and min(apart) < rows.strides[2] else rows
+    r, p, n = rows.strides  # 0 where all are the same
+    return np.ascontiguousarray(rows) if n > r > 0 or n > p > 0 else rows
