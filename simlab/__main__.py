@@ -23,6 +23,7 @@ import click
 from simlab import __version__
 from simlab._door import completing, profiling, stopping
 from simlab._door.common import (
+    JOBS,
     announce,
     called,
     command_of,
@@ -106,7 +107,7 @@ def cli() -> None:
 @click.option("--replications", type=int, metavar="N", help="Replications of every arm.")
 @click.option("--seed", type=int, metavar="N", help="What every random number depends on.")
 @click.option(
-    "--jobs", type=click.IntRange(min=1), metavar="N", help="Processes; by default one a CPU. Never changes a bit."
+    "--jobs", type=click.IntRange(1, JOBS), metavar="N", help="Processes; by default one a CPU. Never changes a bit."
 )
 @with_executor
 @click.option(
@@ -285,7 +286,11 @@ def trace(
             shown = True
             click.echo(line(step, as_json))
 
-    played = play_again(found, arm, replication, see, control)
+    try:
+        played = play_again(found, arm, replication, see, control)
+    except KeyboardInterrupt:
+        tell("interrupted; the same command begins anew")
+        return stopping.CODE
     if not shown:
         raise click.BadParameter(f"`{ticks}`; ticks are {begins} to {ends}", param_hint="--ticks")
     for why in played.failed.values():

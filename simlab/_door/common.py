@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from simlab.views.results import Results
 
 PLUGINS = "simlab.plugins"  # where a command's context keeps them
+JOBS = 100_000  # the most that can be asked for: of a cluster, too
 
 
 def with_plugins(command: Callable[..., Any]) -> Callable[..., Any]:
@@ -75,7 +76,7 @@ def with_size(command: Callable[..., Any]) -> Callable[..., Any]:
     for option in (
         click.option(
             "--jobs",
-            type=click.IntRange(min=1),
+            type=click.IntRange(1, JOBS),
             metavar="N",
             help="Processes; by default one a CPU. Never changes a bit.",
         ),

@@ -56,7 +56,7 @@ def _sound(found: list[Checked]) -> str:
     state = "" if first.finished else ", not finished (the command that began it resumes it)"
     weight = f"{size / 1e6:,.1f} MB" if size >= 1e6 else f"{size / 1e3:,.1f} kB"
     held = f"{count(files, 'file')}, {weight}, as the checksums say"
-    held += " (the report and its figures have none: the command that made them draws them anew)"
+    held += " (the report, its figures and timings have none: the command that made them makes them anew)"
     return f"sound; a {first.kind}{with_}{state}; {held}"
 
 

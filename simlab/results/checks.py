@@ -9,7 +9,7 @@ from typing import NamedTuple
 from simlab.base.errors import StorageError
 from simlab.results import disk, sweeps
 from simlab.results.parts import NAME, whole
-from simlab.results.record import DATA, FORMAT, REBUILT, damaged
+from simlab.results.record import DATA, FORMAT, damaged, rebuilt
 
 ANEW = "move it away, and the command that made it begins anew"
 
@@ -67,7 +67,9 @@ def _run(path: Path) -> Iterator[Checked]:
         except StorageError as error:
             anew.append(str(error))
             way_out = (
-                f"{REBUILT}; where that is refused, {ANEW}" if file.name == "manifest.json" and not way_out else ANEW
+                f"{rebuilt(path)}; where that is refused, {ANEW}"
+                if file.name == "manifest.json" and not way_out
+                else ANEW
             )
             continue
         if found.get("format") != FORMAT:

@@ -26,10 +26,14 @@ FORMAT = 2
 DATA = ("measures.npz", "series.npz", "events.jsonl", "failed.json")
 SUMMARY = ("summary.json", "summary.csv")
 AGAIN = "the command that made it, given again, plays what can no longer be read"
-REBUILT = (
-    "the command that made the run (its report.html, if there is one, ends with it), given again, writes it anew where all else is whole, "
-    "by the same simlab on the same machine"
-)
+
+
+def rebuilt(path: Path) -> str:
+    """What to do where only the manifest of a run is damaged."""
+    return (
+        f"the command that made the run (its report.html, if there is one, tells it), given again with --out {path}, writes it anew "
+        "where all else is whole, by the same simlab on the same machine"
+    )
 
 
 def cell_key(arm: str, control: str | None = None) -> str:
@@ -204,7 +208,7 @@ def verify(path: Path) -> dict[str, Any]:
     try:
         manifest = unseal(path / "manifest.json")
     except StorageError as error:
-        raise StorageError(f"{error}; {REBUILT}") from None
+        raise StorageError(f"{error}; {rebuilt(path)}") from None
     if manifest.get("format") != FORMAT:
         raise StorageError(f"{path}: stored in format {manifest.get('format')}; this simlab reads format {FORMAT}")
     wrong = [f"{path / name} {why}" for name, why in damaged(path, manifest).items()]

@@ -244,6 +244,7 @@ def test_plugins_that_are_none(folder, monkeypatch, name, text, says):
         ("--executor", "Local", "did you mean `local`?"),
         ("--executor", "dask:", "unknown executor `dask:`; did you mean `dask`?"),
         ("--jobs", "0", "0 is not in the range"),
+        ("--jobs", "99999999999999999999", "is not in the range"),
         ("--until", "harm<=nan", "cannot read `harm<=nan` as something to wait for"),
     ],
 )

@@ -315,7 +315,7 @@ def test_damaged_manifest_is_written_again_by_the_same_command(tmp_path, whole, 
         flip(path / "manifest.json", at)
         for look in (Record.open, verify):
             with pytest.raises(
-                StorageError, match=r"manifest\.json: damaged.*report\.html.*given again, writes it anew"
+                StorageError, match=r"manifest\.json: damaged.*report\.html.*given again with --out .*, writes it anew"
             ):
                 look(path)
         steps = []
@@ -392,7 +392,7 @@ def test_verify_names_what_is_damaged_and_what_mends_it(tmp_path, done):
     code, said = verified(done)
     assert code == 0
     assert "sound; a run; 5 files" in said
-    assert "the report and its figures have none: the command that made them draws them anew" in said
+    assert "the report, its figures and timings have none: the command that made them makes them anew" in said
     begun(tmp_path / "begun")
     code, said = verified(tmp_path / "begun")
     assert code == 0
@@ -409,7 +409,7 @@ def test_verify_names_what_is_damaged_and_what_mends_it(tmp_path, done):
     flip(tmp_path / "run" / "manifest.json", 0.5)
     said = verified(tmp_path / "run")[1]
     assert "cannot tell what" in said
-    assert "given again, writes it anew" in said
+    assert "writes it anew where all else is whole" in said
     assert verified(tmp_path / "nowhere") == (4, f"{tmp_path / 'nowhere'}: no such directory\n")
     assert verified(tmp_path)[0] == 4
 
