@@ -315,6 +315,13 @@ def test_what_never_varied_may_lie_at_the_ends_of_what_is_near(value, near, with
     assert place(Estimate(value, value, value, 64), low, high, ends=True) == expected
 
 
+@pytest.mark.parametrize(
+    ("given", "expected"), [({"near": 1.0, "within": 0.5}, "holds"), ({"above": 1.5, "below": 2}, "contradicted")]
+)
+def test_only_what_is_near_may_be_as_far_as_its_ends(given, expected):
+    assert judge(Claim("x", "mean", "a", "", **given), {"a": {"x": np.full(64, 1.5)}}).verdict == expected
+
+
 @pytest.mark.parametrize("rises", [True, False])
 def test_the_weakest_step_is_the_one_that_speaks_most_against_the_order(rises):
     """Steps of 3, 1 and 2 (all down, if it falls); one over nothing known is weaker than all."""
