@@ -62,6 +62,7 @@ YAML = [
     Case("a: [1", "1:6", "not YAML: expected ',' or ']'"),
     Case("[" * 2000, "1:101", "nested more than 100 deep"),
     Case("- " * 2000, "1:201", "nested more than 100 deep"),
+    Case("a: [" + "1, " * 20_000 + "]", "1:29996", "more than 10,000 names and values"),
     Case("{a: " * 15_000, "1:401", "nested more than 100 deep"),
     Case(":" * 60_000, "1:60000", "not YAML: mapping values are not allowed here"),
     Case("- 1", "1:1", "a scenario is a mapping of keys|begin with `schema: 1`"),

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from simlab.scenario.problems import ScenarioError
-from simlab.scenario.reader import override, plain, plant, read
+from simlab.scenario.reader import MOST_NODES, override, plain, plant, read
 
 
 def problems(text):
@@ -53,8 +53,16 @@ def test_several_problems_come_together_in_order():
 )
 def test_hostile_files_are_judged_within_a_second(text):
     began = time.process_time()
-    problems(text) if not text.startswith("a: [") else read(text.encode(), "f.yaml")
+    problems(text)
     assert time.process_time() - began < 2  # a second here, with room for a slow machine
+
+
+def test_as_many_names_and_values_as_are_allowed_are_read():
+    most = MOST_NODES - 3  # the mapping, its name and the list
+    assert read(f"a: [{'1, ' * most}]".encode(), "f.yaml").value["a"].value[-1].value == 1
+    found, said = problems(f"a: [{'1, ' * (most + 1)}]")
+    assert len(found) == 1
+    assert "f.yaml:1:29996: a.9997: more than 10,000 names and values" in said
 
 
 def test_the_excerpt_shows_the_line_and_the_caret():
