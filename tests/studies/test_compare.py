@@ -60,6 +60,23 @@ def test_an_arm_that_changes_nothing_is_the_same(run):
     assert pair.harm.difference.low < 0 < pair.harm.difference.high  # not seen is not impossible
 
 
+def test_what_neither_arm_has_a_value_of_is_not_the_same(run):
+    cells = run.record.cells
+    none = {
+        name: cell._replace(measures={**cell.measures, "drawdown": np.full(256, np.nan)})
+        for name, cell in cells.items()
+    }
+    unknown = Side(replace(run.record, cells=none), run.scenario)
+    row = measure(compare_arms(unknown, "isolated", "shared_brain"), "drawdown")
+    assert (row.same, row.clear, row.difference.n) == (False, False, 0)
+    seldom = {
+        name: cell._replace(measures={**cell.measures, "drawdown": np.r_[0.1, [np.nan] * 255]})
+        for name, cell in cells.items()
+    }
+    once = Side(replace(run.record, cells=seldom), run.scenario)
+    assert measure(compare_arms(once, "isolated", "shared_brain"), "drawdown").same
+
+
 def test_clear_means_for_all_rows_together(run):
     """2.2 standard errors clear 0 at 95%, and not at the level that holds for a harm and three means together."""
     noise = np.random.default_rng(1).normal(size=256)

@@ -8,11 +8,13 @@ import numpy as np
 import pytest
 
 from simlab.base.errors import InputError
+from simlab.results.sweeps import DATA, place_of
 from simlab.scenario.build import build
 from simlab.scenario.describe import sections
 from simlab.scenario.problems import ScenarioError
 from simlab.scenario.reader import read
 from simlab.studies.points import base_of, points
+from simlab.studies.rising import tradeoffs_of
 from simlab.studies.run import run
 from simlab.studies.statistics import FEW, mean_share, share
 from simlab.studies.sweep import samples, sweep
@@ -236,3 +238,16 @@ def test_zeros_and_ones_give_the_interval_of_a_probability():
     assert mean_share(x) == share(x)
     assert mean_share(np.full(64, 0.5)).low < 0.5 < mean_share(np.full(64, 0.5)).high  # never seen to vary is no proof
     assert np.isnan(mean_share(np.full(FEW - 1, 0.5)).low)
+
+
+def test_a_run_has_the_trade_offs_that_were_played_into_it_and_can_be_read(tmp_path):
+    scenario = made()
+    (study,) = scenario.studies
+    assert tradeoffs_of(None, scenario) == {}
+    assert tradeoffs_of(tmp_path, scenario) == {}
+    place = place_of(tmp_path, study.name)
+    document, _ = sweep(scenario, study, jobs=1, out=place, registry=COINS)
+    assert tradeoffs_of(tmp_path, scenario) == {study.name: document["tradeoff"]}
+    assert tradeoffs_of(tmp_path, replace(scenario, studies=(study._replace(brains=()),))) == {}
+    (place / DATA).write_bytes(b"{")
+    assert tradeoffs_of(tmp_path, scenario) == {}
