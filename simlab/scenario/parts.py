@@ -38,7 +38,12 @@ class Parts:
         part = self.part(node, "world", self._registry.worlds, "world")
         if isinstance(part.made, World) and not 1 <= part.made.spec.models <= keys.MOST_MODELS:
             models = part.made.spec.models
-            self._walker.fault(node.place, "world", f"{models:,} models; expected from 1 to {keys.MOST_MODELS:,}")
+            place, path = node.place, "world"
+            for name, body in node.value.items() if isinstance(node.value, dict) else ():
+                for key, entry in body.value.items() if isinstance(body.value, dict) else ():
+                    if entry.value == models:  # what says how many
+                        place, path = entry, f"world.{name}.{key}"
+            self._walker.fault(place, path, f"{models:,} models; expected from 1 to {keys.MOST_MODELS:,}")
             return part._replace(made=None)
         return part
 

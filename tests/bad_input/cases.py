@@ -86,7 +86,12 @@ VALUES = [
     changed(T, "traders: -1", "4:32", "must be at least 1, not -1"),
     changed(T, "traders: 1.5", "4:32", "expected a whole number, not 1.5"),
     changed(T, "traders: 4.0", "4:32", "expected a whole number, not 4.0|write `4`"),
-    changed(T, "traders: 1000000000000", "4:1", "1,000,000,000,000 models; expected from 1 to 1,000,000"),
+    changed(
+        T,
+        "traders: 1000000000000",
+        "4:32",
+        "world.flash_crash.traders: 1,000,000,000,000 models; expected from 1 to 1,000,000",
+    ),
     changed(T, "traders: 4, alike: 1.2", "4:42", "world.flash_crash.alike: must be at most 1, not 1.2"),
     changed(H, "horizon: 0 s", "6:33", "run.horizon: must be above 0 s, not 0 s"),
     changed(H, "horizon: -1 s", "6:33", "run.horizon: must be above 0 s, not -1 s"),

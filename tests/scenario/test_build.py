@@ -147,7 +147,7 @@ BAD = [
     ("{impact: 0.2", "{traders: -1", "5:27: world.market.traders: must be at least 1, not -1", ""),
     ("{impact: 0.2", "{traders: 1.5", "5:27: world.market.traders: expected a whole number, not 1.5", ""),
     ("{impact: 0.2", "{traders: true", "5:27: world.market.traders: expected a whole number, not true", ""),
-    ("{impact: 0.2", "{traders: 1000000000000", "world: 1,000,000,000,000 models; expected from 1 to 1,000,000", ""),
+    ("{impact: 0.2", "{traders: 1000000000000", "5:27: world.market.traders: 1,000,000,000,000 models; expected from 1 to 1,000,000", ""),
     ("{impact: 0.2", "{own_views: 1", "world.market.own_views: expected true or false, not 1", ""),
     ("{impact: 0.2", "{book: bach", "world.market.book: `bach` must be one of batch, continuous", "did you mean `batch`?"),
     ("{impact: 0.2", "{depth: [1, 0]", "5:29: world.market.depth.1: must be above 0, not 0", ""),
