@@ -112,7 +112,12 @@ def test_a_study_s_dry_run_tells_of_the_run_and_of_each_study_and_writes_nothing
     found = [json.loads(line) for line in done.stdout.splitlines()]
     assert [one.get("study") for one in found] == [None, "limits", "latency"]
     assert [(one["points"], one["replications"]) for one in found] == [(1, 32), (2, 30), (2, 32)]
-    assert "its readiness drills, which are held too, are not counted" in done.stderr
+    all_, drills = done.stderr.splitlines()[-1].removeprefix("mine, in all: about ").split("; ")
+    seconds, of_memory, of_disk = all_.split(", ")
+    assert float(seconds.removesuffix(" s")) == pytest.approx(sum(one["seconds"] for one in found), rel=0.06)
+    assert of_memory == f"{plan.size(max(one['memory'] for one in found))} of memory"
+    assert of_disk == f"{plan.size(sum(one['disk'] for one in found))} of disk"
+    assert drills == "its readiness drills, which are held too, are not counted"
     assert [path.name for path in folder.iterdir()] == ["mine.yaml"]
 
 

@@ -183,16 +183,18 @@ def study(
 
 def _planned(scenario: Scenario, studies: list[Study], jobs: int | None, as_json: bool, drilled: bool) -> int:
     """Print what a run and its studies would take, each on its own; returns 2 when one would be refused for its memory."""
-    from simlab.studies.plan import plan
+    from simlab.studies.plan import in_all, plan
     from simlab.studies.sweep import planned
     from simlab.studies.workers import available_cpus
 
     size = jobs or available_cpus()
-    worst = tell_plan(scenario, plan(scenario, size, timed=True), as_json)
+    plans = [plan(scenario, size, timed=True)]
+    worst = tell_plan(scenario, plans[0], as_json)
     for one in studies:
-        worst = max(worst, tell_plan(scenario, planned(scenario, one, size), as_json, one.name))
-    if drilled:
-        click.echo(f"{scenario.name}: its readiness drills, which are held too, are not counted", err=as_json)
+        plans.append(planned(scenario, one, size))
+        worst = max(worst, tell_plan(scenario, plans[-1], as_json, one.name))
+    more = "; its readiness drills, which are held too, are not counted" if drilled else ""
+    click.echo(f"{scenario.name}, in all: {in_all(plans)}{more}", err=as_json)
     return worst
 
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import time
 import tracemalloc
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from typing import Any, NamedTuple
 
@@ -223,8 +223,6 @@ def size(count: float) -> str:
 
 def lines(planned: Plan) -> list[tuple[str, str]]:
     """A plan as names and values."""
-    seconds = planned.seconds or 0.0
-    told = f"{seconds:.0f}" if seconds >= 10 else f"{seconds:.2g}"
     free = "unknown" if planned.free is None else f"{size(planned.free)} free, of which a run may take {MOST:.0%}"
     more = f"{size(planned.kept)} for the record, {size(planned.played)} for cohorts under way; {free}"
     many = planned.points > 1
@@ -234,10 +232,25 @@ def lines(planned: Plan) -> list[tuple[str, str]]:
         ("replications", f"{planned.replications:,} of each of {cells}"),
         ("cohorts", f"{planned.cohorts:,} of at most {planned.cohort} replications, {planned.jobs} at a time"),
         ("agent steps", f"{planned.steps:.3g}"),
-        *([] if planned.seconds is None else [("time", f"about {told} s if nothing else runs, from a measured rate")]),
+        *(
+            []
+            if planned.seconds is None
+            else [("time", f"about {_seconds(planned.seconds)} if nothing else runs, from a measured rate")]
+        ),
         ("memory", f"about {size(planned.memory)}: {more}"),
         ("disk", f"about {size(planned.disk)}" + ("" if many else " while it is played, half of it afterwards")),
     ]
+
+
+def in_all(several: Sequence[Plan]) -> str:
+    """What several plans take one after the other: time, disk, and the memory of the largest."""
+    seconds = sum(one.seconds or 0.0 for one in several)
+    memory, disk = max(one.memory for one in several), sum(one.disk for one in several)
+    return f"about {_seconds(seconds)}, {size(memory)} of memory, {size(disk)} of disk"
+
+
+def _seconds(seconds: float) -> str:
+    return f"{seconds:.0f} s" if seconds >= 10 else f"{seconds:.2g} s"
 
 
 def plain(planned: Plan) -> dict[str, Any]:
