@@ -30,6 +30,13 @@ def cells(path: Path, kind: str = "code") -> list[dict]:
     return [cell for cell in json.loads(path.read_text("utf-8"))["cells"] if cell["cell_type"] == kind]
 
 
+def fonts() -> str:
+    """Where this process keeps what it knows of the machine's fonts: a notebook that looks at all of them says so when it takes long."""
+    import matplotlib.font_manager
+
+    return matplotlib.get_cachedir()
+
+
 NAMES = ("00_tour", "01_scenario", "02_seams", "03_detectors", "04_sweeps", "05_world", "06_data", "07_scaling")
 
 
@@ -72,6 +79,7 @@ def check(path: Path, tmp_path: Path, quick: str) -> None:
     own = {
         "PYTHONPATH": str(ROOT),
         "HOME": str(tmp_path),
+        "MPLCONFIGDIR": fonts(),
         "IPYTHONDIR": str(tmp_path / "ipython"),
         "SIMLAB_QUICK": quick,
     }

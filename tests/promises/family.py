@@ -17,6 +17,8 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 MARK = "SIMLAB_TEST"
+START = 0.11  # seconds in which a Python with NumPy starts, where nobody else asks for the machine
+PATIENCE = 120.0  # seconds after which what has not begun never will
 linux = pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
 posix = pytest.mark.skipif(sys.platform == "win32", reason="needs POSIX signals")
 needs_dask = pytest.mark.skipif(find_spec("distributed") is None, reason="needs the extra `cluster`")
@@ -27,7 +29,7 @@ def environment(mark: str = "") -> dict[str, str]:
     return os.environ | {MARK: mark or uuid.uuid4().hex, "PYTHONPATH": str(ROOT), "OPENBLAS_NUM_THREADS": "1"}
 
 
-def members(mark: str, besides: int = 0, seconds: float = 2) -> list[int]:
+def members(mark: str, besides: int = 0, seconds: float = 20) -> list[int]:
     """The processes with this mark that are still there after so many seconds."""
     found: list[int] = []
     wait_until(lambda: not found_now(mark, besides, found), seconds)
@@ -61,7 +63,7 @@ def cluster(workers: int, folder: Path) -> Iterator[tuple[str, list[subprocess.P
             for command in commands:
                 one = subprocess.Popen([*dask, *command], cwd=folder, env=environment(), stdout=said, stderr=said)
                 begun.append(one)  # one by one, so that whoever was begun is ended
-            assert wait_until(place.exists, 60), (folder / "dask.said").read_text()
+            assert wait_until(place.exists), (folder / "dask.said").read_text()
             yield json.loads(place.read_text())["address"], begun
         finally:
             for process in begun:
@@ -92,12 +94,21 @@ class Family:
     def is_gone(self) -> bool:
         return not members(self.mark)
 
-    def end(self, seconds: float = 20) -> tuple[int, str]:
+    def end(self, seconds: float = PATIENCE) -> tuple[int, str]:
         _, said = self.process.communicate(timeout=seconds)
         return self.process.returncode, said
 
 
-def wait_until(true: Callable[[], object], seconds: float) -> bool:
+def within(seconds: float, began: float) -> bool:
+    """Whether no more than so many seconds went by since `began`; where others use the machine too, seconds are as long as a start."""
+    took, again = time.monotonic() - began, time.monotonic()
+    if took < seconds:
+        return True
+    subprocess.run([sys.executable, "-c", "import numpy"], check=True)
+    return took < seconds * (time.monotonic() - again) / START
+
+
+def wait_until(true: Callable[[], object], seconds: float = PATIENCE) -> bool:
     """Whether it becomes true within so many seconds; it is asked at least once."""
     deadline = time.monotonic() + seconds
     while not true():

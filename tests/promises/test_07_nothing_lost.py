@@ -21,7 +21,7 @@ from simlab.scenario.load import load
 from simlab.studies import sweep as sweeping
 from simlab.studies.points import plan
 from simlab.studies.runner import run_of
-from tests.promises.family import ROOT, Family, environment, linux, needs_dask, posix, wait_until
+from tests.promises.family import ROOT, Family, environment, linux, needs_dask, posix, wait_until, within
 from tests.studies.fakes import begun, contents, open_store, run, scenario
 from tests.studies.market import YAML
 
@@ -123,12 +123,12 @@ def test_command_that_is_stopped_ends_within_two_seconds_without_a_traceback(tmp
     (tmp_path / "mine.yaml").write_text(YAML.replace("{ridge: {}}", "{linger: {}}"))
     arguments = ("run", "mine.yaml", "--plugin", "linger.py", "--jobs", "1", "--out", "run", "--executor", who)
     family = Family("tests.promises.as_in_a_terminal", *arguments, cwd=tmp_path)
-    assert wait_until((tmp_path / "mark").exists, 30)
+    assert wait_until((tmp_path / "mark").exists)
     began = time.monotonic()
     for _ in range(times):
         os.killpg(family.process.pid, number)
     returned, said = family.end()
-    assert time.monotonic() - began < 2
+    assert within(2, began)
     assert returned == code, said
     assert family.is_gone()
     assert said.startswith("mine: 0 of ")
@@ -195,13 +195,13 @@ def test_resumed_in_another_time_zone_locale_and_hash_seed(tmp_path, whole):
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, -signal.SIGINT), (signal.SIGTERM, 143)])
 def test_interrupt_ends_everything_within_two_seconds_and_keeps_what_was_finished(tmp_path, number, code):
     family = Family("tests.studies.play_fake", tmp_path / "run", 2, "linger", tmp_path / "mark")
-    assert wait_until((tmp_path / "mark").exists, 10)
+    assert wait_until((tmp_path / "mark").exists)
     began = time.monotonic()
     os.killpg(family.process.pid, number)  # as a terminal and a service manager do: workers get it too
     returned, said = family.end()
     assert returned == code, said
+    assert within(2, began)
     assert family.is_gone()
-    assert time.monotonic() - began < 2
     assert said.count("Traceback") == (1 if number == signal.SIGINT else 0), said  # none from a worker
     kept = {part.name: part.stat().st_mtime_ns for part in (tmp_path / "run" / "parts").glob("0000.*.npz")}
     assert kept
@@ -212,7 +212,7 @@ def test_interrupt_ends_everything_within_two_seconds_and_keeps_what_was_finishe
 @linux
 def test_workers_die_with_a_killed_parent(tmp_path):
     family = Family("tests.studies.play_fake", tmp_path / "run", 2, "linger", tmp_path / "mark")
-    assert wait_until((tmp_path / "mark").exists, 10)
+    assert wait_until((tmp_path / "mark").exists)
     assert len(family.members()) >= 3
     family.process.kill()
     family.end()

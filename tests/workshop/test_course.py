@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from simlab.workshop import Predictions
-from tests.test_notebooks import PLAY, ROOT, cells
+from tests.test_notebooks import PLAY, ROOT, cells, fonts
 
 COURSE = ROOT / "notebooks/workshop"
 MODULES = sorted(COURSE.glob("*.ipynb"))
@@ -107,7 +107,8 @@ def test_a_module_runs_from_top_to_bottom(path, tmp_path):
         book.predict("a thing", 1, 0, 2)
         book.settle("a thing", 1)
     played = tmp_path / "played.ipynb"
-    env = os.environ | {"PYTHONPATH": str(ROOT), "HOME": str(tmp_path), "IPYTHONDIR": str(tmp_path / "ipython")}
+    own = {"HOME": str(tmp_path), "IPYTHONDIR": str(tmp_path / "ipython"), "MPLCONFIGDIR": fonts()}
+    env = os.environ | {"PYTHONPATH": str(ROOT)} | own
     command = [sys.executable, "-c", PLAY, str(path), str(tmp_path), str(played)]
     done = subprocess.run(command, env=env, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr[-3000:]
