@@ -267,7 +267,7 @@ class _Composer:
             at = error.problem_mark or error.context_mark
             mark = Mark(self._source, at.line, at.column + self._shift) if at else Mark(self._source)
             self._fail(mark, f"not YAML: {error.problem or error.context}")
-        except (YAMLError, ValueError, RecursionError) as error:
+        except (YAMLError, ValueError, RecursionError, AssertionError) as error:  # the last for `%YAML 1.11`
             self._fail(Mark(self._source), f"not YAML: {str(error).splitlines()[0]:.200}")
 
     def _mark(self, event: Any) -> Mark:

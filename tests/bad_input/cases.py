@@ -59,6 +59,7 @@ YAML = [
     Case("1: a", "1:1", "`1` is not a name|keys are words"),
     Case("? [a]\n: 1", "1:3", "a key must be a name, not a list or a mapping"),
     Case("a: b: c", "1:5", "not YAML"),
+    Case("%YAML 1.11\n---\na: 1\n", "1:1", "not YAML: version minor part can only be 2 or 1"),
     Case("a: [1", "1:6", "not YAML: expected ',' or ']'"),
     Case("[" * 2000, "1:101", "nested more than 100 deep"),
     Case("- " * 2000, "1:201", "nested more than 100 deep"),
