@@ -15,19 +15,12 @@ from simlab.lab.cohort import join, play
 from simlab.lab.streams import Streams
 from simlab.scenario.load import load as read
 from simlab.scenario.load import shipped
+from tests.golden import firsts as worlds
 
 TICKS = 40
 
 
 load = cache(read)
-
-
-def worlds():
-    """The first shipped scenario of each world."""
-    first = {}
-    for name in shipped():
-        first.setdefault(type(load(name).arms[0].trial.world), name)
-    return list(first.values())
 
 
 def path(trial):
