@@ -33,6 +33,7 @@ from simlab.studies.statistics import (
 Verdict = Literal["holds", "contradicted", "undecided"]
 MOST_TOLD = 6  # steps that are told one by one
 UNTOLD = 4  # halves of an interval per distance to the edge, from which on the side of the edge is anybody's guess
+ROUNDING = 1e-12  # of what counts as no difference
 
 
 class Finding(NamedTuple):
@@ -80,7 +81,11 @@ def judge(claim: Claim, arms: Mapping[str, Mapping[str, Floats]], points: Sequen
     low, high = region(claim)
     verdict = place(found, low, high, ends=claim.near is not None)
     return Finding(
-        say(claim), verdict, found, describe(found), _needed(found, low, high) if verdict == "undecided" else None
+        say(claim),
+        verdict,
+        found,
+        describe(found, claim.within or 0.0),
+        _needed(found, low, high) if verdict == "undecided" else None,
     )
 
 
@@ -216,8 +221,8 @@ def told(steps: Steps, names: Sequence[str]) -> str:
     )
 
 
-def describe(found: Estimate) -> str:
-    """An estimate in words."""
+def describe(found: Estimate, within: float = 0.0) -> str:
+    """An estimate in words; one that is to lie `within` so much of 0 is not told to the last digit of its rounding."""
     if np.isnan(found.value):
         return "undefined"
     if math.isnan(found.low):
@@ -226,6 +231,8 @@ def describe(found: Estimate) -> str:
         return f"{found.value:.4g}, which may be anything: what it is divided by is not clear of 0 (n = {found.n})"
     if math.isinf(found.high):
         return f"{found.value:.4g}, 95% interval {found.low:.4g} and more (n = {found.n})"
+    if 0 < max(abs(found.value), abs(found.low), abs(found.high)) < ROUNDING * within:
+        return f"0 but for rounding (n = {found.n})"
     return f"{found.value:.4g}, 95% interval {found.low:.4g} to {found.high:.4g} (n = {found.n})"
 
 

@@ -196,6 +196,19 @@ def test_an_estimate_in_words(found, words):
     assert describe(Estimate(*found)) == words
 
 
+@pytest.mark.parametrize(
+    ("found", "words"),
+    [
+        ((1e-18, -6e-18, 9e-18, 256), "0 but for rounding (n = 256)"),
+        ((0.0, 0.0, 0.0, 256), "0, 95% interval 0 to 0 (n = 256)"),
+        ((1e-18, -6e-18, 9e-15, 256), "1e-18, 95% interval -6e-18 to 9e-15 (n = 256)"),
+        ((1e-18, math.nan, math.nan, 2), "1e-18 (n = 2: too few replications for an interval)"),
+    ],
+)
+def test_what_is_0_but_for_rounding_is_called_so_where_it_was_to_be_near_0(found, words):
+    assert describe(Estimate(*found), 0.003) == words
+
+
 def test_the_side_that_faces_the_edge_counts():
     """Of a skewed interval the long arm counts below an edge and the short one above it; a gap of a quarter needs 16 times as many.
 
