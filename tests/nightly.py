@@ -148,7 +148,7 @@ def main(arguments: list[str]) -> int:
     FOLDER.mkdir(parents=True, exist_ok=True)
     log = FOLDER / "log.jsonl"
     known = [json.loads(line) for line in log.read_text("utf-8").splitlines()] if log.exists() else []
-    played = {(row["name"], row["what"]): row for row in known if row["version"] == version(row["name"])}
+    played = {(row["name"], row["what"]): row for row in known if row.get("version") == version(row["name"])}
     for piece in () if given.told else asked:
         key = piece.name, piece.what
         if key not in played:

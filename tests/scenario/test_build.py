@@ -169,6 +169,7 @@ BAD = [
     ("horizon: 30 min, ", "", "8:1: run.horizon: missing", "add e.g. `horizon: 30 min`"),
     ("replications: 4", "replications: 0", "8:21: run.replications: must be at least 1, not 0", ""),
     ("replications: 4", "replications: 4.0", "expected a whole number, not 4.0", "write `4`"),
+    ("replications: 4", "replications: 1e99", "expected a whole number, not 1e+99", "replications of every arm"),
     ("replications: 4", "replications: 10000000", "8:1: run: 4.61e+12 steps of agents", "lower `run.replications`"),
     ("replications: 4", "replications: 10000001", "8:21: run.replications: must be at most", ""),
     ("seed: 7", "seed: -1", "8:47: run.seed: must be at least 0, not -1", ""),
