@@ -216,13 +216,13 @@ def validate(scenarios: tuple[str, ...], settings: tuple[str, ...]) -> None:
         click.echo(f"{found.name}: valid; {told}")
 
 
-@cli.command(short_help="Write one page over all runs in a folder.")
+@cli.command(short_help="Write one page over all runs and sweeps in a folder.")
 @click.argument("folders", nargs=-1, type=click.Path(path_type=Path), metavar="[DIR]...")
 @with_plugins
 def index(folders: tuple[Path, ...]) -> None:
-    """Write one page over all runs in DIR, by default results/; `run` does so by itself there.
+    """Write one page over all runs and sweeps in DIR, by default results/; `run`, `study` and `sweep` do so by themselves there.
 
-    Of several DIRs the page is written into the first, and also shows the runs in the others, such as those that `--out` made; it
+    Of several DIRs the page is written into the first, and also shows what is in the others, such as what `--out` made; it
     remembers them.
     """
     from simlab.scenario.plugin import registry_of

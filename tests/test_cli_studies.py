@@ -91,17 +91,18 @@ def test_sweep_prints_its_verdict_and_leaves_a_page(folder):
     assert done.returncode == 0, done.stderr
     (place,) = (folder / "results" / "mine").iterdir()
     assert place.name.startswith("sweep-")
-    verdict, report = done.stdout.splitlines()
+    verdict, report, index = done.stdout.splitlines()
     assert report == f"report: results/mine/{place.name}/report.html"
+    assert index == "index: results/index.html"
+    assert f'href="mine/{place.name}/report.html"' in (folder / index.removeprefix("index: ")).read_text("utf-8")
     page = (place / "report.html").read_text("utf-8")
     command = "simlab sweep mine.yaml world.flash_crash.limit=70,280 arms.shared.topology=shared,isolated --arms isolated,shared"
     assert f"{command} --replications 32 --seed 5" in page
     assert verdict.partition(";")[0] in unescape(page)
     assert (place / "sweep.csv").read_text().startswith("point,limit,topology,arm,n,")
     assert simlab("index", "results/mine", cwd=folder).returncode == 0
-    assert "<li>" not in (folder / "results" / "mine" / "index.html").read_text(
-        "utf-8"
-    )  # points are no runs of their own
+    alone = (folder / "results" / "mine" / "index.html").read_text("utf-8")
+    assert alone.count("<li>") == 1  # of the sweep; its points have none
 
 
 def test_a_study_s_dry_run_tells_of_the_run_and_of_each_study_and_writes_nothing(folder, monkeypatch):

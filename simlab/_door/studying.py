@@ -106,7 +106,7 @@ def sweep(
     command = command_of(found, settings, "sweep", (*axes, *more))
     with stop_on_sigterm(), workers(executor, jobs) as crew:
         told = play_sweep(found, study, crew, out, lambda name: progress_of(name, quiet), command)
-    return _say(told, as_json, quiet)
+    return _say(told._replace(lines=told.lines + _index(told, out)), as_json, quiet)
 
 
 @click.command(short_help="Play a scenario's own studies into its report.")
@@ -168,8 +168,7 @@ def study(
                 command_of(one, settings),
                 drilled=not only,
             )
-        index = [] if out is not None else [refreshed(told.page.parents[2])]
-        worst = max(worst, _say(told._replace(lines=told.lines + index), as_json, quiet))
+        worst = max(worst, _say(told._replace(lines=told.lines + _index(told, out)), as_json, quiet))
         played = told.document["studies"].values()
         tradeoffs += [(one.title, document) for document in played if "tradeoff" in document]
     if len({title for title, _ in tradeoffs}) > 1:
@@ -196,6 +195,11 @@ def _planned(scenario: Scenario, studies: list[Study], jobs: int | None, as_json
     more = "; its readiness drills, which are held too, are not counted" if drilled else ""
     click.echo(f"{scenario.name}, in all: {in_all(plans)}{more}", err=as_json)
     return worst
+
+
+def _index(told: Told, out: Path | None) -> list[str]:
+    """What is said of the index of the results folder, refreshed where no other place was named."""
+    return [] if out is not None else [refreshed(told.page.parents[2])]
 
 
 def _say(told: Told, as_json: bool, quiet: bool) -> int:

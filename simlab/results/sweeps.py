@@ -6,6 +6,7 @@ any other, so a sweep that was interrupted goes on where it stopped.
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
     import xarray as xr
 
 FORMAT = 1
-DESIGN, DATA, TABLE = "design.json", "sweep.json", "sweep.csv"
+DESIGN, DATA, TABLE, TIMINGS = "design.json", "sweep.json", "sweep.csv", "timings.json"
 STUDIES = "studies"  # where a run keeps the sweeps that belong to it
 NUMBERS = ("n", "diverged", "failed", "value", "low", "high", "difference", "difference_low", "difference_high")
 
@@ -96,10 +97,13 @@ def _look_around(path: Path) -> dict[str, Any] | None:
     return None
 
 
-def finish(path: Path, document: Mapping[str, Any]) -> None:
-    """Store what the points say together; the same document gives the same bytes."""
+def finish(path: Path, document: Mapping[str, Any], *, played: bool = True) -> None:
+    """Store what the points say together; the same document gives the same bytes. `timings.json` says when they were last `played`."""
     document = disk.plain(document, lambda _: None)
     disk.write(path / TABLE, disk.text(table(document)))
+    if played or not (path / TIMINGS).exists():
+        finished = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
+        disk.write(path / TIMINGS, disk.text(disk.dumps({"finished": finished})))
     disk.write(path / DATA, disk.text(disk.seal(document)))
 
 

@@ -88,7 +88,7 @@ def sweep(
         player.play(crew, progress)
         with threadpool_limits(1):
             document = _document(base, study, asked, made, player)
-        sweeps.finish(folder, document)
+        sweeps.finish(folder, document, played=player.played)
         return sweeps.read(folder), folder
 
 
@@ -207,6 +207,11 @@ class Player:
         self._asking: list[tuple[str, int, int]] = []
         self._done = self._steps = 0
         self._tell: Callable[[str], None] = lambda _: None
+
+    @property
+    def played(self) -> bool:
+        """Whether anything was played, and not all of it was there."""
+        return self._steps > 0
 
     def play(self, crew: Workers, progress: Callable[[Progress], None] | None) -> None:
         """Play what is missing, and read what every replication says at every point into `said`.

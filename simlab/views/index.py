@@ -1,4 +1,4 @@
-"""The index: one page over all runs in a folder, a row a run, with its verdict, its claims and its main figure.
+"""The index: one page over all runs and sweeps in a folder, a row each, with its verdict, its claims and its main figure.
 
 Like a report it runs nothing and asks nothing of the network. It shows only what lies in the folder itself and in the folders that it is
 told of, which it remembers: links that lead elsewhere are not followed. What cannot be read is a row that says why.
@@ -18,27 +18,28 @@ from typing import Any, NamedTuple
 from urllib.parse import quote
 
 from simlab.base.errors import SimlabError, StorageError
+from simlab.results import sweeps
 from simlab.results.disk import digest, directory, storage, text, unseal
 from simlab.results.disk import write as write_file
 from simlab.results.record import FORMAT
-from simlab.results.sweeps import DESIGN
+from simlab.results.sweeps import DATA, DESIGN
 from simlab.scenario.build import rebuild
 from simlab.scenario.problems import ScenarioError
 from simlab.scenario.registry import HOUSE, Registry
 from simlab.views.markup import Html, element, paragraph, together
 from simlab.views.sections import GOOD, LOOK
 from simlab.views.verdict import claim_counts, controls_line, verdict
-from simlab.views.words import count
+from simlab.views.words import count, listed
 
 NAME = "index.html"
 MARK = '<meta name="generator" content="simlab index">'
 ALSO = re.compile(r'<meta name="simlab-also" content="([^"]*)">')
-FIGURE = Path("figures", "main.svg")
+FIGURE, SWEPT = Path("figures", "main.svg"), Path("figures", "sweep.svg")
 PATIENCE = 10.0  # seconds to wait for another simlab that writes the index of the same folder
 
 
 class Entry(NamedTuple):
-    """One run: where it lies, what it is called, what it found, and when it was finished (or "")."""
+    """One run or sweep: where it lies, what it is called, what it found, and when it was finished (or "")."""
 
     place: Path
     title: str
@@ -47,13 +48,14 @@ class Entry(NamedTuple):
     claims: tuple[tuple[str, int], ...] = ()
     facts: str = ""
     finished: str = ""
+    swept: bool = False
 
 
 def write(folder: str | Path, registry: Registry = HOUSE, also: Sequence[str | Path] = ()) -> Path:
-    """Write `index.html` over the runs in `folder`, in one instant, and return its path.
+    """Write `index.html` over the runs and sweeps in `folder`, in one instant, and return its path.
 
-    Runs are `folder/<run>` and `folder/<scenario>/<run>`, the latest first. So are those of the folders in `also`, each of which may be a
-    run itself; the page remembers them for the next time. Raises StorageError where a folder is not there, or `folder` cannot be
+    They are `folder/<run>` and `folder/<scenario>/<run>`, the latest first. So are those of the folders in `also`, each of which may be a
+    run or sweep itself; the page remembers them for the next time. Raises StorageError where a folder is not there, or `folder` cannot be
     written, or holds an `index.html` of another origin.
     """
     from filelock import FileLock, Timeout
@@ -62,8 +64,8 @@ def write(folder: str | Path, registry: Registry = HOUSE, also: Sequence[str | P
     for one in (folder, *others):
         if not one.is_dir():
             raise StorageError(f"{one}: no such directory")
-    if (folder / "manifest.json").exists():
-        raise StorageError(f"{folder}: one run; name the folder that holds the runs")
+    if (folder / "manifest.json").exists() or (folder / DESIGN).exists():
+        raise StorageError(f"{folder}: one run or sweep; name the folder that holds it")
     page = folder / NAME
     try:
         with storage(folder), FileLock(folder / ".lock", timeout=PATIENCE):
@@ -84,10 +86,12 @@ def compose(folder: Path, registry: Registry = HOUSE, also: Sequence[Path] = ())
     )
     found.sort(key=lambda one: one.finished, reverse=True)
     rows = together(_row(folder, one) for one in found)
-    listed = Html(f"<ol>\n{rows.text}\n</ol>") if found else paragraph("No finished runs yet: simlab run flash_crash")
+    shown = Html(f"<ol>\n{rows.text}\n</ol>") if found else paragraph("No finished runs yet: simlab run flash_crash")
+    swept = sum(one.swept for one in found)
+    counted = [count(n, what) for n, what in ((len(found) - swept, "run"), (swept, "sweep")) if n or what == "run"]
     template = resources.files("simlab.views").joinpath(NAME).read_text("utf-8")
     return Template(template).substitute(
-        title=f"simlab: {count(len(found), 'run')}", rows=listed.text, also=escape(json.dumps(elsewhere))
+        title=f"simlab: {listed(counted)}", rows=shown.text, also=escape(json.dumps(elsewhere))
     )
 
 
@@ -112,17 +116,18 @@ def _from(folder: Path, place: Path) -> str:
 
 
 def entries(folder: Path, registry: Registry = HOUSE) -> Iterator[Entry]:
-    """The finished runs in a folder, or the one that it is."""
-    if _own(folder / "manifest.json"):
-        yield _entry(folder, registry)
-        return
-    for path in _folders(folder):
-        for place in (
-            path,
-            *([] if _own(path / DESIGN) else _folders(path)),
-        ):  # the points of a sweep are no runs of their own
+    """The finished runs and sweeps in a folder, or the one that it is; the points of a sweep are no runs of their own."""
+    for path in (folder, *_inside(folder)):
+        for place in (path, *([] if path == folder else _inside(path))):
             if _own(place / "manifest.json"):
                 yield _entry(place, registry)
+            elif _own(place / DATA):
+                yield _sweep(place)
+
+
+def _inside(path: Path) -> list[Path]:
+    """The folders in one that is neither a run nor a sweep."""
+    return [] if _own(path / "manifest.json") or _own(path / DESIGN) else _folders(path)
 
 
 def _folders(path: Path) -> list[Path]:
@@ -163,6 +168,27 @@ def _entry(place: Path, registry: Registry) -> Entry:
         return Entry(place, name, "Cannot be read: not a run that simlab wrote.")
 
 
+def _sweep(place: Path) -> Entry:
+    from simlab.views.points import Points
+    from simlab.views.turn import verdict as turn
+
+    try:
+        found = sweeps.read(place)
+        points, played = len(found["rows"]), count(found["replications"], "replication")
+        return Entry(
+            place,
+            str(found["title"]),
+            turn(Points(found)),
+            facts=f"{found['scenario']}, {count(points, 'point')} of {played}, seed {found['seed']}",
+            finished=_finished(place),
+            swept=True,
+        )
+    except SimlabError as error:
+        return Entry(place, place.name, f"Cannot be read: {error}", swept=True)
+    except (LookupError, TypeError, ValueError, AttributeError, ArithmeticError, RecursionError):
+        return Entry(place, place.name, "Cannot be read: not a sweep that simlab wrote.", swept=True)
+
+
 def _summary(place: Path, manifest: Mapping[str, Any]) -> dict[str, Any]:
     file = place / "summary.json"
     with storage(file):
@@ -181,7 +207,7 @@ def _finished(place: Path) -> str:
 
 
 def _row(folder: Path, one: Entry) -> Html:
-    """A run: title and link, verdict, controls, claims, facts; beside them its main figure."""
+    """A run or sweep: title and link, verdict, controls, claims, facts; beside them its main figure."""
     place = _from(folder, one.place)
     where = quote(place)
     heading = Html(escape(one.title))
@@ -192,9 +218,10 @@ def _row(folder: Path, one: Entry) -> Html:
     inside += [_claims(one.claims)] if any(n for _, n in one.claims) else []
     inside.append(paragraph(" · ".join(filter(None, (one.facts, one.finished, place))), "soft"))
     shown = Html("")
-    if _own(one.place / FIGURE):
+    figure = SWEPT if one.swept else FIGURE
+    if _own(one.place / figure):
         alt = escape(f"Main figure. {one.verdict}")
-        shown = Html(f'<img loading="lazy" src="{escape(where)}/{FIGURE.as_posix()}" alt="{alt}">')
+        shown = Html(f'<img loading="lazy" src="{escape(where)}/{figure.as_posix()}" alt="{alt}">')
     return element("li", element("div", together(inside)), shown)
 
 

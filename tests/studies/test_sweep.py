@@ -56,7 +56,19 @@ def whole(scenario, study, tmp_path_factory):
 
 def bits(folder):
     names = [path for path in sorted(folder.rglob("*")) if path.is_file() and path.name != ".lock"]
-    return {path.relative_to(folder).as_posix(): path.read_bytes() for path in names if path.name != "manifest.json"}
+    varies = ("manifest.json", "timings.json")
+    return {path.relative_to(folder).as_posix(): path.read_bytes() for path in names if path.name not in varies}
+
+
+def test_when_it_was_played_is_kept_and_asking_again_plays_nothing(path, tmp_path):
+    axes = {"world.flash_crash.limit": [70, 140]}
+    out = simlab.sweep(load(path), axes, jobs=1, replications=2, out=tmp_path / "out").path
+    (out / "timings.json").write_text('{"finished": "then"}')
+    simlab.sweep(load(path), axes, jobs=1, replications=2, out=out, stat="median")
+    assert (out / "timings.json").read_text() == '{"finished": "then"}'
+    (out / "timings.json").unlink()
+    simlab.sweep(load(path), axes, jobs=1, replications=2, out=out)
+    assert '"finished": "20' in (out / "timings.json").read_text()
 
 
 def test_every_point_is_the_plain_run_of_its_values(path, whole, tmp_path):

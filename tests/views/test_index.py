@@ -161,6 +161,37 @@ def test_a_run_that_needs_a_plugin_keeps_its_title_and_says_so(folder):
     assert "needs mine.Mine, no part of simlab; give `--plugin mine.py`" in unescape(row)
 
 
+def test_a_sweep_has_a_row_of_its_own_and_its_points_have_none(made, folder):
+    where = folder / "mine" / "swept"
+    found = simlab.sweep(made.scenario, {"world.flash_crash.limit": [20, 40]}, jobs=1, out=where)
+    found.report(where)
+    timed(folder / "mine/one", "2019-01-01T00:00:00Z")
+    (when,) = json.loads((where / "timings.json").read_text()).values()
+    page = write(folder).read_text("utf-8")
+    assert "<h1>simlab: 1 run and 1 sweep</h1>" in page
+    swept, run = rows(page)  # the latest first
+    assert 'href="mine/swept/report.html"' in swept
+    assert found.verdict in unescape(swept)
+    assert f"mine, 2 points of 2 replications, seed 1 · {when} · mine/swept" in unescape(swept)
+    assert 'src="mine/swept/figures/sweep.svg"' in swept
+    assert 'href="mine/one/report.html"' in run
+    assert rows(write(folder / "mine", also=[where]).read_text("utf-8"))[0].count("swept/report.html") == 1
+    with pytest.raises(StorageError, match="one run or sweep"):
+        write(where)
+
+
+def test_a_sweep_that_cannot_be_read_says_why(made, folder):
+    where = folder / "swept"
+    simlab.sweep(made.scenario, {"world.flash_crash.limit": [20, 40]}, jobs=1, out=where)
+    whole = unseal(where / "sweep.json")
+    (where / "sweep.json").write_text(seal(whole | {"rows": [{"arms": {}}]}))
+    assert "Cannot be read: not a sweep that simlab wrote." in write(folder).read_text("utf-8")
+    (where / "sweep.json").write_text("{}")
+    assert "sweep.json: damaged, or not written by simlab" in write(folder).read_text("utf-8")
+    (where / "sweep.json").unlink()  # as when it was interrupted
+    assert "swept" not in write(folder).read_text("utf-8")
+
+
 def test_where_there_is_nothing_to_list(folder, tmp_path):
     (tmp_path / "empty").mkdir()
     assert "No finished runs yet" in write(tmp_path / "empty").read_text("utf-8")
