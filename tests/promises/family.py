@@ -63,13 +63,21 @@ def cluster(workers: int, folder: Path) -> Iterator[tuple[str, list[subprocess.P
             for command in commands:
                 one = subprocess.Popen([*dask, *command], cwd=folder, env=environment(), stdout=said, stderr=said)
                 begun.append(one)  # one by one, so that whoever was begun is ended
-            assert wait_until(place.exists), (folder / "dask.said").read_text()
-            yield json.loads(place.read_text())["address"], begun
+            assert wait_until(lambda: _address(place)), (folder / "dask.said").read_text()
+            yield _address(place), begun
         finally:
             for process in begun:
                 process.kill()
             for process in begun:
                 process.wait()
+
+
+def _address(place: Path) -> str:
+    """What a scheduler's file says, or "" while it is not whole: it is there before it is written."""
+    try:
+        return str(json.loads(place.read_text())["address"])
+    except (FileNotFoundError, ValueError):
+        return ""
 
 
 class Family:
