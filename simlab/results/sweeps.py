@@ -62,7 +62,7 @@ def held(folder: str | Path, design: Mapping[str, Any], replace: bool = False) -
             )
         if there != here:
             with disk.storage(path):
-                for name in (DATA, TABLE):
+                for name in (DATA, TABLE, TIMINGS):
                     (path / name).unlink(missing_ok=True)
             disk.write(path / DESIGN, disk.text(disk.seal(here)))
         try:
@@ -98,7 +98,9 @@ def _look_around(path: Path) -> dict[str, Any] | None:
 
 
 def finish(path: Path, document: Mapping[str, Any], *, played: bool = True) -> None:
-    """Store what the points say together; the same document gives the same bytes. `timings.json` says when they were last `played`."""
+    """Store what the points say together; the same document gives the same bytes. `timings.json` says when they were last
+    `played` or, where nobody kept that, first asked.
+    """
     document = disk.plain(document, lambda _: None)
     disk.write(path / TABLE, disk.text(table(document)))
     if played or not (path / TIMINGS).exists():

@@ -108,8 +108,10 @@ class Walker:
         if kind is str:
             return self._text(node, path, par)
         if type(value) is float and kind is int and value == int(value):
-            hint = f"write `{int(value)}`" if not par.why_not(value) else par.about
-            return self._expected(node, path, "a whole number", hint)
+            wrong = par.why_not(value)
+            if wrong:
+                return self.fault(node, path, f"{wrong}, not {value}", par.about)
+            return self._expected(node, path, "a whole number", f"write `{int(value)}`")
         if type(value) is not int and not (kind is float and type(value) is float):
             what = "a whole number" if kind is int else "a number"
             return self._expected(node, path, what, _unquote(value, par))

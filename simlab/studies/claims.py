@@ -84,7 +84,7 @@ def judge(claim: Claim, arms: Mapping[str, Mapping[str, Floats]], points: Sequen
         say(claim),
         verdict,
         found,
-        describe(found, claim.within or 0.0),
+        describe(found, (claim.within or 0.0) if claim.versus and not claim.ratio and claim.near == 0 else 0.0),
         _needed(found, low, high) if verdict == "undecided" else None,
     )
 
@@ -158,7 +158,7 @@ def vanished(control: Control, vanish: Vanish, arms: Mapping[str, Mapping[str, F
         + (f" (to within {vanish.within:g})" if vanish.within else ""),
         verdict,
         worst,
-        f"largest in {at}: {describe(worst)}",
+        f"largest in {at}: {describe(worst, vanish.within)}",
     )
 
 

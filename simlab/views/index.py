@@ -35,6 +35,7 @@ NAME = "index.html"
 MARK = '<meta name="generator" content="simlab index">'
 ALSO = re.compile(r'<meta name="simlab-also" content="([^"]*)">')
 FIGURE, SWEPT = Path("figures", "main.svg"), Path("figures", "sweep.svg")
+OURS = ("manifest.json", DESIGN, DATA)  # a folder with one of them is a run or a sweep
 PATIENCE = 10.0  # seconds to wait for another simlab that writes the index of the same folder
 
 
@@ -64,14 +65,15 @@ def write(folder: str | Path, registry: Registry = HOUSE, also: Sequence[str | P
     for one in (folder, *others):
         if not one.is_dir():
             raise StorageError(f"{one}: no such directory")
-    if (folder / "manifest.json").exists() or (folder / DESIGN).exists():
+    if any((folder / name).exists() for name in OURS):
         raise StorageError(f"{folder}: one run or sweep; name the folder that holds it")
     page = folder / NAME
     try:
         with storage(folder), FileLock(folder / ".lock", timeout=PATIENCE):
             if page.is_symlink() or (page.exists() and MARK not in page.read_text("utf-8", errors="replace")):
                 raise StorageError(f"{page}: not written by simlab; move it away")
-            write_file(page, text(compose(folder, registry, [*others, *_remembered(page)])))
+            whole = compose(folder, registry, [*others, *_remembered(page)])
+            write_file(page, text(whole.encode(errors="replace").decode()))
     except Timeout:
         raise StorageError(f"{folder}: busy, another simlab is writing there; wait for it") from None
     return page
@@ -127,7 +129,7 @@ def entries(folder: Path, registry: Registry = HOUSE) -> Iterator[Entry]:
 
 def _inside(path: Path) -> list[Path]:
     """The folders in one that is neither a run nor a sweep."""
-    return [] if _own(path / "manifest.json") or _own(path / DESIGN) else _folders(path)
+    return [] if any(_own(path / name) for name in OURS) else _folders(path)
 
 
 def _folders(path: Path) -> list[Path]:
@@ -201,7 +203,7 @@ def _finished(place: Path) -> str:
     file = place / "timings.json"
     try:
         found = json.loads(file.read_bytes()) if _own(file) else {}
-    except ValueError:
+    except (OSError, ValueError, RecursionError):
         return ""
     return str(found.get("finished", "")) if isinstance(found, dict) else ""
 
@@ -209,7 +211,7 @@ def _finished(place: Path) -> str:
 def _row(folder: Path, one: Entry) -> Html:
     """A run or sweep: title and link, verdict, controls, claims, facts; beside them its main figure."""
     place = _from(folder, one.place)
-    where = quote(place)
+    where = quote(os.fsencode(place))
     heading = Html(escape(one.title))
     if _own(one.place / "report.html"):
         heading = Html(f'<a href="{escape(where)}/report.html">{heading.text}</a>')

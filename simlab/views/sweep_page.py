@@ -90,6 +90,9 @@ def _chips(points: Points) -> Html:
     if points.others:
         clear = sum(int(arm.clear.sum()) for arm in points.others)
         items.append(element("li", f"{clear} of {count(points.count * len(points.others), 'difference')} clear of 0"))
-    return together(
-        [*items, *([element("li", f"{lost} diverged or failed, and are in no number", css="open")] if lost else [])]
-    )
+    if lost:
+        counted = (
+            "count only where harm came first" if points.document["asked"]["stat"] == "harm" else "are in no number"
+        )
+        items.append(element("li", f"{lost} diverged or failed, and {counted}", css="open"))
+    return together(items)

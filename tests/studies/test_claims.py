@@ -209,6 +209,22 @@ def test_what_is_0_but_for_rounding_is_called_so_where_it_was_to_be_near_0(found
     assert describe(Estimate(*found), 0.003) == words
 
 
+def test_only_a_difference_that_was_to_be_0_and_what_was_to_vanish_are_0_but_for_rounding():
+    arms = {"a": {"x": NOISE}, "b": {"x": NOISE + 1e-16 * np.sign(NOISE)}, "c": {"x": 1e-18 * NOISE}}
+    claim = Claim("x", "mean", "b", "", versus="a", near=0, within=0.003)
+    assert judge(claim, arms).evidence == f"0 but for rounding (n = {len(NOISE)})"
+    for other in (
+        claim._replace(arm="c", versus=""),
+        claim._replace(near=0.001),
+        claim._replace(within=None, near=None, above=-1),
+    ):
+        assert "rounding" not in judge(other, arms).evidence
+    gone = Control("feedback_off", "", (), ())
+    small = {"c": {"x": 1e-18 * NOISE}}
+    assert vanished(gone, Vanish("x", within=0.003), small).evidence.startswith("largest in c: 0 but for rounding")
+    assert "rounding" not in vanished(gone, Vanish("x"), small).evidence
+
+
 def test_the_side_that_faces_the_edge_counts():
     """Of a skewed interval the long arm counts below an edge and the short one above it; a gap of a quarter needs 16 times as many.
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import signal
 import subprocess
 import sys
@@ -66,9 +67,20 @@ def test_when_it_was_played_is_kept_and_asking_again_plays_nothing(path, tmp_pat
     (out / "timings.json").write_text('{"finished": "then"}')
     simlab.sweep(load(path), axes, jobs=1, replications=2, out=out, stat="median")
     assert (out / "timings.json").read_text() == '{"finished": "then"}'
+    shutil.rmtree(next(out.glob("*/manifest.json")).parent)
+    simlab.sweep(load(path), axes, jobs=1, replications=2, out=out)  # plays a point again
+    assert '"finished": "20' in (out / "timings.json").read_text()
     (out / "timings.json").unlink()
     simlab.sweep(load(path), axes, jobs=1, replications=2, out=out)
     assert '"finished": "20' in (out / "timings.json").read_text()
+
+
+def test_another_design_in_the_same_place_does_not_keep_the_date(path, tmp_path):
+    base = load(path)
+    out = simlab.sweep(base, {"world.flash_crash.limit": [70, 140]}, jobs=1, replications=2, out=tmp_path / "out").path
+    (out / "timings.json").write_text('{"finished": "then"}')
+    with sweeps.held(out, {"format": sweeps.FORMAT, "scenario": "another"}, replace=True):
+        assert not (out / "timings.json").exists()
 
 
 def test_every_point_is_the_plain_run_of_its_values(path, whole, tmp_path):

@@ -3,6 +3,7 @@
 import numpy as np
 
 from simlab.views.points import Points
+from simlab.views.sweep_page import compose
 from simlab.views.turn import region, verdict
 from simlab.views.words import MINUS
 from tests.views.made import MEAN, axis, document
@@ -111,6 +112,10 @@ def test_few_undefined_and_lost_ones_are_said():
     lost = document([LOAD], {"own": [0.3] * 4, "one": [0.3] * 4})
     lost["rows"][2]["arms"]["one"]["diverged"] = 5
     assert verdict(Points(lost)).endswith("(5 replications diverged or failed).")
+    assert '<li class="open">5 diverged or failed, and count only where harm came first</li>' in compose(lost)[0]
+    lost = document([LOAD], {"own": [0.3] * 4, "one": [0.3] * 4}, asked=MEAN)
+    lost["rows"][2]["arms"]["one"]["diverged"] = 5
+    assert '<li class="open">5 diverged or failed, and are in no number</li>' in compose(lost)[0]
 
 
 def test_what_the_variance_is_due_to():
