@@ -8,6 +8,7 @@ import io
 import json
 import math
 import os
+import time
 import zipfile
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
@@ -236,6 +237,11 @@ def dumps(document: Any, *, short: bool = False) -> str:
     if short:
         return json.dumps(document, allow_nan=False, separators=(",", ":"))
     return json.dumps(document, allow_nan=False, indent=1) + "\n"
+
+
+def now() -> str:
+    """This second of UTC, as in ISO 8601: 2030-01-02T03:04:05Z."""
+    return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
 
 
 def text(content: str) -> Callable[[IO[bytes]], None]:

@@ -6,7 +6,6 @@ any other, so a sweep that was interrupted goes on where it stopped.
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -104,8 +103,7 @@ def finish(path: Path, document: Mapping[str, Any], *, played: bool = True) -> N
     document = disk.plain(document, lambda _: None)
     disk.write(path / TABLE, disk.text(table(document)))
     if played or not (path / TIMINGS).exists():
-        finished = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
-        disk.write(path / TIMINGS, disk.text(disk.dumps({"finished": finished})))
+        disk.write(path / TIMINGS, disk.text(disk.dumps({"finished": disk.now()})))
     disk.write(path / DATA, disk.text(disk.seal(document)))
 
 

@@ -15,7 +15,7 @@ from simlab.base.errors import InputError
 from simlab.lab.outcome import Outcome
 from simlab.lab.tallies import play_folded
 from simlab.lab.trial import Trial
-from simlab.results.disk import Hook, unwatched
+from simlab.results.disk import Hook, now, unwatched
 from simlab.results.fingerprint import fingerprint
 from simlab.results.parts import Stretch
 from simlab.results.provenance import code_version
@@ -170,7 +170,7 @@ class Filler:
         """Facts about the wall clock."""
         seconds = time.perf_counter() - self._began
         return {
-            "finished": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
+            "finished": now(),
             "seconds": round(seconds, 3),
             "jobs": self._jobs,
             "cohort": self._size,

@@ -18,11 +18,10 @@ from typing import Any, NamedTuple
 from urllib.parse import quote
 
 from simlab.base.errors import SimlabError, StorageError
-from simlab.results import sweeps
 from simlab.results.disk import digest, directory, storage, text, unseal
 from simlab.results.disk import write as write_file
 from simlab.results.record import FORMAT
-from simlab.results.sweeps import DATA, DESIGN
+from simlab.results.sweeps import DATA, DESIGN, read
 from simlab.scenario.build import rebuild
 from simlab.scenario.problems import ScenarioError
 from simlab.scenario.registry import HOUSE, Registry
@@ -175,7 +174,7 @@ def _sweep(place: Path) -> Entry:
     from simlab.views.turn import verdict as turn
 
     try:
-        found = sweeps.read(place)
+        found = read(place)
         points, played = len(found["rows"]), count(found["replications"], "replication")
         return Entry(
             place,
